@@ -1,0 +1,301 @@
+package topology
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// Attr is a property that a node may have. The table below gives each its type; the canonical names are what encodings, the
+// stores and queries use.
+type Attr uint8
+
+// Attributes. A comment names the unit and where the word comes from, if the name does not say it.
+const (
+	_ Attr = iota
+
+	// Any node.
+
+	AttrName        // what people call it; never an identity
+	AttrDescription // free words
+	AttrState       // operational state in lower case: up, down, running, paused, shutoff, active, inactive ...
+	AttrVendor
+	AttrModel
+	AttrSerial
+	AttrUUID
+	AttrVersion  // of the software that runs on it
+	AttrLocation // sysLocation or rack position in words
+
+	// Devices.
+
+	AttrHandle       // name in the inventory; several when it is listed twice
+	AttrSysName      // sysName (RFC 3418)
+	AttrSysObjectID  // sysObjectID (RFC 3418)
+	AttrSysDescr     // sysDescr (RFC 3418)
+	AttrChassisID    // lldpLocChassisId (IEEE 802.1AB), "subtype/value"
+	AttrBridgeMAC    // dot1dBaseBridgeAddress (RFC 4188)
+	AttrEngineID     // snmpEngineID (RFC 3411), hexadecimal
+	AttrMgmtAddress  // address that answers for management
+	AttrCapability   // LLDP system capability that is enabled
+	AttrComponent    // hardware part (RFC 6933): "class name model serial"
+	AttrBridgeID     // spanning tree bridge identifier (IEEE 802.1D)
+	AttrRootBridgeID // designated root of the spanning tree
+	AttrRootPort     // dot1dStpRootPort, a base port number
+
+	// Interfaces.
+
+	AttrIfIndex
+	AttrIfName
+	AttrIfDescr
+	AttrIfAlias
+	AttrIfType     // IANAifType number
+	AttrMAC        // ifPhysAddress, NIC or vNIC address
+	AttrMTU        // octets of the layer-3 payload (ifMtu)
+	AttrSpeedBits  // bit/s (ifHighSpeed, else ifSpeed)
+	AttrAdminState // ifAdminStatus: up, down, testing
+	AttrAddress    // interface address with prefix length
+	AttrARP        // neighbour cache entry: "IP MAC"
+	AttrBasePort   // dot1dBasePort
+	AttrPVID       // VLAN of untagged frames that arrive
+	AttrTagged     // VLANs sent with a tag
+	AttrUntagged   // VLANs sent without one
+	AttrLearned    // forwarding database entries of the port
+	AttrSTPState   // "VID state", VID 0 for the common tree: disabled, blocking, listening, learning, forwarding, broken
+	AttrLLDPPortID // lldpLocPortId, "subtype/value"
+	AttrPCIAddress // domain:bus:slot.function
+	AttrDriver     // of a NIC, HBA or disk format driver
+	AttrLinkMode   // of a NIC used directly: bridge, vepa, private, passthrough
+	AttrUnnumbered // address whose prefix length the device did not give
+
+	// Link aggregation (IEEE 802.1AX).
+
+	AttrActorSystemID   // dot3adAggActorSystemID
+	AttrActorKey        // dot3adAggActorOperKey
+	AttrPartnerSystemID // dot3adAggPartnerSystemID
+	AttrPartnerKey      // dot3adAggPartnerOperKey
+	AttrDistributed     // ends on two systems (DRNI)
+
+	// VLAN, subnet, VRF, route, network.
+
+	AttrVID
+	AttrPrefix
+	AttrNextHop
+	AttrProtocol // routing protocol; neighbour protocol; storage protocol
+	AttrMetric
+	AttrForwardMode // libvirt network: nat, route, bridge, private, vepa, passthrough, hostdev, open, isolated
+	AttrBridge      // name of the bridge that a vNIC or network names
+	AttrVirtualPort // libvirt virtualport type
+
+	// Neighbours (IEEE 802.1AB; CDP uses the same attributes).
+
+	AttrNeighborChassis  // "subtype/value"
+	AttrNeighborPort     // "subtype/value"
+	AttrNeighborPortDesc // lldpRemPortDesc
+	AttrPlatform         // cdpCachePlatform
+	AttrTTL              // s
+
+	// Hosts and VMs.
+
+	AttrArch
+	AttrHypervisor // kind of hypervisor: QEMU, KVM, test ...
+	AttrHypervisorVersion
+	AttrCPUModel
+	AttrCPUVendor
+	AttrCPUMode
+	AttrCPUFeature
+	AttrCPUs    // logical processors of a host, vCPUs of a VM
+	AttrSockets // CPU sockets
+	AttrCores   // per socket
+	AttrThreads // per core
+	AttrMemoryBytes
+	AttrMaxMemoryBytes
+	AttrHugePageBytes // size of huge pages that a VM asks for or a host offers
+	AttrNUMACell      // "id: memory bytes, cpus"
+	AttrMachine       // emulated machine type
+	AttrOSType
+	AttrEmulator
+	AttrAutostart
+	AttrPersistent
+	AttrHostDevice // passed-through device: "subsystem address"
+	AttrDeviceName // name inside the VM or host: vda, vnet3
+	AttrDeviceType // disk, cdrom, floppy, lun; NIC model
+	AttrBus
+	AttrSourceType  // file, block, dir, network, volume; bridge, network, direct ...
+	AttrSource      // path, bridge, network or protocol name as configured
+	AttrSourceHost  // "host:port" that serves it
+	AttrFormat      // raw, qcow2 ...
+	AttrCache       // cache mode of a disk
+	AttrIOMode      // native, threads, io_uring
+	AttrReadOnly    // the guest may not write
+	AttrShareable   // several VMs may write
+	AttrTransient   // changes are thrown away
+	AttrBootOrder   // 1 boots first
+	AttrFilterRef   // nwfilter of a vNIC
+	AttrPortGroup   // named by a vNIC
+	AttrInterfaceID // Open vSwitch or 802.1Qbg identifier of the attachment
+
+	// Storage.
+
+	AttrPath // file or device path
+	AttrPoolType
+	AttrSourceDevice
+	AttrSourceDir
+	AttrCapacityBytes
+	AttrAllocationBytes
+	AttrAvailableBytes
+	AttrBackingPath // of a volume over another
+	AttrWWPN
+	AttrWWNN
+	AttrFabricWWN
+	AttrNPortID // 24-bit address, 0x010200
+	AttrIQN
+	AttrNQN
+	AttrPortal     // "address:port,tag" (RFC 7143 network portal and portal group tag)
+	AttrDesignator // VPD page 83h
+	AttrLUN
+	AttrAccessState // asymmetric access state (SPC)
+	AttrZoneMember  // as written in the zone
+	AttrVFID
+
+	// Policy.
+
+	AttrDialect // grammar a filter is written in: iptables-save, nft-json, nwfilter ...
+	AttrText    // whole text of a filter
+	AttrDigest  // SHA-256, hexadecimal
+
+	attrEnd
+)
+
+type attrSpec struct {
+	name       string
+	typ        ValueType
+	multi      bool // a node may have several values at once: they do not conflict
+	identifies bool // two nodes of one kind with the same value deserve a look
+}
+
+var attrs = [attrEnd]attrSpec{ //nolint:gochecknoglobals // read-only table
+	AttrName: {name: "name", typ: TypeText}, AttrDescription: {name: "description", typ: TypeText},
+	AttrState: {name: "state", typ: TypeText}, AttrVendor: {name: "vendor", typ: TypeText},
+	AttrModel: {name: "model", typ: TypeText}, AttrSerial: {name: "serial", typ: TypeText},
+	AttrUUID: {name: "uuid", typ: TypeText, identifies: true}, AttrVersion: {name: "version", typ: TypeText},
+	AttrLocation: {name: "location", typ: TypeText},
+
+	AttrHandle: {name: "handle", typ: TypeText, multi: true}, AttrSysName: {name: "sysName", typ: TypeText},
+	AttrSysObjectID: {name: "sysObjectID", typ: TypeText}, AttrSysDescr: {name: "sysDescr", typ: TypeText},
+	AttrChassisID:   {name: "chassisID", typ: TypeText, identifies: true},
+	AttrBridgeMAC:   {name: "bridgeMAC", typ: TypeMAC, identifies: true},
+	AttrEngineID:    {name: "engineID", typ: TypeText, identifies: true},
+	AttrMgmtAddress: {name: "mgmtAddress", typ: TypeAddr, multi: true},
+	AttrCapability:  {name: "capability", typ: TypeText, multi: true},
+	AttrComponent:   {name: "component", typ: TypeText, multi: true},
+	AttrBridgeID:    {name: "bridgeID", typ: TypeText}, AttrRootBridgeID: {name: "rootBridgeID", typ: TypeText},
+	AttrRootPort: {name: "rootPort", typ: TypeInt},
+
+	AttrIfIndex: {name: "ifIndex", typ: TypeInt}, AttrIfName: {name: "ifName", typ: TypeText},
+	AttrIfDescr: {name: "ifDescr", typ: TypeText}, AttrIfAlias: {name: "ifAlias", typ: TypeText},
+	AttrIfType: {name: "ifType", typ: TypeInt}, AttrMAC: {name: "mac", typ: TypeMAC},
+	AttrMTU: {name: "mtu", typ: TypeInt}, AttrSpeedBits: {name: "speedBits", typ: TypeInt},
+	AttrAdminState: {name: "adminState", typ: TypeText},
+	AttrAddress:    {name: "address", typ: TypePrefix, multi: true},
+	AttrARP:        {name: "arp", typ: TypeText, multi: true}, AttrBasePort: {name: "basePort", typ: TypeInt},
+	AttrPVID: {name: "pvid", typ: TypeInt}, AttrTagged: {name: "tagged", typ: TypeVIDs},
+	AttrUntagged: {name: "untagged", typ: TypeVIDs}, AttrLearned: {name: "learned", typ: TypeFDB, multi: true},
+	AttrSTPState:   {name: "stpState", typ: TypeText, multi: true},
+	AttrLLDPPortID: {name: "lldpPortID", typ: TypeText}, AttrPCIAddress: {name: "pciAddress", typ: TypeText},
+	AttrDriver: {name: "driver", typ: TypeText}, AttrLinkMode: {name: "linkMode", typ: TypeText},
+	AttrUnnumbered: {name: "addressWithoutPrefix", typ: TypeAddr, multi: true},
+
+	AttrActorSystemID: {name: "actorSystemID", typ: TypeMAC}, AttrActorKey: {name: "actorKey", typ: TypeInt},
+	AttrPartnerSystemID: {name: "partnerSystemID", typ: TypeMAC}, AttrPartnerKey: {name: "partnerKey", typ: TypeInt},
+	AttrDistributed: {name: "distributed", typ: TypeBool},
+
+	AttrVID: {name: "vid", typ: TypeInt}, AttrPrefix: {name: "prefix", typ: TypePrefix},
+	AttrNextHop: {name: "nextHop", typ: TypeAddr}, AttrProtocol: {name: "protocol", typ: TypeText},
+	AttrMetric: {name: "metric", typ: TypeInt}, AttrForwardMode: {name: "forwardMode", typ: TypeText},
+	AttrBridge: {name: "bridge", typ: TypeText}, AttrVirtualPort: {name: "virtualPort", typ: TypeText},
+
+	AttrNeighborChassis: {name: "neighborChassis", typ: TypeText}, AttrNeighborPort: {name: "neighborPort", typ: TypeText},
+	AttrNeighborPortDesc: {name: "neighborPortDesc", typ: TypeText}, AttrPlatform: {name: "platform", typ: TypeText},
+	AttrTTL: {name: "ttl", typ: TypeInt},
+
+	AttrArch: {name: "arch", typ: TypeText}, AttrHypervisor: {name: "hypervisor", typ: TypeText},
+	AttrHypervisorVersion: {name: "hypervisorVersion", typ: TypeText}, AttrCPUModel: {name: "cpuModel", typ: TypeText},
+	AttrCPUVendor: {name: "cpuVendor", typ: TypeText}, AttrCPUMode: {name: "cpuMode", typ: TypeText},
+	AttrCPUFeature: {name: "cpuFeature", typ: TypeText, multi: true}, AttrCPUs: {name: "cpus", typ: TypeInt},
+	AttrSockets: {name: "sockets", typ: TypeInt}, AttrCores: {name: "cores", typ: TypeInt},
+	AttrThreads: {name: "threads", typ: TypeInt}, AttrMemoryBytes: {name: "memoryBytes", typ: TypeInt},
+	AttrMaxMemoryBytes: {name: "maxMemoryBytes", typ: TypeInt},
+	AttrHugePageBytes:  {name: "hugePageBytes", typ: TypeInt, multi: true},
+	AttrNUMACell:       {name: "numaCell", typ: TypeText, multi: true}, AttrMachine: {name: "machine", typ: TypeText},
+	AttrOSType: {name: "osType", typ: TypeText}, AttrEmulator: {name: "emulator", typ: TypeText},
+	AttrAutostart: {name: "autostart", typ: TypeBool}, AttrPersistent: {name: "persistent", typ: TypeBool},
+	AttrHostDevice: {name: "hostDevice", typ: TypeText, multi: true}, AttrDeviceName: {name: "deviceName", typ: TypeText},
+	AttrDeviceType: {name: "deviceType", typ: TypeText}, AttrBus: {name: "bus", typ: TypeText},
+	AttrSourceType: {name: "sourceType", typ: TypeText}, AttrSource: {name: "source", typ: TypeText},
+	AttrSourceHost: {name: "sourceHost", typ: TypeText, multi: true}, AttrFormat: {name: "format", typ: TypeText},
+	AttrCache: {name: "cache", typ: TypeText}, AttrIOMode: {name: "ioMode", typ: TypeText},
+	AttrReadOnly: {name: "readOnly", typ: TypeBool}, AttrShareable: {name: "shareable", typ: TypeBool},
+	AttrTransient: {name: "transient", typ: TypeBool}, AttrBootOrder: {name: "bootOrder", typ: TypeInt},
+	AttrFilterRef: {name: "filterRef", typ: TypeText}, AttrPortGroup: {name: "portGroup", typ: TypeText},
+	AttrInterfaceID: {name: "interfaceID", typ: TypeText},
+
+	AttrPath: {name: "path", typ: TypeText}, AttrPoolType: {name: "poolType", typ: TypeText},
+	AttrSourceDevice: {name: "sourceDevice", typ: TypeText, multi: true},
+	AttrSourceDir:    {name: "sourceDir", typ: TypeText}, AttrCapacityBytes: {name: "capacityBytes", typ: TypeInt},
+	AttrAllocationBytes: {name: "allocationBytes", typ: TypeInt}, AttrAvailableBytes: {name: "availableBytes", typ: TypeInt},
+	AttrBackingPath: {name: "backingPath", typ: TypeText}, AttrWWPN: {name: "wwpn", typ: TypeWWN, identifies: true},
+	AttrWWNN: {name: "wwnn", typ: TypeWWN}, AttrFabricWWN: {name: "fabricWWN", typ: TypeWWN},
+	AttrNPortID: {name: "nPortID", typ: TypeText}, AttrIQN: {name: "iqn", typ: TypeText},
+	AttrNQN: {name: "nqn", typ: TypeText}, AttrPortal: {name: "portal", typ: TypeText, multi: true},
+	AttrDesignator: {name: "designator", typ: TypeText, identifies: true}, AttrLUN: {name: "lun", typ: TypeInt},
+	AttrAccessState: {name: "accessState", typ: TypeText},
+	AttrZoneMember:  {name: "zoneMember", typ: TypeText, multi: true}, AttrVFID: {name: "vfID", typ: TypeInt},
+
+	AttrDialect: {name: "dialect", typ: TypeText}, AttrText: {name: "text", typ: TypeText},
+	AttrDigest: {name: "digest", typ: TypeText},
+}
+
+// String gives the canonical name.
+func (a Attr) String() string {
+	if a == 0 || a >= attrEnd {
+		return "attr(" + strconv.Itoa(int(a)) + ")"
+	}
+	return attrs[a].name
+}
+
+// ParseAttr is the inverse of String.
+func ParseAttr(text string) (Attr, error) {
+	for a := Attr(1); a < attrEnd; a++ {
+		if attrs[a].name == text {
+			return a, nil
+		}
+	}
+	return 0, syntaxError("attribute", text, "no such attribute")
+}
+
+// Attrs lists all attributes in their order.
+func Attrs() []Attr {
+	as := make([]Attr, 0, attrEnd-1)
+	for a := Attr(1); a < attrEnd; a++ {
+		as = append(as, a)
+	}
+	return as
+}
+
+// Type gives the type of the attribute's values.
+func (a Attr) Type() ValueType { return attrs[a].typ }
+
+// Multi reports whether a node may have several values of the attribute at once.
+func (a Attr) Multi() bool { return attrs[a].multi }
+
+// Identifies reports whether two nodes of one kind should not share a value.
+func (a Attr) Identifies() bool { return attrs[a].identifies }
+
+func (a Attr) check(v Value) error {
+	if a == 0 || a >= attrEnd {
+		return fmt.Errorf("%w: attribute %d", ErrSchema, a)
+	}
+	if v.typ != attrs[a].typ {
+		return fmt.Errorf("%w: %s holds type %d, not %d", ErrSchema, a, attrs[a].typ, v.typ)
+	}
+	return nil
+}

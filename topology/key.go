@@ -1,0 +1,115 @@
+package topology
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// Key names a node: its kind and an identifier that is unique in that kind. Keys are natural where the world gives a
+// natural one (VM UUID, WWPN, IQN, designator), else they are built of the device's key and a name inside it.
+//
+// An ID that begins with "@" is local: "@leaf1" is the device that the inventory calls leaf1 and "@leaf1/Ethernet1" a part of
+// it. Collectors speak in local keys, since they cannot know what others call the same box; reconcile replaces the
+// handle by the device's identity, so that no local key is ever in a snapshot.
+type Key struct {
+	Kind Kind
+	ID   string
+}
+
+// DeviceKey is the local key of an inventoried device. The kind is the collector's belief; reconcile may know better.
+func DeviceKey(kind Kind, handle string) Key { return Key{kind, "@" + EscapeID(handle)} }
+
+// PartKey names a part of an owner: the owner's ID and the part's own name, "OWNER/ifName". Only the owner's segment is
+// escaped, so the last part may hold slashes (Ethernet1/1) and the text stays unambiguous for a given kind.
+func PartKey(kind Kind, owner Key, parts ...string) Key {
+	id := owner.ID
+	for i, p := range parts {
+		if i < len(parts)-1 {
+			p = EscapeID(p)
+		}
+		id += "/" + Text([]byte(p))
+	}
+	return Key{kind, id}
+}
+
+// Local gives the inventory handle of a local key and the rest after it, which is empty for the device itself.
+func (k Key) Local() (handle, rest string, ok bool) {
+	id, ok := strings.CutPrefix(k.ID, "@")
+	if !ok {
+		return "", "", false
+	}
+	handle, rest, _ = strings.Cut(id, "/")
+	return unescapeID(handle), rest, true
+}
+
+// IsZero reports whether the key names nothing.
+func (k Key) IsZero() bool { return k == Key{} }
+
+// String gives kind:ID.
+func (k Key) String() string { return k.Kind.String() + ":" + k.ID }
+
+// Compare orders keys by kind, then ID.
+func (k Key) Compare(o Key) int {
+	if k.Kind != o.Kind {
+		return int(k.Kind) - int(o.Kind)
+	}
+	return strings.Compare(k.ID, o.ID)
+}
+
+// ParseKey is the inverse of String.
+func ParseKey(text string) (Key, error) {
+	name, id, ok := strings.Cut(text, ":")
+	if !ok || id == "" {
+		return Key{}, syntaxError("key", text, "want kind:ID")
+	}
+	kind, err := ParseKind(name)
+	if err != nil {
+		return Key{}, err
+	}
+	return Key{kind, id}, nil
+}
+
+// MarshalText gives the canonical text.
+func (k Key) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText reads the canonical text.
+func (k *Key) UnmarshalText(b []byte) error {
+	p, err := ParseKey(string(b))
+	*k = p
+	return err
+}
+
+// EscapeID makes a name fit to be an inner segment of an ID: slash, percent and a leading at-sign are percent-encoded.
+func EscapeID(s string) string {
+	s = strings.ReplaceAll(strings.ReplaceAll(Text([]byte(s)), "%", "%25"), "/", "%2F")
+	if strings.HasPrefix(s, "@") {
+		s = "%40" + s[1:]
+	}
+	return s
+}
+
+func unescapeID(s string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(strings.ReplaceAll(s, "%40", "@"), "%2F", "/"), "%25", "%")
+}
+
+// Text makes octets from a device fit for the model: valid UTF-8 passes unchanged, other octets become \xNN, so that nothing is
+// lost and every store and encoding carries the same text. Devices' words are hostile: whoever prints them escapes them.
+func Text(b []byte) string {
+	if utf8.Valid(b) {
+		return string(b)
+	}
+	const digits = "0123456789abcdef"
+	var out strings.Builder
+	for len(b) > 0 {
+		r, n := utf8.DecodeRune(b)
+		if r == utf8.RuneError && n == 1 {
+			out.WriteString(`\x`)
+			out.WriteByte(digits[b[0]>>4])
+			out.WriteByte(digits[b[0]&15])
+		} else {
+			out.WriteRune(r)
+		}
+		b = b[n:]
+	}
+	return out.String()
+}

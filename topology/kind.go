@@ -1,0 +1,107 @@
+package topology
+
+import "strconv"
+
+// Kind says what a node is. The words are the standards' (docs/glossary.md).
+type Kind uint8
+
+// The kinds, by rail: places and compute, network, storage, policy, evidence.
+const (
+	_ Kind = iota
+
+	Rack
+	Server // DMTF ComputerSystem: the metal
+	BMC    // DMTF Manager
+	Host   // a hypervisor
+	VM
+	VNIC
+	VDisk
+
+	Switch // IEEE 802.1Q bridge in a box of its own
+	Router
+	Firewall
+	Port          // interface of a device (RFC 2863)
+	NIC           // physical network interface of a host
+	LAG           // link aggregation group (IEEE 802.1AX); a Linux bond, too
+	VirtualSwitch // Linux bridge, Open vSwitch bridge
+	Network       // libvirt network: a name under which hosts offer a way out
+	PortGroup     // profile of a Network
+	VLAN          // a VLAN as one bridge knows it
+	BroadcastDomain
+	Subnet
+	VRF
+	Route
+
+	StoragePool
+	Volume
+	InitiatorPort // WWPN, IQN or NQN that opens sessions
+	TargetPort    // WWPN, or IQN and portal, that accepts them
+	FCSwitch
+	FCPort
+	FCFabric
+	FCZone
+	FCZoneSet
+	FCZoneAlias
+	Array
+	LogicalUnit
+	Mapping
+
+	Filter // access list, nft chain, security group
+	FilterRule
+	FilterText // a filter nobody has parsed yet, by the SHA-256 of its text
+
+	Neighbor // what a port hears by LLDP or CDP, whether or not anybody knows the speaker
+
+	kindEnd
+)
+
+var kindNames = [...]string{ //nolint:gochecknoglobals // read-only table
+	Rack: "rack", Server: "server", BMC: "bmc", Host: "host", VM: "vm", VNIC: "vnic", VDisk: "vdisk",
+	Switch: "switch", Router: "router", Firewall: "firewall", Port: "port", NIC: "nic", LAG: "lag",
+	VirtualSwitch: "virtualswitch", Network: "network", PortGroup: "portgroup", VLAN: "vlan",
+	BroadcastDomain: "broadcastdomain", Subnet: "subnet", VRF: "vrf", Route: "route",
+	StoragePool: "storagepool", Volume: "volume", InitiatorPort: "initiatorport", TargetPort: "targetport",
+	FCSwitch: "fcswitch", FCPort: "fcport", FCFabric: "fcfabric", FCZone: "fczone", FCZoneSet: "fczoneset",
+	FCZoneAlias: "fczonealias", Array: "array", LogicalUnit: "logicalunit", Mapping: "mapping",
+	Filter: "filter", FilterRule: "filterrule", FilterText: "filtertext", Neighbor: "neighbor",
+}
+
+// String gives the lower-case name that commands and encodings use.
+func (k Kind) String() string {
+	if k == 0 || k >= kindEnd {
+		return "kind(" + strconv.Itoa(int(k)) + ")"
+	}
+	return kindNames[k]
+}
+
+// ParseKind is the inverse of String.
+func ParseKind(text string) (Kind, error) {
+	for k := Kind(1); k < kindEnd; k++ {
+		if kindNames[k] == text {
+			return k, nil
+		}
+	}
+	return 0, syntaxError("kind", text, "no such kind")
+}
+
+// Kinds lists all kinds in their order.
+func Kinds() []Kind {
+	ks := make([]Kind, 0, kindEnd-1)
+	for k := Kind(1); k < kindEnd; k++ {
+		ks = append(ks, k)
+	}
+	return ks
+}
+
+// Device reports whether nodes of the kind are boxes (or hypervisors) that a collector can talk to and that own parts.
+func (k Kind) Device() bool {
+	switch k {
+	case Host, Switch, Router, Firewall, FCSwitch, Array, Server, BMC:
+		return true
+	}
+	return false
+}
+
+// Interface reports whether nodes of the kind are network interfaces of a device: they share one name space there, and two
+// sources may see one interface as different kinds.
+func (k Kind) Interface() bool { return k == Port || k == NIC || k == LAG }

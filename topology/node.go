@@ -1,0 +1,240 @@
+package topology
+
+import (
+	"cmp"
+	"iter"
+	"slices"
+	"time"
+)
+
+// Node is a view of one node in one snapshot: cheap to copy, comparable within the snapshot, not to be kept beyond it (keep
+// the Key).
+type Node struct {
+	s *Snapshot
+	n uint32
+}
+
+// Key names the node across snapshots.
+func (n Node) Key() Key { return n.s.key(n.n) }
+
+// Kind tells what it is.
+func (n Node) Kind() Kind { return n.s.key(n.n).Kind }
+
+// Snapshot gives the snapshot the node is in.
+func (n Node) Snapshot() *Snapshot { return n.s }
+
+// IsZero reports whether this is no node at all.
+func (n Node) IsZero() bool { return n.s == nil }
+
+// Value gives the believed value of a single-valued attribute, or the first of a multi-valued one.
+func (n Node) Value(a Attr) (Value, bool) {
+	if n.s == nil {
+		return Value{}, false
+	}
+	for _, f := range n.s.row(n.n).facts {
+		if f.attr == a {
+			return n.s.value(f), true
+		}
+	}
+	return Value{}, false
+}
+
+// Text gives the believed value as canonical text, "" if there is none.
+func (n Node) Text(a Attr) string {
+	v, _ := n.Value(a)
+	return v.String()
+}
+
+// Int gives the believed number.
+func (n Node) Int(a Attr) (int64, bool) {
+	v, ok := n.Value(a)
+	return v.Int(), ok
+}
+
+// Values lists the distinct values of an attribute, the believed one first.
+func (n Node) Values(a Attr) []Value {
+	var vs []Value
+	if n.s == nil {
+		return nil
+	}
+	for _, f := range n.s.row(n.n).facts {
+		if f.attr == a {
+			if v := n.s.value(f); !slices.Contains(vs, v) {
+				vs = append(vs, v)
+			}
+		}
+	}
+	return vs
+}
+
+// Name gives what people call the node, or its ID.
+func (n Node) Name() string {
+	for _, a := range []Attr{AttrName, AttrSysName, AttrIfName, AttrDeviceName, AttrHandle} {
+		if v, ok := n.Value(a); ok && v.String() != "" {
+			return v.String()
+		}
+	}
+	return n.Key().ID
+}
+
+// Facts lists what every source says of the node: its attributes by precedence, then the relations it is the subject of.
+func (n Node) Facts() iter.Seq[Fact] {
+	return func(yield func(Fact) bool) {
+		r := n.s.row(n.n)
+		for _, f := range r.facts {
+			if !yield(Fact{
+				Subject: n.Key(), Attr: f.attr, Value: n.s.value(f), Confidence: f.conf, Derived: f.derived,
+				Reading: n.s.readings[f.reading].ReadingKey, Since: time.Unix(int64(f.since), 0).UTC(),
+			}) {
+				return
+			}
+		}
+		for _, e := range r.out {
+			if !yield(n.edge(e, false).Fact()) {
+				return
+			}
+		}
+	}
+}
+
+// Evidence gives the fact behind the believed value of an attribute.
+func (n Node) Evidence(a Attr) (Fact, bool) {
+	for f := range n.Facts() {
+		if f.Attr == a && a != 0 {
+			return f, true
+		}
+	}
+	return Fact{}, false
+}
+
+// Edge is one relation in one snapshot with its best evidence.
+type Edge struct {
+	Rel        Rel
+	From, To   Node
+	Reading    Reading // of the evidence believed most
+	Since      time.Time
+	Confidence uint8
+	Derived    bool
+}
+
+// Fact gives the edge as a statement.
+func (e Edge) Fact() Fact {
+	return Fact{
+		Subject: e.From.Key(), Rel: e.Rel, Object: e.To.Key(), Confidence: e.Confidence, Derived: e.Derived,
+		Reading: e.Reading.ReadingKey, Since: e.Since,
+	}
+}
+
+// Peer gives the end of the edge that is not n.
+func (e Edge) Peer(n Node) Node {
+	if e.From == n {
+		return e.To
+	}
+	return e.From
+}
+
+func (n Node) edge(e edge, incoming bool) Edge {
+	x := Edge{
+		Rel: e.rel, From: n, To: Node{n.s, e.peer}, Reading: n.s.readings[e.reading],
+		Since: time.Unix(int64(e.since), 0).UTC(), Confidence: e.conf, Derived: e.derived,
+	}
+	if incoming {
+		x.From, x.To = x.To, x.From
+	}
+	return x
+}
+
+// Out lists the believed relations of a type that lead away from the node, one per peer, in key order. A relation that is single
+// by the table gives one edge at most; Claims has the others.
+func (n Node) Out(rel Rel) []Edge {
+	if n.s == nil {
+		return nil
+	}
+	claims := n.Claims(rel)
+	if relations[rel].Single && len(claims) > 1 {
+		return claims[:1]
+	}
+	slices.SortFunc(claims, func(a, b Edge) int { return a.To.Key().Compare(b.To.Key()) })
+	return claims
+}
+
+// In lists the believed relations of a type that lead to the node, one per peer, in key order.
+func (n Node) In(rel Rel) []Edge {
+	if n.s == nil {
+		return nil
+	}
+	var es []Edge
+	for e := range perPeer(n.s.row(n.n).in, rel) {
+		x := n.edge(e, true)
+		if relations[rel].Single {
+			if best := x.From.Claims(rel); best[0].To != n {
+				continue
+			}
+		}
+		es = append(es, x)
+	}
+	return es
+}
+
+// Peers lists the nodes at the other end of a relation in either direction: what a mutual relation means.
+func (n Node) Peers(rel Rel) []Node {
+	var ns []Node
+	for _, e := range n.Out(rel) {
+		ns = append(ns, e.To)
+	}
+	for _, e := range n.In(rel) {
+		ns = append(ns, e.From)
+	}
+	return ns
+}
+
+// First gives the first peer of Out, if any.
+func (n Node) First(rel Rel) (Node, bool) {
+	es := n.Out(rel)
+	if len(es) == 0 {
+		return Node{}, false
+	}
+	return es[0].To, true
+}
+
+// Owner gives the node that contains this one.
+func (n Node) Owner() (Node, bool) {
+	es := n.In(Contains)
+	if len(es) == 0 {
+		return Node{}, false
+	}
+	best := slices.MinFunc(es, func(a, b Edge) int { return cmp.Compare(b.Confidence, a.Confidence) })
+	return best.From, true
+}
+
+// Claims lists what the sources say about a relation, one edge per peer with its best evidence, the most believed first.
+func (n Node) Claims(rel Rel) []Edge {
+	if n.s == nil {
+		return nil
+	}
+	var raw []edge
+	for e := range perPeer(n.s.row(n.n).out, rel) {
+		raw = append(raw, e)
+	}
+	slices.SortStableFunc(raw, n.s.edgePrecedence)
+	es := make([]Edge, len(raw))
+	for i, e := range raw {
+		es[i] = n.edge(e, false)
+	}
+	return es
+}
+
+// perPeer gives the best evidence for each peer: rows are sorted by relation, peer and precedence.
+func perPeer(es []edge, rel Rel) iter.Seq[edge] {
+	return func(yield func(edge) bool) {
+		last := ^uint32(0)
+		for _, e := range es {
+			if e.rel == rel && e.peer != last {
+				last = e.peer
+				if !yield(e) {
+					return
+				}
+			}
+		}
+	}
+}
