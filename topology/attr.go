@@ -24,6 +24,7 @@ const (
 	AttrUUID
 	AttrVersion  // of the software that runs on it
 	AttrLocation // sysLocation or rack position in words
+	AttrAlias    // key under which another source knows the node
 
 	// Devices.
 
@@ -177,7 +178,7 @@ var attrs = [attrEnd]attrSpec{ //nolint:gochecknoglobals // read-only table
 	AttrState: {name: "state", typ: TypeText}, AttrVendor: {name: "vendor", typ: TypeText},
 	AttrModel: {name: "model", typ: TypeText}, AttrSerial: {name: "serial", typ: TypeText},
 	AttrUUID: {name: "uuid", typ: TypeText, identifies: true}, AttrVersion: {name: "version", typ: TypeText},
-	AttrLocation: {name: "location", typ: TypeText},
+	AttrLocation: {name: "location", typ: TypeText}, AttrAlias: {name: "alias", typ: TypeText, multi: true},
 
 	AttrHandle: {name: "handle", typ: TypeText, multi: true}, AttrSysName: {name: "sysName", typ: TypeText},
 	AttrSysObjectID: {name: "sysObjectID", typ: TypeText}, AttrSysDescr: {name: "sysDescr", typ: TypeText},

@@ -1,0 +1,134 @@
+package topology
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// AgeLimits says how old a reading may be before its facts are stale. Stale facts are shown, and count as unknown.
+type AgeLimits struct {
+	Default time.Duration            // for tables not named; 0: DefaultAgeLimit
+	Tables  map[string]time.Duration // by ReadingKey.Table
+}
+
+// DefaultAgeLimit is three sweeps of five minutes.
+const DefaultAgeLimit = 15 * time.Minute
+
+// For gives the limit of a table.
+func (l AgeLimits) For(table string) time.Duration {
+	if d, ok := l.Tables[table]; ok {
+		return d
+	}
+	if l.Default > 0 {
+		return l.Default
+	}
+	return DefaultAgeLimit
+}
+
+// Stale reports whether the reading is older than its limit at the given time.
+func (l AgeLimits) Stale(r Reading, now time.Time) bool { return now.Sub(r.Time) > l.For(r.Table) }
+
+// StaleReadings lists the readings that are stale at the given time, in canonical order.
+func (s *Snapshot) StaleReadings(limits AgeLimits, now time.Time) []Reading {
+	return slices.DeleteFunc(s.Readings(), func(r Reading) bool { return !limits.Stale(r, now) })
+}
+
+// ConflictKind says in what way facts disagree.
+type ConflictKind string
+
+// The kinds of conflict.
+const (
+	ConflictValue      ConflictKind = "value"      // two values of a single-valued attribute
+	ConflictRelation   ConflictKind = "relation"   // two objects of a single relation, or two cables in one port
+	ConflictIdentifier ConflictKind = "identifier" // one identifier, several nodes
+)
+
+// Conflict is a disagreement that is kept and shown, not resolved away. Facts are all that take part, the believed one first (for an
+// identifier: none is).
+type Conflict struct {
+	Kind  ConflictKind
+	Facts []Fact
+}
+
+// Conflicts lists the disagreements in canonical order: what the merged view hides.
+func (s *Snapshot) Conflicts() []Conflict {
+	var cs []Conflict
+	shared := map[sharedID][]Fact{}
+	for n := range s.Nodes() {
+		cs = append(cs, n.conflicts()...)
+		for f := range n.Facts() {
+			if f.Attr.identifiesNode(f.Subject.Kind, f.Value) {
+				id := sharedID{f.Subject.Kind, f.Attr, f.Value}
+				if !slices.ContainsFunc(shared[id], func(o Fact) bool { return o.Subject == f.Subject }) {
+					shared[id] = append(shared[id], f)
+				}
+			}
+		}
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(shared), sharedID.compare) {
+		if len(shared[id]) > 1 {
+			cs = append(cs, Conflict{ConflictIdentifier, shared[id]})
+		}
+	}
+	return cs
+}
+
+type sharedID struct {
+	kind  Kind
+	attr  Attr
+	value Value
+}
+
+func (a sharedID) compare(b sharedID) int {
+	if a.kind != b.kind {
+		return int(a.kind) - int(b.kind)
+	}
+	if a.attr != b.attr {
+		return int(a.attr) - int(b.attr)
+	}
+	return a.value.Compare(b.value)
+}
+
+// identifiesNode tells which values may belong to one node only: the identifying attributes, and the MAC of a vNIC. Interfaces of one
+// device share MACs as a matter of course.
+func (a Attr) identifiesNode(kind Kind, v Value) bool {
+	return a.Identifies() || a == AttrMAC && kind == VNIC && v.MAC().Usable()
+}
+
+func (n Node) conflicts() []Conflict {
+	var cs []Conflict
+	for _, a := range attrsOf(n) {
+		if a.Multi() || len(n.Values(a)) < 2 {
+			continue
+		}
+		c := Conflict{Kind: ConflictValue}
+		for f := range n.Facts() {
+			if f.Attr == a && f.Rel == 0 {
+				c.Facts = append(c.Facts, f)
+			}
+		}
+		cs = append(cs, c)
+	}
+	for _, r := range relsOf(n) {
+		if !relations[r].Single {
+			continue
+		}
+		if claims := n.Claims(r); len(claims) > 1 {
+			cs = append(cs, Conflict{ConflictRelation, edgeFacts(claims)})
+		}
+	}
+	if links := append(n.Out(Link), n.In(Link)...); len(links) > 1 {
+		slices.SortStableFunc(links, func(a, b Edge) int { return int(b.Confidence) - int(a.Confidence) })
+		cs = append(cs, Conflict{ConflictRelation, edgeFacts(links)})
+	}
+	return cs
+}
+
+func edgeFacts(es []Edge) []Fact {
+	fs := make([]Fact, len(es))
+	for i, e := range es {
+		fs[i] = e.Fact()
+	}
+	return fs
+}
