@@ -1,0 +1,129 @@
+# `make help` lists what there is. CI runs the same targets: see .ci/run.
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS   += --no-builtin-rules
+
+GO   ?= go
+LINT  = $(GO) tool -modfile=tools/go.mod golangci-lint
+
+# With REQUIRE_LIVE=1 the tests that need real daemons run too, and none of them may skip.
+# The tag brings the libvirt client (cgo, opened at run time: no headers needed).
+ifeq ($(REQUIRE_LIVE),1)
+TAGS := -tags libvirt_dlopen
+endif
+
+PKGS       ?= ./...
+BENCH      ?= .
+RACE_PKGS  ?= ./...
+TEST_FLAGS ?=
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: build ## collect a simulated two-rack estate and show the path of a VM
+	bin/throughline demo
+
+.PHONY: build
+build: ## build bin/throughline without cgo (no live libvirt)
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/throughline ./cmd/throughline
+
+.PHONY: build-libvirt
+build-libvirt: ## build bin/throughline with live libvirt (needs a C compiler)
+	CGO_ENABLED=1 $(GO) build -trimpath -tags libvirt_dlopen -o bin/throughline ./cmd/throughline
+
+.PHONY: test
+test: bin/gotest ## vet and run all tests; REQUIRE_LIVE=1 runs the live ones too
+	$(GO) vet ./...
+ifneq ($(TAGS),)
+	$(GO) vet $(TAGS) ./...
+endif
+	bin/gotest $(TAGS) -timeout 15m $(TEST_FLAGS) $(PKGS)
+
+.PHONY: race
+race: bin/gotest ## run the tests under the race detector (RACE_PKGS chooses packages)
+	bin/gotest -race -timeout 20m $(RACE_PKGS)
+
+.PHONY: live
+live: bin/gotest ## run only the live suites: libvirtd with a guest, snmpd, lldpd (needs root)
+	REQUIRE_LIVE=1 bin/gotest -tags libvirt_dlopen -count=1 -timeout 15m -run 'Live' $(PKGS)
+
+.PHONY: suites
+suites: bin/gotest ## run the conformance suites of stores and collectors
+	bin/gotest -count=1 -run 'Suite|Conformance' ./topology/store/... ./collectors/...
+
+.PHONY: sim
+sim: bin/gotest ## run the program end to end against the simulated estate
+	bin/gotest -count=1 ./fixtures/sim/... ./cmd/throughline/...
+
+.PHONY: corpus
+corpus: ## replay the corpus of recordings: one line per bar
+	$(GO) run ./fixtures/corpus
+
+.PHONY: fuzz
+fuzz: ## fuzz every target, FUZZTIME_TOTAL seconds in all (300)
+	tools/fuzz.sh
+
+.PHONY: torture
+torture: bin/gotest ## kill the store during 1,000 commits (minutes)
+	TORTURE=1 bin/gotest -count=1 -run Torture -timeout 30m ./topology/store/...
+
+.PHONY: bench
+bench: ## run the benchmarks that match BENCH
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKGS)
+
+.PHONY: cover
+cover: ## measure test coverage, into bin/cover.out
+	@mkdir -p bin
+	$(GO) test -coverpkg=./... -coverprofile=bin/cover.out $(PKGS)
+	$(GO) tool cover -func=bin/cover.out | tail -1
+
+.PHONY: golden
+golden: ## rewrite golden files: read the diff before you commit it
+	UPDATE_GOLDEN=1 $(GO) test -count=1 $(PKGS)
+	git diff --stat
+
+.PHONY: generate
+generate: ## run go generate
+	$(GO) generate ./...
+
+.PHONY: generated
+generated: ## fail if generating or tidying would change a file
+	@state() { git ls-files -coz --exclude-standard | xargs -0 sha256sum 2>/dev/null | sha256sum; }; \
+	before=$$(state); $(MAKE) --no-print-directory generate; \
+	if [ "$$before" != "$$(state)" ]; then echo "make generate changed files:"; git status --short; exit 1; fi
+	$(GO) mod tidy -diff
+	$(GO) -C tools mod tidy -diff
+
+.PHONY: fmt
+fmt: ## format the code
+	$(LINT) fmt ./...
+
+# The first run builds golangci-lint, which takes a minute or more; then the build cache has it.
+.PHONY: lint
+lint: bin/gotest ## lint, with and without the libvirt tag; show that the import rules fire
+	$(LINT) run ./...
+	$(LINT) run --build-tags libvirt_dlopen ./...
+	cd tools && $(GO) tool golangci-lint run ./...
+	cd tools && ../bin/gotest ./...
+
+.PHONY: vuln
+vuln: ## look for known vulnerabilities (needs vuln.go.dev)
+	@out=$$($(GO) tool -modfile=tools/go.mod govulncheck ./... 2>&1) && rc=0 || rc=$$?; echo "$$out"; \
+	if grep -q 'fetching vulnerabilities' <<<"$$out"; then \
+		echo "vuln: NOT CHECKED: the vulnerability database cannot be reached; this is not a pass"; \
+	elif [ $$rc -eq 0 ]; then echo "vuln: checked"; else exit $$rc; fi
+
+.PHONY: check
+check: lint generated vuln test ## what CI runs on every change
+
+.PHONY: tidy
+tidy: ## tidy both modules
+	$(GO) mod tidy
+	$(GO) -C tools mod tidy
+
+bin/gotest: tools/gotest/main.go
+	$(GO) -C tools build -o ../bin/gotest ./gotest

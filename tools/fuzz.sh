@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Fuzzes every Fuzz target of the module, within one budget for all of them.
+#
+#   FUZZTIME_TOTAL  seconds in all, 300 unless given; building comes on top
+#   FUZZ_FIRST      which target is first; the day of the year unless given, so that where
+#                   time is short it is not always the same targets that get it
+#   FUZZ_TARGETS    a regular expression over "folder binary Target"; all unless given
+#
+# A crash ends the run with status 1. Go leaves the input in testdata/fuzz: commit it with the fix.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+total=${FUZZTIME_TOTAL:-300}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+go list -f '{{.ImportPath}} {{.Dir}}' ./... | while read -r pkg dir; do
+	if grep -qsE '^func Fuzz' "$dir"/*_test.go; then
+		echo "building $pkg" >&2
+		bin=$work/$(tr / _ <<<"$pkg")
+		go test -c -fuzz=. -o "$bin" "$pkg"
+		(cd "$dir" && "$bin" -test.list='^Fuzz') | sed "s|^|$pkg $dir $bin |"
+	fi
+done >"$work/all" # a package that does not build ends the script here
+mapfile -t targets < <(grep -E -- "${FUZZ_TARGETS:-.}" "$work/all")
+if [ ${#targets[@]} -eq 0 ]; then
+	echo "no fuzz targets found" >&2
+	exit 1
+fi
+
+first=$((${FUZZ_FIRST:-$(date +%-j)} % ${#targets[@]}))
+order=("${targets[@]:first}" "${targets[@]:0:first}")
+echo "fuzzing ${#order[@]} targets, $total s in all, first ${order[0]##* }"
+cache=$(go env GOCACHE)/fuzz
+began=$SECONDS
+for i in "${!order[@]}"; do
+	read -r pkg dir bin target <<<"${order[i]}"
+	share=$(((total - (SECONDS - began)) / (${#order[@]} - i)))
+	share=$((share < 1 ? 1 : share))
+	echo "--- $pkg $target ${share}s"
+	if ! (cd "$dir" && "$bin" -test.run='^$' -test.fuzz="^$target\$" -test.fuzztime="${share}s" -test.fuzzcachedir="$cache/$pkg"); then
+		echo "fuzzing failed: $pkg $target; an input below $dir/testdata/fuzz belongs into the commit with the fix" >&2
+		exit 1
+	fi
+done
+echo "fuzzed ${#order[@]} targets in $((SECONDS - began)) s: nothing found"
