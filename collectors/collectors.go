@@ -18,14 +18,17 @@ type Device struct {
 	Kind    topology.Kind // what the operator says it is; 0: the collector finds out
 	Address string        // host, host:port, URI or folder, as the source understands it
 	Source  topology.Source
-	Access  any // the source's own settings and credentials, parsed and checked by the inventory; never printed
+	Access  any // the source's own settings and credentials, parsed and checked by the inventory: SNMPAccess, LibvirtAccess …
+
+	Deadline time.Duration // how long one reading may take; 0: as the runner says
 }
 
 // Collector reads one device.
 type Collector interface {
 	// Collect reads all tables of the device. Partial success is normal: what was read is returned beside an error for what was not.
 	// Every table that was attempted has an observation; one that was not read to its end has a partial reading with the reason.
-	// It keeps to ctx and to the device's budget.
+	// The error wraps one of the sentinels below where it applies. When ctx ends, Collect returns within a second with what it has.
+	// It keeps to the device's budget. It is called for several devices at once, never twice at once for one.
 	Collect(ctx context.Context, d Device) ([]topology.Observation, error)
 }
 
