@@ -98,6 +98,13 @@ func (o OID) Compare(p OID) int { return strings.Compare(o.packed, p.packed) }
 // IsZero reports whether the identifier is empty.
 func (o OID) IsZero() bool { return o.packed == "" }
 
+// Sendable reports whether BER can carry the identifier: it has at least two sub-identifiers, the first at most 2, and the
+// second below 40 unless the first is 2 (X.690 section 8.19).
+func (o OID) Sendable() bool {
+	const lastRoot, lastSecond = 2, 39
+	return o.Len() >= 2 && (o.At(0) == lastRoot || (o.At(0) < lastRoot && o.At(1) <= lastSecond))
+}
+
 // String is the dotted form without a leading dot.
 func (o OID) String() string {
 	text := make([]byte, 0, 3*o.Len())

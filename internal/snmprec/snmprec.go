@@ -207,15 +207,13 @@ func unescape(text string) (string, error) {
 	return string(out), nil
 }
 
-// parseServableOID reads an identifier that BER can carry: at least two sub-identifiers, the first at most 2, the
-// second below 40 unless the first is 2 (X.690 section 8.19).
+// parseServableOID reads an identifier that an agent can serve.
 func parseServableOID(text string) (OID, error) {
-	const rootArcs, secondArcs = 2, 39
 	oid, err := ParseOID(text)
 	if err != nil {
 		return OID{}, err
 	}
-	if oid.Len() < 2 || oid.At(0) > rootArcs || (oid.At(0) < rootArcs && oid.At(1) > secondArcs) {
+	if !oid.Sendable() {
 		return OID{}, fmt.Errorf("%q is no object identifier that can be sent", clip(text))
 	}
 	return oid, nil
