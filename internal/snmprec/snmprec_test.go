@@ -296,14 +296,14 @@ func TestCorpus_everyLineIsReadOrReported(t *testing.T) {
 }
 
 // corpus finds the shared recordings: THROUGHLINE_CORPUS, else ../shared/corpus beside the module.
-func corpus(t testing.TB) string {
-	t.Helper()
+func corpus(tb testing.TB) string {
+	tb.Helper()
 	dir := os.Getenv("THROUGHLINE_CORPUS")
 	if dir == "" {
 		dir = filepath.Join("..", "..", "..", "shared", "corpus")
 	}
 	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("SKIPPED: no corpus at %s (set THROUGHLINE_CORPUS)", dir)
+		tb.Skipf("SKIPPED: no corpus at %s (set THROUGHLINE_CORPUS)", dir)
 	}
 	return dir
 }

@@ -78,7 +78,7 @@ type Varbind struct {
 }
 
 // IntegerValue is an INTEGER. Devices send more than 32 bits now and then, so it is kept whole.
-func IntegerValue(v int64) Value { return Value{kind: Integer32, num: uint64(v)} } //nolint:gosec // two's complement, undone by Int
+func IntegerValue(v int64) Value { return Value{kind: Integer32, num: uint64(v)} }
 
 // StringValue is an OCTET STRING with these octets.
 func StringValue(octets string) Value { return Value{kind: OctetString, str: octets} }
@@ -137,9 +137,9 @@ func (v Value) Present() bool {
 func (v Value) Int() (int64, bool) {
 	switch v.kind {
 	case Integer32:
-		return int64(v.num), true //nolint:gosec // two's complement, see IntegerValue
+		return int64(v.num), true
 	case Counter32, Gauge32, TimeTicks, Counter64:
-		return int64(v.num), v.num <= math.MaxInt64 //nolint:gosec // checked beside it
+		return int64(v.num), v.num <= math.MaxInt64
 	default:
 		return 0, false
 	}
@@ -189,7 +189,7 @@ func (v Value) Addr() (netip.Addr, bool) {
 // Duration returns TimeTicks as a duration.
 func (v Value) Duration() (time.Duration, bool) {
 	const tick = 10 * time.Millisecond
-	return time.Duration(v.num) * tick, v.kind == TimeTicks //nolint:gosec // TimeTicks has 32 bits
+	return time.Duration(v.num) * tick, v.kind == TimeTicks
 }
 
 // String is the kind and the value in the manner of net-snmp: `INTEGER: 1`, `Hex-STRING: 00 01`.
