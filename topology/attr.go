@@ -133,6 +133,7 @@ const (
 	AttrFilterRef   // nwfilter of a vNIC
 	AttrPortGroup   // named by a vNIC
 	AttrInterfaceID // Open vSwitch or 802.1Qbg identifier of the attachment
+	AttrProfileID   // port profile that the switch applies: Open vSwitch or 802.1Qbh
 
 	// Storage.
 
@@ -237,7 +238,7 @@ var attrs = [attrEnd]attrSpec{ //nolint:gochecknoglobals // read-only table
 	AttrReadOnly: {name: "readOnly", typ: TypeBool}, AttrShareable: {name: "shareable", typ: TypeBool},
 	AttrTransient: {name: "transient", typ: TypeBool}, AttrBootOrder: {name: "bootOrder", typ: TypeInt},
 	AttrFilterRef: {name: "filterRef", typ: TypeText}, AttrPortGroup: {name: "portGroup", typ: TypeText},
-	AttrInterfaceID: {name: "interfaceID", typ: TypeText},
+	AttrInterfaceID: {name: "interfaceID", typ: TypeText}, AttrProfileID: {name: "profileID", typ: TypeText},
 
 	AttrPath: {name: "path", typ: TypeText}, AttrPoolType: {name: "poolType", typ: TypeText},
 	AttrSourceDevice: {name: "sourceDevice", typ: TypeText, multi: true},
@@ -297,6 +298,9 @@ func (a Attr) check(v Value) error {
 	}
 	if v.typ != attrs[a].typ {
 		return fmt.Errorf("%w: %s holds type %d, not %d", ErrSchema, a, attrs[a].typ, v.typ)
+	}
+	if !v.canonical() {
+		return fmt.Errorf("%w: %s of %q cannot be read back", ErrSchema, a, v)
 	}
 	return nil
 }
