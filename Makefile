@@ -83,7 +83,7 @@ cover: ## measure test coverage, into bin/cover.out
 
 .PHONY: golden
 golden: ## rewrite golden files: read the diff before you commit it
-	UPDATE_GOLDEN=1 $(GO) test -count=1 $(PKGS)
+	$(GO) test -count=1 $$(grep -rl --include='*_test.go' 'flag.Bool("update"' . | xargs -n1 dirname | sort -u) -update
 	git diff --stat
 
 .PHONY: generate
