@@ -118,7 +118,7 @@ func (n Node) conflicts() []Conflict {
 			cs = append(cs, Conflict{ConflictRelation, edgeFacts(claims)})
 		}
 	}
-	if links := append(n.Out(Link), n.In(Link)...); len(links) > 1 {
+	if links := append(n.Claims(Link), n.incomingClaims(Link)...); len(links) > 1 {
 		slices.SortStableFunc(links, func(a, b Edge) int { return int(b.Confidence) - int(a.Confidence) })
 		cs = append(cs, Conflict{ConflictRelation, edgeFacts(links)})
 	}

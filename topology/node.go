@@ -84,7 +84,7 @@ func (n Node) Facts() iter.Seq[Fact] {
 		for _, f := range r.facts {
 			if !yield(Fact{
 				Subject: n.Key(), Attr: f.attr, Value: n.s.value(f), Confidence: f.conf, Derived: f.derived,
-				Reading: n.s.readings[f.reading].ReadingKey, Since: time.Unix(int64(f.since), 0).UTC(),
+				Reading: n.s.readings[f.reading].ReadingKey, Since: sinceTime(f.since),
 			}) {
 				return
 			}
@@ -136,7 +136,7 @@ func (e Edge) Peer(n Node) Node {
 func (n Node) edge(e edge, incoming bool) Edge {
 	x := Edge{
 		Rel: e.rel, From: n, To: Node{n.s, e.peer}, Reading: n.s.readings[e.reading],
-		Since: time.Unix(int64(e.since), 0).UTC(), Confidence: e.conf, Derived: e.derived,
+		Since: sinceTime(e.since), Confidence: e.conf, Derived: e.derived,
 	}
 	if incoming {
 		x.From, x.To = x.To, x.From
@@ -145,12 +145,12 @@ func (n Node) edge(e edge, incoming bool) Edge {
 }
 
 // Out lists the believed relations of a type that lead away from the node, one per peer, in key order. A relation that is single
-// by the table gives one edge at most; Claims has the others.
+// by the table gives one edge at most, and what a newer reading denies is not believed; Claims has the others.
 func (n Node) Out(rel Rel) []Edge {
 	if n.s == nil {
 		return nil
 	}
-	claims := n.Claims(rel)
+	claims := slices.DeleteFunc(n.Claims(rel), func(e Edge) bool { return e.Confidence <= ConfidenceDenied })
 	if relations[rel].Single && len(claims) > 1 {
 		return claims[:1]
 	}
@@ -166,6 +166,9 @@ func (n Node) In(rel Rel) []Edge {
 	var es []Edge
 	for e := range perPeer(n.s.row(n.n).in, rel) {
 		x := n.edge(e, true)
+		if e.conf <= ConfidenceDenied {
+			continue
+		}
 		if relations[rel].Single {
 			if best := x.From.Claims(rel); best[0].To != n {
 				continue
@@ -220,6 +223,14 @@ func (n Node) Claims(rel Rel) []Edge {
 	es := make([]Edge, len(raw))
 	for i, e := range raw {
 		es[i] = n.edge(e, false)
+	}
+	return es
+}
+
+func (n Node) incomingClaims(rel Rel) []Edge {
+	var es []Edge
+	for e := range perPeer(n.s.row(n.n).in, rel) {
+		es = append(es, n.edge(e, true))
 	}
 	return es
 }

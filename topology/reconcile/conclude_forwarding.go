@@ -1,0 +1,250 @@
+package reconcile
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/throughline-dc/throughline/topology"
+)
+
+// forwarding concludes links from where bridges learned addresses, for interfaces that no neighbour protocol speaks of. Two bridges are joined
+// where each learned the other and nobody stands between; another device is behind the one port that is not on the way to a bridge.
+func (c *conclusions) forwarding() {
+	seenBy := c.bridgesBehind()
+	between := c.bridgeLinks(seenBy)
+	devices := c.devicesBehind()
+	for mac, sightings := range c.learned {
+		c.attach(mac, sightings, between, devices)
+	}
+	c.settle()
+}
+
+// bridgesBehind gives for each port the bridges that were learned through it.
+func (c *conclusions) bridgesBehind() map[topology.Key]map[topology.Key]topology.ReadingKey {
+	behind := map[topology.Key]map[topology.Key]topology.ReadingKey{}
+	note := func(mac topology.MAC, bridge topology.Node) {
+		for _, s := range c.learned[mac] {
+			if owner, ok := c.owner[s.port.Key()]; !ok || owner == bridge {
+				continue
+			}
+			m := behind[s.port.Key()]
+			if m == nil {
+				m = map[topology.Key]topology.ReadingKey{}
+				behind[s.port.Key()] = m
+			}
+			if old, ok := m[bridge.Key()]; !ok || s.reading.Compare(old) < 0 {
+				m[bridge.Key()] = s.reading
+			}
+		}
+	}
+	for _, d := range c.devices {
+		if !c.isBridge[d.Key()] {
+			continue
+		}
+		if v, ok := d.Value(topology.AttrBridgeMAC); ok {
+			note(v.MAC(), d)
+		}
+		for _, p := range c.parts[d.Key()] {
+			if v, ok := p.Value(topology.AttrMAC); ok {
+				note(v.MAC(), d)
+			}
+		}
+	}
+	return behind
+}
+
+// bridgeLinks concludes the links between bridges and reports which ports lead to one.
+func (c *conclusions) bridgeLinks(behind map[topology.Key]map[topology.Key]topology.ReadingKey) map[topology.Key]bool {
+	uplink := map[topology.Key]bool{}
+	for port := range behind {
+		uplink[port] = true
+	}
+	for port, ls := range c.links {
+		for _, l := range ls {
+			peer, ok := c.s.Node(l.peer)
+			if owner := c.owner[peer.Key()]; ok && !owner.IsZero() && c.isBridge[owner.Key()] {
+				uplink[port] = true
+				for _, u := range c.upper[port] {
+					uplink[u.Key()] = true
+				}
+			}
+		}
+	}
+	byBridge := map[topology.Key][]topology.Key{} // ports of a bridge that lead to another
+	for p := range behind {
+		owner := c.owner[p].Key()
+		byBridge[owner] = append(byBridge[owner], p)
+	}
+	for p, bridges := range behind {
+		if c.taken(p) {
+			continue
+		}
+		a := c.owner[p].Key()
+		for b, reading := range bridges {
+			if a.Compare(b) > 0 {
+				continue // each pair once
+			}
+			for _, q := range byBridge[b] {
+				back, ok := behind[q][a]
+				if !ok || c.taken(q) || share(bridges, behind[q]) {
+					continue
+				}
+				if back.Compare(reading) < 0 {
+					reading = back
+				}
+				c.later(p, q, topology.ConfidenceFDB, reading)
+			}
+		}
+	}
+	return uplink
+}
+
+// taken reports whether an interface, or a member of it, has a link already or hears a neighbour: then addresses prove nothing more.
+func (c *conclusions) taken(k topology.Key) bool {
+	n, _ := c.s.Node(k)
+	if c.linked(n) || len(n.Out(topology.HasNeighbor)) > 0 {
+		return true
+	}
+	return n.Kind() == topology.LAG && slices.ContainsFunc(n.Out(topology.SupportedBy), func(e topology.Edge) bool { return c.taken(e.To.Key()) })
+}
+
+// share reports whether a bridge stands between: learned from both sides.
+func share(a, b map[topology.Key]topology.ReadingKey) bool {
+	for k := range a {
+		if _, ok := b[k]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// attach concludes the link of a device that is no bridge to the one edge port where its address was learned.
+func (c *conclusions) attach(mac topology.MAC, sightings []sighting, uplink map[topology.Key]bool, devices map[topology.Key]int) {
+	iface, ok := c.attachable(mac)
+	if !ok {
+		return
+	}
+	var edge topology.Node
+	var reading topology.ReadingKey
+	for _, s := range sightings {
+		if uplink[s.port.Key()] || c.owner[s.port.Key()] == c.owner[iface.Key()] {
+			continue
+		}
+		if !edge.IsZero() && edge != s.port {
+			return // two places: which is nearer cannot be told
+		}
+		if edge.IsZero() || s.reading.Compare(reading) < 0 {
+			edge, reading = s.port, s.reading
+		}
+	}
+	if edge.IsZero() || c.taken(edge.Key()) || c.taken(iface.Key()) || devices[edge.Key()] > 1 {
+		return // nothing, something surer, or a port with several devices behind it: no cable joins the two directly
+	}
+	c.later(edge.Key(), iface.Key(), topology.ConfidenceFDB, reading)
+}
+
+// devicesBehind counts for each port the devices that are no bridges and have an address learned there.
+func (c *conclusions) devicesBehind() map[topology.Key]int {
+	devices := map[topology.Key]map[topology.Key]bool{}
+	for mac, sightings := range c.learned {
+		iface, ok := c.attachable(mac)
+		if !ok {
+			continue
+		}
+		for _, s := range sightings {
+			if devices[s.port.Key()] == nil {
+				devices[s.port.Key()] = map[topology.Key]bool{}
+			}
+			devices[s.port.Key()][c.owner[iface.Key()].Key()] = true
+		}
+	}
+	counts := make(map[topology.Key]int, len(devices))
+	for p, ds := range devices {
+		counts[p] = len(ds)
+	}
+	return counts
+}
+
+// attachable gives the interface with a cable that owns an address, if one device does and it is no bridge itself. A bond lends its address to its
+// members and bridges: the bond is meant.
+func (c *conclusions) attachable(mac topology.MAC) (topology.Node, bool) {
+	owners := c.mac[mac]
+	device, ok := c.ownerOf(owners)
+	if !ok || c.isBridge[device.Key()] {
+		return topology.Node{}, false
+	}
+	var lags, cables []topology.Node
+	for _, n := range owners {
+		switch {
+		case n.Kind() == topology.LAG:
+			lags = append(lags, n)
+		case physical(n):
+			cables = append(cables, n)
+		}
+	}
+	if lag, ok := only(lags); ok {
+		return lag, true
+	}
+	return only(cables)
+}
+
+// resolution concludes links from neighbour caches (ARP, RFC 826; RFC 4861) alone: two interfaces with cables, each the only known device that the
+// other resolved, and neither known to any bridge, which would stand between.
+func (c *conclusions) resolution() {
+	type answer struct {
+		peer    topology.Node
+		reading topology.ReadingKey
+	}
+	met := map[topology.Key][]answer{}
+	for _, d := range c.devices {
+		for _, p := range c.parts[d.Key()] {
+			if !physical(p) || c.linked(p) || c.bridged(p) {
+				continue
+			}
+			for f := range p.Facts() {
+				if f.Attr != topology.AttrARP {
+					continue
+				}
+				peer, ok := c.resolved(f.Value.String())
+				if !ok || c.owner[peer.Key()] == d || slices.ContainsFunc(met[p.Key()], func(a answer) bool { return a.peer == peer }) {
+					continue
+				}
+				met[p.Key()] = append(met[p.Key()], answer{peer, f.Reading})
+			}
+		}
+	}
+	for key, answers := range met {
+		if len(answers) != 1 {
+			continue
+		}
+		peer := answers[0].peer
+		back := met[peer.Key()]
+		if !physical(peer) || c.linked(peer) || c.bridged(peer) || len(back) > 1 || len(back) == 1 && back[0].peer.Key() != key {
+			continue
+		}
+		c.later(key, peer.Key(), topology.ConfidenceARP, answers[0].reading)
+	}
+	c.settle()
+}
+
+// resolved gives the interface that has both the address and the MAC of a cache entry "IP MAC".
+func (c *conclusions) resolved(entry string) (topology.Node, bool) {
+	ip, hw, _ := strings.Cut(entry, " ")
+	a, err := netip.ParseAddr(ip)
+	if err != nil {
+		return topology.Node{}, false
+	}
+	var found []topology.Node
+	for _, n := range c.address[a] {
+		if n.Kind().Interface() && n.Text(topology.AttrMAC) == hw {
+			found = append(found, n)
+		}
+	}
+	return only(found)
+}
+
+func (c *conclusions) bridged(n topology.Node) bool {
+	v, ok := n.Value(topology.AttrMAC)
+	return ok && len(c.learned[v.MAC()]) > 0
+}
