@@ -1,0 +1,127 @@
+package topology
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Match is a node that answers to what somebody typed, and by which of its words.
+type Match struct {
+	Node Node
+	Attr Attr // 0: by its key, or as DEVICE/INTERFACE
+}
+
+// findKinds are the kinds that people look for, in the order in which matches are listed.
+var findKinds = []Kind{ //nolint:gochecknoglobals // read-only table
+	VM, Host, Switch, Router, Firewall, FCSwitch, Array, Server, BMC, VNIC, VDisk, Port, NIC, LAG, InitiatorPort, TargetPort, LogicalUnit,
+	StoragePool, Volume, Subnet, VLAN,
+}
+
+// findAttrs are the attributes that people look by: names without regard to case, identifiers in any accepted notation.
+var findAttrs = []Attr{ //nolint:gochecknoglobals // read-only table
+	AttrName, AttrHandle, AttrSysName, AttrUUID, AttrMAC, AttrAddress, AttrUnnumbered, AttrMgmtAddress, AttrWWPN, AttrIQN, AttrNQN,
+	AttrDesignator, AttrSerial, AttrPath, AttrAlias, AttrIfName, AttrIfAlias,
+}
+
+// Find lists the nodes that a name, UUID, MAC, IP address, WWPN, IQN, designator, key (kind:ID) or DEVICE/INTERFACE means. It never chooses: who
+// gets several matches asks.
+func (s *Snapshot) Find(what string) []Match {
+	what = strings.TrimSpace(what)
+	if what == "" {
+		return nil
+	}
+	if k, err := ParseKey(what); err == nil {
+		if n, ok := s.Node(k); ok {
+			return []Match{{Node: n}}
+		}
+	}
+	wanted := newQuery(what)
+	var ms []Match
+	for n := range s.Nodes(findKinds...) {
+		if a, ok := wanted.matches(n); ok {
+			ms = append(ms, Match{n, a})
+		}
+	}
+	if ms == nil {
+		ms = s.findInterface(what)
+	}
+	slices.SortStableFunc(ms, func(a, b Match) int {
+		return slices.Index(findKinds, a.Node.Kind()) - slices.Index(findKinds, b.Node.Kind())
+	})
+	return ms
+}
+
+// query is what somebody typed in all the forms that it may have.
+type query struct {
+	text  string
+	exact map[Attr]string
+	addr  netip.Addr
+}
+
+func newQuery(what string) query {
+	q := query{text: what, exact: map[Attr]string{}}
+	if id, err := ParseUUID(what); err == nil {
+		q.exact[AttrUUID] = id
+	}
+	if m, err := ParseMAC(what); err == nil {
+		q.exact[AttrMAC] = m.String()
+	}
+	if w, err := ParseWWN(what); err == nil {
+		q.exact[AttrWWPN] = w.String()
+	}
+	if d, err := ParseDesignator(what); err == nil {
+		q.exact[AttrDesignator] = d
+	}
+	q.addr, _ = netip.ParseAddr(what)
+	return q
+}
+
+func (q query) matches(n Node) (Attr, bool) {
+	id := n.Key().ID
+	if n.Kind() == VM && id == q.exact[AttrUUID] || id == q.text || id != "" && (id == q.exact[AttrWWPN] || id == q.exact[AttrDesignator]) {
+		return 0, true
+	}
+	for _, f := range n.s.row(n.n).facts {
+		if !slices.Contains(findAttrs, f.attr) {
+			continue
+		}
+		v := n.s.value(f)
+		switch v.typ {
+		case TypeAddr, TypePrefix:
+			if q.addr.IsValid() && v.Addr() == q.addr {
+				return f.attr, true
+			}
+		default:
+			if want, ok := q.exact[f.attr]; ok && want == v.String() || strings.EqualFold(v.String(), q.text) {
+				return f.attr, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// findInterface reads DEVICE/INTERFACE or "DEVICE INTERFACE", where the device is named by any of its words.
+func (s *Snapshot) findInterface(what string) []Match {
+	var ms []Match
+	for i, r := range what {
+		if r != '/' && r != ' ' && r != ':' {
+			continue
+		}
+		device, name := newQuery(what[:i]), what[i+1:]
+		for d := range s.Nodes(Host, Switch, Router, Firewall, FCSwitch, Array) {
+			if _, ok := device.matches(d); !ok {
+				continue
+			}
+			for _, e := range d.Out(Contains) {
+				if e.To.Kind().Interface() && strings.EqualFold(e.To.Name(), name) {
+					ms = append(ms, Match{Node: e.To})
+				}
+			}
+		}
+		if ms != nil {
+			return ms
+		}
+	}
+	return nil
+}
