@@ -3,6 +3,7 @@ package collectors
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -47,7 +48,7 @@ func (v SNMPVersion) String() string {
 	if v == SNMPv2c {
 		return "2c"
 	}
-	return fmt.Sprint(uint8(v))
+	return strconv.Itoa(int(v))
 }
 
 // ParseSNMPVersion is the inverse of String.
