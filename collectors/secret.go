@@ -14,9 +14,9 @@ import (
 const redacted = "[redacted]"
 
 // Secret is a password, passphrase or community. However it is printed, logged or encoded, it shows as "[redacted]", or as "[none]" when
-// there is none; only Reveal gives the text. Copies are cheap and share it.
+// there is none; only Reveal gives the text. Secrets are compared by Equal, not by ==.
 type Secret struct {
-	text *string // behind a pointer: fmt prints unexported fields of a struct without asking their methods
+	reveal func() string // a function, since printers and comparers look into unexported fields without asking methods, and follow pointers
 }
 
 // NewSecret takes the text in. The empty text is the same as the zero Secret: none.
@@ -24,19 +24,19 @@ func NewSecret(text string) Secret {
 	if text == "" {
 		return Secret{}
 	}
-	return Secret{&text}
+	return Secret{func() string { return text }}
 }
 
 // Reveal gives the text, for the one call that sends or derives something from it.
 func (s Secret) Reveal() string {
-	if s.text == nil {
+	if s.reveal == nil {
 		return ""
 	}
-	return *s.text
+	return s.reveal()
 }
 
 // IsZero reports whether there is no secret.
-func (s Secret) IsZero() bool { return s.text == nil }
+func (s Secret) IsZero() bool { return s.reveal == nil }
 
 // Equal compares two secrets in a time that does not depend on where they differ.
 func (s Secret) Equal(o Secret) bool {
