@@ -280,9 +280,9 @@ func (w *walker) enter(device, port Node, hops []Hop, depth int) {
 		w.end(hops, w.noGateway(device, vid))
 		return
 	}
-	for _, exit := range exits {
-		tagged := vid > 0 && !untaggedOn(exit, vid)
-		w.cable(exit, append(slices.Clip(hops), Hop{Node: exit, VID: vid, Tagged: tagged}), vid, tagged, depth+1)
+	for _, x := range exits {
+		tagged := vid > 0 && !untaggedOn(x.port, vid)
+		w.cable(x.port, append(slices.Clip(hops), Hop{Node: x.port, VID: vid, Tagged: tagged, Fault: x.fault}), vid, tagged, depth+1)
 	}
 }
 
@@ -406,9 +406,9 @@ func vlanInterface(n Node, vid VID) bool {
 	return i > 0 && name[i:] == strconv.Itoa(int(vid))
 }
 
-// exits gives the ports by which a frame may leave a bridge towards other devices: those that carry the VLAN, are up, and lie on a
-// shortest way to a gateway; where none is known, all that lead to a device not yet passed.
-func (w *walker) exits(device, entry Node, vid VID, hops []Hop) []Node {
+// exits gives the ports by which a frame may leave a bridge towards other devices: those that are up, carry the VLAN and lie on a shortest way to a
+// gateway. Ports on an equally short way that lack the VLAN while their far end has it come too, with the fault: redundancy that seems to be there.
+func (w *walker) exits(device, entry Node, vid VID, hops []Hop) []exit {
 	passed := map[Key]bool{w.from.Key(): true, device.Key(): true}
 	for _, h := range hops {
 		if o, ok := h.Node.Owner(); ok {
@@ -416,28 +416,39 @@ func (w *walker) exits(device, entry Node, vid VID, hops []Hop) []Node {
 		}
 	}
 	best := -1
-	var exits []Node
+	var sound, faulty []exit
 	for _, x := range w.forward(device, entry, vid) {
 		far, _ := x.far.Owner()
 		if passed[far.Key()] {
 			continue
 		}
-		d := w.distance(far, x.far, vid, passed)
+		x.distance = w.distance(far, x.far, vid, passed)
 		switch {
-		case d >= 0 && (best < 0 || d < best):
-			best, exits = d, []Node{x.port}
-		case d == best && d >= 0:
-			if !slices.Contains(exits, x.port) {
-				exits = append(exits, x.port)
-			}
+		case x.distance < 0:
+		case x.fault != "":
+			faulty = append(faulty, x)
+		case best < 0 || x.distance < best:
+			best, sound = x.distance, []exit{x}
+		case x.distance == best && !slices.ContainsFunc(sound, func(o exit) bool { return o.port == x.port }):
+			sound = append(sound, x)
 		}
 	}
-	return exits
+	for _, x := range faulty {
+		if best < 0 || x.distance <= best {
+			sound = append(sound, x)
+		}
+	}
+	return sound
 }
 
-type exit struct{ port, far Node }
+// exit is a port that leads to another device, and why nothing leaves by it.
+type exit struct {
+	port, far Node
+	fault     string
+	distance  int
+}
 
-// forward lists the cabled, forwarding ports of a bridge that carry a VLAN, towards devices that are no hosts.
+// forward lists the cabled ports of a bridge that are up and not blocked, towards devices that are no hosts.
 func (w *walker) forward(device, entry Node, vid VID) []exit {
 	var xs []exit
 	for _, e := range device.Out(Contains) {
@@ -445,13 +456,21 @@ func (w *walker) forward(device, entry Node, vid VID) []exit {
 		if !p.Kind().Interface() || p == entry || down(p) || blocked(p, vid) {
 			continue
 		}
-		if holder, known := vlanHolder(p); known && vid > 0 && !carries(holder, vid) {
-			continue
-		}
+		near, known := vlanHolder(p)
+		lacks := known && vid > 0 && !carries(near, vid)
 		for _, far := range p.Peers(Link) {
-			if o, ok := far.Owner(); ok && o.Kind() != Host {
-				xs = append(xs, exit{p, far})
+			o, ok := far.Owner()
+			if !ok || o.Kind() == Host {
+				continue
 			}
+			x := exit{port: p, far: far}
+			if lacks {
+				if there, ok := vlanHolder(far); !ok || !carries(there, vid) {
+					continue // neither end has it: it was never meant to pass here
+				}
+				x.fault = fmt.Sprintf("VLAN %d is not carried on %s, but it is on the far end, %s %s", vid, near.Name(), o.Name(), far.Name())
+			}
+			xs = append(xs, x)
 		}
 	}
 	return xs
@@ -474,7 +493,7 @@ func (w *walker) distance(device, entry Node, vid VID, passed map[Key]bool) int 
 		}
 		for _, x := range w.forward(here.device, here.entry, vid) {
 			far, _ := x.far.Owner()
-			if !seen[far.Key()] && !passed[far.Key()] {
+			if x.fault == "" && !seen[far.Key()] && !passed[far.Key()] {
 				seen[far.Key()] = true
 				queue = append(queue, at{far, x.far, here.d + 1})
 			}

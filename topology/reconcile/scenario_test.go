@@ -28,6 +28,8 @@ var update = flag.Bool("update", false, "rewrite the golden parts of the scenari
 //	KEY ATTR=VALUE [~CONFIDENCE]
 //	KEY RELATION KEY [~CONFIDENCE]
 //	retire DEVICE
+//
+// "rails WHAT" holds the rails of what is found by that word, "between WHAT WHAT" the way between two.
 func TestScenarios(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/*.txtar")
@@ -68,6 +70,15 @@ func runScenario(t *testing.T, file string) {
 			}
 			if diff := cmp.Diff(string(part.Data), got); diff != "" {
 				t.Errorf("%s: after sweep %d (-want +got):\n%s", file, i/2+1, diff)
+			}
+		case "rails", "between":
+			golden := describeRails(t, snap, name, strings.Fields(clock))
+			if *update {
+				archive.Files[i].Data = []byte(golden)
+				continue
+			}
+			if diff := cmp.Diff(string(part.Data), golden); diff != "" {
+				t.Errorf("%s: %s (-want +got):\n%s", file, part.Name, diff)
 			}
 		default:
 			t.Fatalf("%s: unknown part %q", file, part.Name)
@@ -209,4 +220,53 @@ func parseFact(line string) (topology.Fact, error) {
 	}
 	f.Confidence = uint8(confidence)
 	return f, nil
+}
+
+func describeRails(t *testing.T, s *topology.Snapshot, what string, words []string) string {
+	t.Helper()
+	var nodes []topology.Node
+	for _, w := range words {
+		ms := s.Find(w)
+		if len(ms) == 0 {
+			t.Fatalf("nothing answers to %q", w)
+		}
+		nodes = append(nodes, ms[0].Node)
+	}
+	var b bytes.Buffer
+	if what == "between" {
+		m := topology.Between(nodes[0], nodes[1])
+		fmt.Fprintf(&b, "meet %q routed %t gap %q\n", m.Meet, m.Routed, m.Gap)
+		describeHops(&b, m.Hops)
+		return b.String()
+	}
+	for _, r := range nodes[0].Rails() {
+		fmt.Fprintf(&b, "%s of %s, %d independent\n", r.Name, r.From.Key(), r.Independent)
+		for _, p := range r.Paths {
+			fmt.Fprintf(&b, "  path complete=%t faulty=%t\n", p.Complete, p.Faulty())
+			describeHops(&b, p.Hops)
+			if p.Gap != "" {
+				fmt.Fprintf(&b, "    ? %s\n", p.Gap)
+			}
+		}
+	}
+	return b.String()
+}
+
+func describeHops(b *bytes.Buffer, hops []topology.Hop) {
+	for _, h := range hops {
+		fmt.Fprintf(b, "    %s", h.Node.Key())
+		if h.VID != 0 {
+			fmt.Fprintf(b, " vlan %d tagged=%t", h.VID, h.Tagged)
+		}
+		if h.Rel != 0 {
+			fmt.Fprintf(b, " by %s %d", h.Rel, h.Confidence)
+		}
+		if h.Fault != "" {
+			fmt.Fprintf(b, " X %s", h.Fault)
+		}
+		if h.Doubt != "" {
+			fmt.Fprintf(b, " ? %s", h.Doubt)
+		}
+		fmt.Fprintln(b)
+	}
 }
