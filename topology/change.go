@@ -189,7 +189,9 @@ func (n Node) objects(r Rel) []Key {
 func (s *Snapshot) With(cs ChangeSet) (*Snapshot, error) {
 	b := newBuilder(s)
 	reading := Reading{ReadingKey: ReadingKey{Source: SourcePlan, Table: "change-set"}, Time: s.time}
-	b.renew(reading)
+	if err := b.renew(reading); err != nil {
+		return nil, err
+	}
 	for _, c := range cs.Changes {
 		if err := b.change(c, reading.ReadingKey, s.time); err != nil {
 			return nil, err
@@ -211,7 +213,7 @@ func (b *builder) change(c Change, reading ReadingKey, now time.Time) error {
 	}
 	if n.s != nil {
 		r := b.touch(n.n)
-		r.facts = slices.DeleteFunc(r.facts, func(f fact) bool { return f.attr == c.Attr })
+		r.facts = drop(b, r.facts, func(f fact) uint32 { return f.reading }, func(f fact) bool { return f.attr == c.Attr })
 		b.s.over.rows[n.n] = r
 	}
 	for _, v := range c.After {
@@ -245,7 +247,7 @@ func (b *builder) changeRelation(n Node, c Change, reading ReadingKey, now time.
 // cut removes all claims of one relation between two nodes.
 func (b *builder) cut(from uint32, rel Rel, to uint32) error {
 	r := b.touch(from)
-	r.out = slices.DeleteFunc(r.out, func(e edge) bool { return e.rel == rel && e.peer == to })
+	r.out = drop(b, r.out, func(e edge) uint32 { return e.reading }, func(e edge) bool { return e.rel == rel && e.peer == to })
 	b.s.over.rows[from] = r
 	q := b.touch(to)
 	q.in = slices.DeleteFunc(q.in, func(e edge) bool { return e.rel == rel && e.peer == from })

@@ -163,7 +163,9 @@ func (n Node) MarshalJSON() ([]byte, error) {
 		}
 	}
 	for _, r := range relsOf(n) {
-		j.Relations[r.String()] = n.objects(r)
+		if ks := n.objects(r); len(ks) > 0 { // none: all that is said of it is denied
+			j.Relations[r.String()] = ks
+		}
 	}
 	return json.Marshal(j)
 }

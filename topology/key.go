@@ -45,6 +45,11 @@ func (k Key) Local() (handle, rest string, ok bool) {
 // IsZero reports whether the key names nothing.
 func (k Key) IsZero() bool { return k == Key{} }
 
+// valid reports whether the key can be kept: of a known kind, with an ID that every encoding carries.
+func (k Key) valid() bool {
+	return k.Kind != 0 && k.Kind < kindEnd && k.ID != "" && utf8.ValidString(k.ID)
+}
+
 // String gives kind:ID.
 func (k Key) String() string { return k.Kind.String() + ":" + k.ID }
 

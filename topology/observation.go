@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Source is a way of reading, in order of precedence: where two sources disagree with equal confidence, the one named first here
@@ -98,6 +99,19 @@ type Reading struct {
 	Reason  string    // why it is partial, or what in it was not understood
 }
 
+// Check reports why the model does not allow the reading.
+func (r Reading) Check() error {
+	if r.Source == 0 || r.Source >= sourceEnd {
+		return fmt.Errorf("%w: reading %q of no source", ErrSchema, r.ReadingKey)
+	}
+	for _, text := range []string{r.Device, r.Table, r.Command, r.Reason} {
+		if !utf8.ValidString(text) {
+			return fmt.Errorf("%w: reading %q: %q is not UTF-8", ErrSchema, r.ReadingKey, text)
+		}
+	}
+	return nil
+}
+
 // Fact is one thing that one reading says: either that Subject has the Value for Attr, or that Subject stands in relation Rel
 // to Object.
 type Fact struct {
@@ -143,19 +157,22 @@ func Relate(subject Key, r Rel, object Key) Fact {
 
 // Check reports why the model does not allow the fact.
 func (f Fact) Check() error {
-	if f.Subject.Kind == 0 || f.Subject.Kind >= kindEnd || f.Subject.ID == "" {
+	if !f.Subject.valid() {
 		return fmt.Errorf("%w: subject %q", ErrSchema, f.Subject)
 	}
 	if f.Confidence > 100 {
 		return fmt.Errorf("%w: confidence %d", ErrSchema, f.Confidence)
 	}
 	if f.Rel == 0 {
+		if !f.Object.IsZero() {
+			return fmt.Errorf("%w: %s has an object %q and no relation", ErrSchema, f, f.Object)
+		}
 		if err := f.Attr.check(f.Value); err != nil {
 			return fmt.Errorf("%s: %w", f.Subject, err)
 		}
 		return nil
 	}
-	if f.Attr != 0 || f.Object.Kind == 0 || f.Object.Kind >= kindEnd || f.Object.ID == "" {
+	if f.Attr != 0 || !f.Value.IsZero() || !f.Object.valid() {
 		return fmt.Errorf("%w: %s %s to %q", ErrSchema, f.Subject, f.Rel, f.Object)
 	}
 	if err := f.Rel.check(f.Subject.Kind, f.Object.Kind); err != nil {

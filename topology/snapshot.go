@@ -1,12 +1,10 @@
 package topology
 
 import (
-	"cmp"
-	"fmt"
 	"hash/maphash"
 	"iter"
-	"maps"
 	"slices"
+	"sort"
 	"time"
 )
 
@@ -26,13 +24,14 @@ type Snapshot struct {
 	over overlay
 
 	readings  []Reading // by number; a forgotten one has a zero key
+	uses      []uint32  // by number: how many facts point to it
 	readingOf map[ReadingKey]uint32
 }
 
 type (
 	fact struct {
 		val            uint64 // bits of the value, or the number of its text
-		reading, since uint32 // since: seconds of Unix time
+		reading, since uint32 // since: seconds of Unix time, 0 if not known
 		attr           Attr
 		conf           uint8
 		derived        bool
@@ -66,7 +65,7 @@ type (
 )
 
 // Empty is the snapshot before the first revision.
-func Empty() *Snapshot { return &Snapshot{base: newTable(nil, nil, nil, nil)} }
+func Empty() *Snapshot { return &Snapshot{base: newTable(nil, nil)} }
 
 // Revision tells which state of the store this is.
 func (s *Snapshot) Revision() Revision { return s.rev }
@@ -77,7 +76,7 @@ func (s *Snapshot) Time() time.Time { return s.time }
 // At stamps the snapshot with the revision under which a store keeps it.
 func (s *Snapshot) At(rev Revision, t time.Time) *Snapshot {
 	c := *s
-	c.rev, c.time = rev, t
+	c.rev, c.time = rev, wholeMillis(t)
 	return &c
 }
 
@@ -234,41 +233,94 @@ func (s *Snapshot) Apply(d Delta) (*Snapshot, error) {
 	return b.finish(s.rev+1, d.Time), nil
 }
 
-// less orders the facts of one attribute by precedence: confidence, then source, then reading and value.
+// factOrder sorts the facts of a row: by attribute, then by precedence, which is confidence, then source, then the rest.
 func (s *Snapshot) factOrder(a, b fact) int {
-	if a.attr != b.attr {
-		return int(a.attr) - int(b.attr)
-	}
-	if a.conf != b.conf {
-		return int(b.conf) - int(a.conf)
-	}
-	if c := s.readings[a.reading].Compare(s.readings[b.reading].ReadingKey); c != 0 {
-		return c
-	}
-	if c := s.value(a).Compare(s.value(b)); c != 0 {
-		return c
-	}
-	return boolOrder(a.derived, b.derived)
+	return s.probeOrder(a, probe{b.attr, b.conf, b.reading, b.derived, s.value(b)})
 }
 
+// probe is a fact whose text need not be in any table.
+type probe struct {
+	attr    Attr
+	conf    uint8
+	reading uint32
+	derived bool
+	value   Value
+}
+
+func (s *Snapshot) probeOrder(a fact, p probe) int {
+	if a.attr != p.attr {
+		return int(a.attr) - int(p.attr)
+	}
+	if a.conf != p.conf {
+		return int(p.conf) - int(a.conf)
+	}
+	if c := s.readingOrder(a.reading, p.reading); c != 0 {
+		return c
+	}
+	if c := s.value(a).Compare(p.value); c != 0 {
+		return c
+	}
+	return boolOrder(a.derived, p.derived)
+}
+
+// seekFact finds the fact with the identity of p, whatever its confidence.
+func (s *Snapshot) seekFact(facts []fact, p probe) (int, bool) {
+	i := sort.Search(len(facts), func(i int) bool { return facts[i].attr >= p.attr })
+	for i < len(facts) && facts[i].attr == p.attr {
+		p.conf = facts[i].conf
+		if j, found := slices.BinarySearchFunc(facts, p, s.probeOrder); found {
+			return j, true
+		}
+		rest := facts[i:]
+		i += sort.Search(len(rest), func(k int) bool { return rest[k].attr != p.attr || rest[k].conf < p.conf })
+	}
+	return 0, false
+}
+
+// edgeOrder sorts the edges of a row: by relation, peer, then precedence.
 func (s *Snapshot) edgeOrder(a, b edge) int {
+	if c := s.peerOrder(a, b); c != 0 {
+		return c
+	}
+	return s.edgePrecedence(a, b)
+}
+
+func (s *Snapshot) peerOrder(a, b edge) int {
 	if a.rel != b.rel {
 		return int(a.rel) - int(b.rel)
 	}
 	if a.peer != b.peer {
 		return s.key(a.peer).Compare(s.key(b.peer))
 	}
-	return s.edgePrecedence(a, b)
+	return 0
 }
 
 func (s *Snapshot) edgePrecedence(a, b edge) int {
 	if a.conf != b.conf {
 		return int(b.conf) - int(a.conf)
 	}
-	if c := s.readings[a.reading].Compare(s.readings[b.reading].ReadingKey); c != 0 {
+	if c := s.readingOrder(a.reading, b.reading); c != 0 {
 		return c
 	}
 	return boolOrder(a.derived, b.derived)
+}
+
+// seekEdge finds the edge with the identity of e, whatever its confidence.
+func (s *Snapshot) seekEdge(es []edge, e edge) (int, bool) {
+	i, _ := slices.BinarySearchFunc(es, e, s.peerOrder)
+	for ; i < len(es) && es[i].rel == e.rel && es[i].peer == e.peer; i++ {
+		if es[i].reading == e.reading && es[i].derived == e.derived {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+func (s *Snapshot) readingOrder(a, b uint32) int {
+	if a == b {
+		return 0
+	}
+	return s.readings[a].Compare(s.readings[b].ReadingKey)
 }
 
 func boolOrder(a, b bool) int {
@@ -292,23 +344,32 @@ func (t *table) find(k Key) (uint32, bool) {
 }
 
 func keyHash(seed maphash.Seed, k Key) uint64 {
-	return maphash.String(seed, k.ID) ^ uint64(k.Kind)<<32
+	return maphash.String(seed, k.ID) ^ uint64(k.Kind)*0x9e3779b97f4a7c15 // one name is often used in several kinds
 }
 
 // newTable lays sorted nodes and their rows out flat. rowOf gives each node's row with peers already numbered as in nodes.
-func newTable(nodes []Key, texts []string, rowOf func(n uint32) row, seed *maphash.Seed) *table {
-	t := &table{nodes: nodes, texts: texts, seed: maphash.MakeSeed()}
-	if seed != nil {
-		t.seed = *seed
+func newTable(nodes []Key, rowOf func(n uint32) row) *table {
+	t := &table{nodes: nodes}
+	t.index()
+	t.factOff, t.outOff, t.inOff = make([]uint32, len(nodes)+1), make([]uint32, len(nodes)+1), make([]uint32, len(nodes)+1)
+	for n := range nodes {
+		r := rowOf(uint32(n))
+		t.facts, t.out, t.in = append(t.facts, r.facts...), append(t.out, r.out...), append(t.in, r.in...)
+		t.factOff[n+1], t.outOff[n+1], t.inOff[n+1] = uint32(len(t.facts)), uint32(len(t.out)), uint32(len(t.in))
 	}
+	return t
+}
+
+// index fills in how nodes are found: the hash table over their keys and where each kind starts.
+func (t *table) index() {
+	t.seed = maphash.MakeSeed()
 	size := 4
-	for size < 2*len(nodes) {
+	for size < 2*len(t.nodes) {
 		size *= 2
 	}
 	t.hash = make([]uint32, size)
-	t.factOff, t.outOff, t.inOff = make([]uint32, len(nodes)+1), make([]uint32, len(nodes)+1), make([]uint32, len(nodes)+1)
 	kind := Kind(0)
-	for n, k := range nodes {
+	for n, k := range t.nodes {
 		for ; kind < k.Kind; kind++ {
 			t.kindStart[kind+1] = uint32(n)
 		}
@@ -317,255 +378,8 @@ func newTable(nodes []Key, texts []string, rowOf func(n uint32) row, seed *mapha
 			i = (i + 1) & uint64(size-1)
 		}
 		t.hash[i] = uint32(n) + 1
-		r := rowOf(uint32(n))
-		t.facts, t.out, t.in = append(t.facts, r.facts...), append(t.out, r.out...), append(t.in, r.in...)
-		t.factOff[n+1], t.outOff[n+1], t.inOff[n+1] = uint32(len(t.facts)), uint32(len(t.out)), uint32(len(t.in))
 	}
 	for ; kind < kindEnd; kind++ {
-		t.kindStart[kind+1] = uint32(len(nodes))
+		t.kindStart[kind+1] = uint32(len(t.nodes))
 	}
-	return t
-}
-
-// builder makes the next snapshot from one by changing rows. Rows are copied when first touched.
-type builder struct {
-	s     *Snapshot
-	texts map[string]uint64
-	dirty map[uint32]bool
-}
-
-func newBuilder(s *Snapshot) *builder {
-	c := *s
-	c.over = overlay{
-		rows: maps.Clone(s.over.rows), byKey: maps.Clone(s.over.byKey),
-		nodes: slices.Clone(s.over.nodes), texts: slices.Clone(s.over.texts),
-	}
-	if c.over.rows == nil {
-		c.over.rows, c.over.byKey = map[uint32]row{}, map[Key]uint32{}
-	}
-	c.readings = slices.Clone(s.readings)
-	c.readingOf = maps.Clone(s.readingOf)
-	if c.readingOf == nil {
-		c.readingOf = map[ReadingKey]uint32{}
-	}
-	b := &builder{s: &c, texts: map[string]uint64{}, dirty: map[uint32]bool{}}
-	for i, t := range c.over.texts {
-		b.texts[t] = uint64(len(c.base.texts) + i)
-	}
-	return b
-}
-
-func (b *builder) apply(d Delta) error {
-	for _, f := range d.Remove {
-		if err := b.remove(f); err != nil {
-			return err
-		}
-	}
-	for _, r := range d.Renew {
-		b.renew(r)
-	}
-	for _, f := range d.Add {
-		if err := b.add(f); err != nil {
-			return err
-		}
-	}
-	for _, k := range d.Forget {
-		i, ok := b.s.readingOf[k]
-		if !ok {
-			return fmt.Errorf("%w: no reading %s to forget", ErrConflict, k)
-		}
-		delete(b.s.readingOf, k)
-		b.s.readings[i] = Reading{}
-	}
-	return nil
-}
-
-func (b *builder) renew(r Reading) {
-	if i, ok := b.s.readingOf[r.ReadingKey]; ok {
-		b.s.readings[i] = r
-		return
-	}
-	b.s.readingOf[r.ReadingKey] = uint32(len(b.s.readings))
-	b.s.readings = append(b.s.readings, r)
-}
-
-func (b *builder) node(k Key) uint32 {
-	if n, ok := b.s.find(k); ok {
-		return n
-	}
-	n := uint32(len(b.s.base.nodes) + len(b.s.over.nodes))
-	b.s.over.nodes = append(b.s.over.nodes, k)
-	b.s.over.byKey[k] = n
-	return n
-}
-
-// touch gives a row that may be changed in place.
-func (b *builder) touch(n uint32) row {
-	if b.dirty[n] {
-		return b.s.over.rows[n]
-	}
-	r := b.s.row(n)
-	r = row{slices.Clone(r.facts), slices.Clone(r.out), slices.Clone(r.in)}
-	b.dirty[n] = true
-	b.s.over.rows[n] = r
-	return r
-}
-
-func (b *builder) intern(text string) uint64 {
-	if i, ok := b.texts[text]; ok {
-		return i
-	}
-	i := uint64(len(b.s.base.texts) + len(b.s.over.texts))
-	b.s.over.texts = append(b.s.over.texts, text)
-	b.texts[text] = i
-	return i
-}
-
-func (b *builder) pack(f Fact, reading uint32) fact {
-	p := fact{
-		reading: reading, since: uint32(f.Since.Unix()), attr: f.Attr,
-		conf: cmp.Or(f.Confidence, ConfidenceStated), derived: f.Derived, val: f.Value.num,
-	}
-	if textual(f.Value.typ) {
-		p.val = b.intern(f.Value.str)
-	}
-	return p
-}
-
-func (b *builder) add(f Fact) error {
-	if err := f.Check(); err != nil {
-		return err
-	}
-	reading, ok := b.s.readingOf[f.Reading]
-	if !ok {
-		return fmt.Errorf("%w: %s: no reading %s", ErrConflict, f, f.Reading)
-	}
-	n := b.node(f.Subject)
-	r := b.touch(n)
-	if f.Rel == 0 {
-		p := b.pack(f, reading)
-		i, found := slices.BinarySearchFunc(r.facts, p, b.s.factOrder)
-		if found {
-			return fmt.Errorf("%w: %s is there already from %s", ErrConflict, f, f.Reading)
-		}
-		r.facts = slices.Insert(r.facts, i, p)
-		b.s.over.rows[n] = r
-		return nil
-	}
-	m := b.node(f.Object)
-	e := edge{m, reading, uint32(f.Since.Unix()), f.Rel, cmp.Or(f.Confidence, ConfidenceStated), f.Derived}
-	i, found := slices.BinarySearchFunc(r.out, e, b.s.edgeOrder)
-	if found {
-		return fmt.Errorf("%w: %s is there already from %s", ErrConflict, f, f.Reading)
-	}
-	r.out = slices.Insert(r.out, i, e)
-	b.s.over.rows[n] = r
-	e.peer = n
-	q := b.touch(m)
-	i, _ = slices.BinarySearchFunc(q.in, e, b.s.edgeOrder)
-	q.in = slices.Insert(q.in, i, e)
-	b.s.over.rows[m] = q
-	return nil
-}
-
-func (b *builder) remove(f Fact) error {
-	missing := fmt.Errorf("%w: %s from %s is not there to remove", ErrConflict, f, f.Reading)
-	reading, ok := b.s.readingOf[f.Reading]
-	n, found := b.s.find(f.Subject)
-	if !ok || !found {
-		return missing
-	}
-	r := b.touch(n)
-	if f.Rel == 0 {
-		i := slices.IndexFunc(r.facts, func(p fact) bool {
-			return p.attr == f.Attr && p.reading == reading && p.derived == f.Derived && b.s.value(p) == f.Value
-		})
-		if i < 0 {
-			return missing
-		}
-		r.facts = slices.Delete(r.facts, i, i+1)
-		b.s.over.rows[n] = r
-		return nil
-	}
-	m, found := b.s.find(f.Object)
-	if !found {
-		return missing
-	}
-	same := func(peer uint32) func(edge) bool {
-		return func(e edge) bool {
-			return e.rel == f.Rel && e.peer == peer && e.reading == reading && e.derived == f.Derived
-		}
-	}
-	i := slices.IndexFunc(r.out, same(m))
-	if i < 0 {
-		return missing
-	}
-	r.out = slices.Delete(r.out, i, i+1)
-	b.s.over.rows[n] = r
-	q := b.touch(m)
-	j := slices.IndexFunc(q.in, same(n))
-	q.in = slices.Delete(q.in, j, j+1)
-	b.s.over.rows[m] = q
-	return nil
-}
-
-// finish folds the overlay into a new base when it has grown beyond a share of it.
-func (b *builder) finish(rev Revision, t time.Time) *Snapshot {
-	s := b.s
-	s.rev, s.time = rev, t
-	if len(s.over.rows) > 4096 && len(s.over.rows) > len(s.base.nodes)/8 {
-		return s.compact()
-	}
-	return s
-}
-
-// compact lays the snapshot out flat again; nodes without rows, texts and readings that nothing uses go.
-func (s *Snapshot) compact() *Snapshot {
-	old := make([]uint32, 0, len(s.base.nodes)+len(s.over.nodes))
-	for n := range s.Nodes() {
-		old = append(old, n.n)
-	}
-	renumber := make([]uint32, len(s.base.nodes)+len(s.over.nodes))
-	nodes := make([]Key, len(old))
-	for i, n := range old {
-		renumber[n] = uint32(i)
-		nodes[i] = s.key(n)
-	}
-	c := &Snapshot{rev: s.rev, time: s.time, readingOf: make(map[ReadingKey]uint32, len(s.readingOf))}
-	readings := make([]uint32, len(s.readings))
-	for i, r := range s.readings {
-		if r.Source != 0 {
-			readings[i] = uint32(len(c.readings))
-			c.readingOf[r.ReadingKey] = readings[i]
-			c.readings = append(c.readings, r)
-		}
-	}
-	var texts []string
-	number := map[string]uint64{}
-	c.base = newTable(nodes, nil, func(i uint32) row {
-		r := s.row(old[i])
-		r = row{slices.Clone(r.facts), slices.Clone(r.out), slices.Clone(r.in)}
-		for j := range r.facts {
-			f := &r.facts[j]
-			f.reading = readings[f.reading]
-			if textual(attrs[f.attr].typ) {
-				text := s.text(f.val)
-				k, ok := number[text]
-				if !ok {
-					k = uint64(len(texts))
-					number[text] = k
-					texts = append(texts, text)
-				}
-				f.val = k
-			}
-		}
-		for _, es := range [][]edge{r.out, r.in} {
-			for j := range es {
-				es[j].peer, es[j].reading = renumber[es[j].peer], readings[es[j].reading]
-			}
-		}
-		return r
-	}, nil)
-	c.base.texts = texts
-	return c
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // ValueType is the type of an attribute's value.
@@ -203,6 +204,19 @@ func ParseValue(typ ValueType, text string) (Value, error) {
 		return FDBValue(e), err
 	}
 	return Value{}, fmt.Errorf("%w: value type %d", ErrSchema, typ)
+}
+
+// canonical reports whether ParseValue reads the value's text back: it does not where a collector put in what its type cannot hold, an
+// invalid address or a MAC of more than 48 bits.
+func (v Value) canonical() bool {
+	switch v.typ {
+	case TypeText:
+		return utf8.ValidString(v.str)
+	case TypeInt:
+		return true
+	}
+	back, err := ParseValue(v.typ, v.String())
+	return err == nil && back == v
 }
 
 // FDBStatus tells how a bridge came to an entry (dot1qTpFdbStatus, RFC 4363).
