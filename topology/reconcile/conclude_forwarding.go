@@ -87,7 +87,7 @@ func (c *conclusions) bridgeLinks(behind map[topology.Key]map[topology.Key]topol
 			}
 			for _, q := range byBridge[b] {
 				back, ok := behind[q][a]
-				if !ok || c.taken(q) || share(bridges, behind[q]) {
+				if !ok || c.taken(q) || c.between(p, q) {
 					continue
 				}
 				if back.Compare(reading) < 0 {
@@ -109,14 +109,15 @@ func (c *conclusions) taken(k topology.Key) bool {
 	return n.Kind() == topology.LAG && slices.ContainsFunc(n.Out(topology.SupportedBy), func(e topology.Edge) bool { return c.taken(e.To.Key()) })
 }
 
-// share reports whether a bridge stands between: learned from both sides.
-func share(a, b map[topology.Key]topology.ReadingKey) bool {
-	for k := range a {
-		if _, ok := b[k]; ok {
-			return true
-		}
+// between reports whether an address was learned on both ports: what has it stands between the two, and a bridge to hold it.
+func (c *conclusions) between(p, q topology.Key) bool {
+	near, _ := c.s.Node(p)
+	far, _ := c.s.Node(q)
+	seen := map[topology.MAC]bool{}
+	for _, v := range near.Values(topology.AttrLearned) {
+		seen[v.FDB().MAC] = true
 	}
-	return false
+	return slices.ContainsFunc(far.Values(topology.AttrLearned), func(v topology.Value) bool { return seen[v.FDB().MAC] })
 }
 
 // attach concludes the link of a device that is no bridge to the one edge port where its address was learned.
@@ -144,24 +145,33 @@ func (c *conclusions) attach(mac topology.MAC, sightings []sighting, uplink map[
 	c.later(edge.Key(), iface.Key(), topology.ConfidenceFDB, reading)
 }
 
-// devicesBehind counts for each port the devices that are no bridges and have an address learned there.
+// devicesBehind counts for each port whose addresses were learned there: each device that is known, and each address that nobody explains, since
+// it may be of a bridge that nobody collects. The addresses of known guests count for nothing: they come with their host.
 func (c *conclusions) devicesBehind() map[topology.Key]int {
-	devices := map[topology.Key]map[topology.Key]bool{}
+	guests := map[topology.MAC]bool{}
+	for n := range c.s.Nodes(topology.VNIC) {
+		if v, ok := n.Value(topology.AttrMAC); ok {
+			guests[v.MAC()] = true
+		}
+	}
+	behind := map[topology.Key]map[string]bool{}
 	for mac, sightings := range c.learned {
-		iface, ok := c.attachable(mac)
-		if !ok {
+		who := mac.String()
+		if device, ok := c.ownerOf(c.mac[mac]); ok {
+			who = device.Key().String()
+		} else if guests[mac] {
 			continue
 		}
 		for _, s := range sightings {
-			if devices[s.port.Key()] == nil {
-				devices[s.port.Key()] = map[topology.Key]bool{}
+			if behind[s.port.Key()] == nil {
+				behind[s.port.Key()] = map[string]bool{}
 			}
-			devices[s.port.Key()][c.owner[iface.Key()].Key()] = true
+			behind[s.port.Key()][who] = true
 		}
 	}
-	counts := make(map[topology.Key]int, len(devices))
-	for p, ds := range devices {
-		counts[p] = len(ds)
+	counts := make(map[topology.Key]int, len(behind))
+	for p, who := range behind {
+		counts[p] = len(who)
 	}
 	return counts
 }
