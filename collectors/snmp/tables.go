@@ -1,0 +1,90 @@
+package snmp
+
+import (
+	"slices"
+
+	"github.com/throughline-dc/throughline/internal/snmprec"
+)
+
+// Read is one table, or one group of single objects, that every device is asked for. Its name is the name of the reading.
+type Read struct {
+	Name    string      // as the MIB calls it: "ifTable"
+	MIB     string      // module and the document that defines it: "IF-MIB (RFC 2863)"
+	OID     snmprec.OID // the conceptual row, or what the single objects have in common
+	Objects []Object
+	Scalar  bool // single objects: each has the one instance 0
+	Long    bool // thousands of rows are to be expected, see Table
+}
+
+// Object is a column or a single object.
+type Object struct {
+	ID   uint32 // sub-identifier below the Read's OID
+	Name string // as the MIB calls it: "ifDescr"
+}
+
+// Table tells a Walker what to read; it is for tables.
+func (r Read) Table() Table {
+	t := Table{Name: r.Name, Entry: r.OID, Long: r.Long}
+	for _, o := range r.Objects {
+		t.Columns = append(t.Columns, o.ID)
+	}
+	return t
+}
+
+// Instances lists the identifiers of single objects.
+func (r Read) Instances() []snmprec.OID {
+	oids := make([]snmprec.OID, len(r.Objects))
+	for i, o := range r.Objects {
+		oids[i] = r.OID.Append(o.ID, 0)
+	}
+	return oids
+}
+
+// Reads lists everything that a device is asked for, in this order. Nothing else is sent, and nothing is ever set.
+func Reads() []Read {
+	var reads []Read
+	for _, s := range subjects() {
+		reads = append(reads, s.Read)
+	}
+	return reads
+}
+
+// subject is a Read and what it means.
+type subject struct {
+	Read
+	// needs names further reads without which the statements of this one cannot be made whole: those that name its ports, say.
+	// When one of them is incomplete, so is what is said here.
+	needs []string
+	// count is the single object with the number of rows, where an agent has one: a table of too many rows is left alone.
+	count func(answers) (rows int64, ok bool)
+	state func(*device, *report)
+}
+
+// subjects lists the reads in the order in which they are sent: what names the parts of the device comes first.
+func subjects() []subject {
+	return slices.Concat(
+		systemMIB(), ifMIB(), ipMIB(), bridgeMIB(), stpMIB(), vlanMIB(), ciscoVLANMIB(), fdbMIB(), lagMIB(), lldpMIB(), cdpMIB(),
+		entityMIB(), routeMIB(),
+	)
+}
+
+// naming are the reads that name the interfaces, bridging those that name the ports of the bridge as well.
+func naming(more ...string) []string { return append([]string{readIf, readIfX}, more...) }
+
+func bridging(more ...string) []string { return append(naming(readBasePort), more...) }
+
+// Where the MIBs are in the tree (RFC 2578, RFC 1213, IEEE 802.1AB-2005, IEEE 802.1AX).
+
+func mib2(ids ...uint32) snmprec.OID { return snmprec.NewOID(1, 3, 6, 1, 2, 1).Append(ids...) }
+
+func ciscoMgmt(ids ...uint32) snmprec.OID {
+	return snmprec.NewOID(1, 3, 6, 1, 4, 1, 9, 9).Append(ids...)
+}
+
+func lldpObjects(ids ...uint32) snmprec.OID {
+	return snmprec.NewOID(1, 0, 8802, 1, 1, 2, 1).Append(ids...)
+}
+
+func lagObjects(ids ...uint32) snmprec.OID {
+	return snmprec.NewOID(1, 2, 840, 10006, 300, 43, 1).Append(ids...)
+}
