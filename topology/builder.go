@@ -237,18 +237,9 @@ func (b *builder) finish(rev Revision, t time.Time) *Snapshot {
 	return s
 }
 
-// compact lays the snapshot out flat again; nodes without rows, texts and readings that nothing uses go.
+// compact lays the snapshot out flat again; nodes without rows, texts that nothing uses and forgotten readings go.
 func (s *Snapshot) compact() *Snapshot {
-	old := make([]uint32, 0, len(s.base.nodes)+len(s.over.nodes))
-	for n := range s.Nodes() {
-		old = append(old, n.n)
-	}
-	renumber := make([]uint32, len(s.base.nodes)+len(s.over.nodes))
-	nodes := make([]Key, len(old))
-	for i, n := range old {
-		renumber[n] = uint32(i)
-		nodes[i] = s.key(n)
-	}
+	l := s.layout()
 	c := &Snapshot{rev: s.rev, time: s.time, readingOf: make(map[ReadingKey]uint32, len(s.readingOf))}
 	readings := make([]uint32, len(s.readings))
 	for i, r := range s.readings {
@@ -258,32 +249,80 @@ func (s *Snapshot) compact() *Snapshot {
 			c.readings, c.uses = append(c.readings, r), append(c.uses, s.uses[i])
 		}
 	}
-	var texts []string
-	number := map[string]uint64{}
-	c.base = newTable(nodes, func(i uint32) row {
-		r := s.row(old[i])
-		r = row{slices.Clone(r.facts), slices.Clone(r.out), slices.Clone(r.in)}
-		for j := range r.facts {
-			f := &r.facts[j]
+	t := &table{
+		nodes: make([]Key, len(l.nodes)), texts: l.texts,
+		facts: make([]fact, 0, l.facts), out: make([]edge, 0, l.edges), in: make([]edge, 0, l.edges),
+		factOff: make([]uint32, len(l.nodes)+1), outOff: make([]uint32, len(l.nodes)+1), inOff: make([]uint32, len(l.nodes)+1),
+	}
+	for i, n := range l.nodes {
+		t.nodes[i] = s.key(n)
+		r := s.row(n)
+		for _, f := range r.facts {
 			f.reading = readings[f.reading]
 			if textual(attrs[f.attr].typ) {
-				text := s.text(f.val)
-				k, ok := number[text]
-				if !ok {
-					k = uint64(len(texts))
-					number[text] = k
-					texts = append(texts, text)
-				}
-				f.val = k
+				f.val = l.textOf[f.val] - 1
 			}
+			t.facts = append(t.facts, f)
 		}
-		for _, es := range [][]edge{r.out, r.in} {
-			for j := range es {
-				es[j].peer, es[j].reading = renumber[es[j].peer], readings[es[j].reading]
-			}
+		for _, e := range r.out {
+			e.peer, e.reading = l.renumber[e.peer], readings[e.reading]
+			t.out = append(t.out, e)
 		}
-		return r
-	})
-	c.base.texts = texts
+		for _, e := range r.in {
+			e.peer, e.reading = l.renumber[e.peer], readings[e.reading]
+			t.in = append(t.in, e)
+		}
+		t.factOff[i+1], t.outOff[i+1], t.inOff[i+1] = uint32(len(t.facts)), uint32(len(t.out)), uint32(len(t.in))
+	}
+	t.index()
+	c.base = t
 	return c
+}
+
+// layout numbers nodes and texts anew, as they stand in a snapshot without overlay.
+type layout struct {
+	nodes    []uint32 // numbers in the snapshot, in canonical order
+	renumber []uint32 // number in the snapshot -> place in nodes
+	texts    []string // those in use, each once, in order of first use
+	textOf   []uint64 // number in the snapshot -> place in texts + 1; 0 if not in use
+	facts    int
+	edges    int
+}
+
+func (s *Snapshot) layout() *layout {
+	l := &layout{
+		nodes:    make([]uint32, 0, len(s.base.nodes)+len(s.over.nodes)),
+		renumber: make([]uint32, len(s.base.nodes)+len(s.over.nodes)),
+		texts:    make([]string, 0, len(s.base.texts)+len(s.over.texts)),
+		textOf:   make([]uint64, len(s.base.texts)+len(s.over.texts)),
+	}
+	same := make(map[string]uint64, len(s.over.texts)) // only texts of the overlay can stand twice
+	for _, t := range s.over.texts {
+		same[t] = 0
+	}
+	for n := range s.Nodes() {
+		l.renumber[n.n] = uint32(len(l.nodes))
+		l.nodes = append(l.nodes, n.n)
+		r := s.row(n.n)
+		l.facts, l.edges = l.facts+len(r.facts), l.edges+len(r.out)
+		for _, f := range r.facts {
+			if textual(attrs[f.attr].typ) && l.textOf[f.val] == 0 {
+				l.textOf[f.val] = l.text(s.text(f.val), same)
+			}
+		}
+	}
+	return l
+}
+
+func (l *layout) text(t string, same map[string]uint64) uint64 {
+	number, shared := same[t]
+	if number > 0 {
+		return number
+	}
+	l.texts = append(l.texts, t)
+	number = uint64(len(l.texts))
+	if shared {
+		same[t] = number
+	}
+	return number
 }

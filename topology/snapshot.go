@@ -65,7 +65,11 @@ type (
 )
 
 // Empty is the snapshot before the first revision.
-func Empty() *Snapshot { return &Snapshot{base: newTable(nil, nil)} }
+func Empty() *Snapshot {
+	t := &table{factOff: []uint32{0}, outOff: []uint32{0}, inOff: []uint32{0}}
+	t.index()
+	return &Snapshot{base: t}
+}
 
 // Revision tells which state of the store this is.
 func (s *Snapshot) Revision() Revision { return s.rev }
@@ -345,19 +349,6 @@ func (t *table) find(k Key) (uint32, bool) {
 
 func keyHash(seed maphash.Seed, k Key) uint64 {
 	return maphash.String(seed, k.ID) ^ uint64(k.Kind)*0x9e3779b97f4a7c15 // one name is often used in several kinds
-}
-
-// newTable lays sorted nodes and their rows out flat. rowOf gives each node's row with peers already numbered as in nodes.
-func newTable(nodes []Key, rowOf func(n uint32) row) *table {
-	t := &table{nodes: nodes}
-	t.index()
-	t.factOff, t.outOff, t.inOff = make([]uint32, len(nodes)+1), make([]uint32, len(nodes)+1), make([]uint32, len(nodes)+1)
-	for n := range nodes {
-		r := rowOf(uint32(n))
-		t.facts, t.out, t.in = append(t.facts, r.facts...), append(t.out, r.out...), append(t.in, r.in...)
-		t.factOff[n+1], t.outOff[n+1], t.inOff[n+1] = uint32(len(t.facts)), uint32(len(t.out)), uint32(len(t.in))
-	}
-	return t
 }
 
 // index fills in how nodes are found: the hash table over their keys and where each kind starts.
