@@ -1,0 +1,234 @@
+package libvirt
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/throughline-dc/throughline/collectors"
+)
+
+// Folder is a Source of recordings: files that virsh printed, in the layout of docs/collectors/libvirt.md. It reads regular files below
+// the folder and follows no link out of it.
+type Folder struct {
+	root  *os.Root
+	loose *sortedDocuments // documents beside the subfolders; nil until they are looked at
+	bad   []Document       // loose documents that belong to no table
+}
+
+// OpenFolder opens a folder of recordings. The error is collectors.ErrUnreachable if there is no such folder.
+func OpenFolder(name string) (*Folder, error) {
+	root, err := os.OpenRoot(name)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("%w: folder %s: %v", collectors.ErrDenied, name, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: folder %s: %v", collectors.ErrUnreachable, name, err)
+	}
+	return &Folder{root: root}, nil
+}
+
+// Close closes the folder.
+func (f *Folder) Close() { _ = f.root.Close() }
+
+// Probe tells that the folder is there.
+func (f *Folder) Probe(context.Context) (string, error) { return "folder " + f.root.Name(), nil }
+
+// subfolders holds the tables that are whole listings where their subfolder exists.
+var subfolders = map[Table]string{ //nolint:gochecknoglobals // read-only table
+	Domains: "domains", Networks: "networks", Interfaces: "interfaces", Pools: "pools", Volumes: "volumes", NodeDevices: "nodedevs",
+}
+
+// List reads the documents of a table: those of its subfolder, and those that lie loose in the folder.
+func (f *Folder) List(ctx context.Context, t Table) (Listing, error) {
+	if f.loose == nil {
+		if err := f.sortLoose(ctx); err != nil {
+			return Listing{}, err
+		}
+	}
+	folder := subfolders[t]
+	documents, known := f.loose.tables[t]
+	l := Listing{Command: "folder " + f.root.Name(), Documents: slices.Clone(documents)}
+	if len(documents) > 0 && !f.loose.whole {
+		l.Missing = aloneReason
+	}
+	if t == Capabilities { // no listing: one document of each kind, under any name
+		l.Missing = ""
+		l.Hostname, l.Version = f.word("hostname.txt"), f.version()
+		l.Documents = append(l.Documents, f.bad...)
+		l.Absent = len(l.Documents) == 0 && l.Hostname == "" && l.Version == ""
+		return l, nil
+	}
+	files, err := f.files(ctx, folder, t == Volumes)
+	if errors.Is(err, fs.ErrNotExist) {
+		l.Absent = !known
+		return l, nil
+	}
+	if err != nil {
+		return l, err
+	}
+	states := f.states(folder + ".txt")
+	for _, file := range files {
+		d := f.document(file)
+		if t == Volumes {
+			if pool := path.Dir(strings.TrimPrefix(file, folder+"/")); pool != "." {
+				d.Pool = pool
+			}
+		}
+		d.flags(states)
+		l.Documents = append(l.Documents, d)
+	}
+	return l, nil
+}
+
+// sortLoose reads the XML files that lie in the folder itself and sorts them by their root element.
+func (f *Folder) sortLoose(ctx context.Context) error {
+	files, err := f.files(ctx, ".", false)
+	if err != nil {
+		return err
+	}
+	loose := sortedDocuments{tables: make(map[Table][]Document), whole: true}
+	for _, file := range files {
+		d := f.document(file)
+		trees, err := parseDocuments(d.XML)
+		if err = cmp.Or(d.Err, err); err != nil {
+			f.bad = append(f.bad, Document{Where: file, Err: err})
+		}
+		for _, d.tree = range trees {
+			d.XML = nil
+			if err := loose.add(d); err != nil {
+				f.bad = append(f.bad, Document{Err: err}) // it names the file
+			}
+		}
+	}
+	f.loose = &loose
+	return nil
+}
+
+// files lists the XML files of a subfolder, and one level deeper if asked to, in order of their names.
+func (f *Folder) files(ctx context.Context, folder string, deeper bool) ([]string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	entries, err := fs.ReadDir(f.root.FS(), folder)
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	for _, e := range entries {
+		name := path.Join(folder, e.Name())
+		switch {
+		case e.IsDir() && deeper:
+			below, err := f.files(ctx, name, false)
+			if err != nil {
+				return nil, err
+			}
+			files = append(files, below...)
+		case e.Type().IsRegular() && path.Ext(name) == ".xml":
+			files = append(files, name)
+		}
+	}
+	return files, nil
+}
+
+// document reads a file.
+func (f *Folder) document(name string) Document {
+	raw, err := f.read(name)
+	return Document{Where: name, XML: raw, Err: err}
+}
+
+func (f *Folder) read(name string) ([]byte, error) {
+	file, err := f.root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() //nolint:errcheck // read only
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%w: no regular file", collectors.ErrMalformed)
+	}
+	return io.ReadAll(io.LimitReader(file, maxDocument+1))
+}
+
+// word reads a file of one line; "" if it is not there.
+func (f *Folder) word(name string) string {
+	raw, err := f.read(name)
+	if err != nil || len(raw) > 4096 {
+		return ""
+	}
+	line, _, _ := strings.Cut(strings.TrimSpace(string(raw)), "\n")
+	return strings.TrimSpace(line)
+}
+
+var runningVersion = regexp.MustCompile(`(?m)^Running hypervisor: \S+ (\S+)`) //nolint:gochecknoglobals // read-only
+
+// version reads what virsh version says of the hypervisor.
+func (f *Folder) version() string {
+	raw, err := f.read("version.txt")
+	if m := runningVersion.FindSubmatch(raw); err == nil && m != nil {
+		return string(m[1])
+	}
+	return ""
+}
+
+var columns = regexp.MustCompile(`\s{2,}`) //nolint:gochecknoglobals // read-only
+
+// states reads what virsh list --all, net-list --all or pool-list --all printed: rows by the object's name, each cell under the title of its
+// column. Cells are two blanks or more apart, so that "shut off" is one.
+func (f *Folder) states(name string) map[string]map[string]string {
+	raw, err := f.read(name)
+	if err != nil {
+		return nil
+	}
+	rows := make(map[string]map[string]string)
+	var titles []string
+	for line := range strings.Lines(string(raw)) {
+		cells := columns.Split(strings.TrimSpace(line), -1)
+		switch {
+		case titles == nil:
+			titles = cells
+		case len(cells) == len(titles):
+			row := make(map[string]string, len(cells))
+			for i, title := range titles {
+				row[title] = cells[i]
+			}
+			rows[row["Name"]] = row
+		}
+	}
+	return rows
+}
+
+// flags adds what a listing says of the object of a document's file.
+func (d *Document) flags(rows map[string]map[string]string) {
+	row, ok := rows[strings.TrimSuffix(path.Base(d.Where), ".xml")]
+	if !ok {
+		return
+	}
+	switch state := row["State"]; state {
+	case "shut off":
+		d.State = "shutoff"
+	case "in shutdown":
+		d.State = "shutdown"
+	case "idle":
+		d.State = "blocked"
+	case "no state":
+	default:
+		d.State = state
+	}
+	d.Persistent, d.Autostart = yesNo(row["Persistent"]), yesNo(row["Autostart"])
+}
+
+func yesNo(text string) *bool {
+	if text != "yes" && text != "no" {
+		return nil
+	}
+	yes := text == "yes"
+	return &yes
+}

@@ -1,0 +1,157 @@
+package libvirt
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/throughline-dc/throughline/topology"
+)
+
+// capabilities takes down <capabilities>: identity, processors, memory and what kind of guests the host can run.
+func (s *sheet) capabilities(e *element) {
+	h := e.child("host")
+	if uuid := s.uuid(h.child("uuid")); uuid != "" {
+		s.text(s.host, topology.AttrUUID, uuid)
+	}
+	cpu := h.child("cpu")
+	s.hostCPU(cpu)
+	s.pages(cpu)
+	s.cells(h.child("topology", "cells"), cpu.child("topology"))
+
+	var kinds []string
+	for guest := range e.all("guest") {
+		for domain := range guest.child("arch").all("domain") {
+			kinds = append(kinds, domain.attr("type"))
+		}
+	}
+	for _, kind := range []string{"kvm", "xen", "qemu", "lxc", "bhyve", "test"} { // the best that it offers
+		if slices.Contains(kinds, kind) {
+			s.text(s.host, topology.AttrHypervisor, kind)
+			break
+		}
+	}
+}
+
+// hostCPU states model and features of the host's processors: from <capabilities>, and from a baseline (virsh cpu-baseline --features)
+// in which libvirt has put the features that the model stands for.
+func (s *sheet) hostCPU(cpu *element) {
+	s.text(s.host, topology.AttrArch, cpu.child("arch").word())
+	s.text(s.host, topology.AttrCPUModel, cpu.child("model").word())
+	s.text(s.host, topology.AttrCPUVendor, cpu.child("vendor").word())
+	for f := range cpu.all("feature") {
+		if f.attr("policy") != "disable" && f.attr("policy") != "forbid" {
+			s.text(s.host, topology.AttrCPUFeature, f.attr("name"))
+		}
+	}
+}
+
+// pages states the sizes of huge pages: all that the processors offer but the smallest, which is the ordinary page.
+func (s *sheet) pages(cpu *element) {
+	var sizes []uint64
+	for p := range cpu.all("pages") {
+		if n, ok := s.unsigned(p, "size"); ok {
+			if n, ok = s.scale(p, n, p.attr("unit")); ok {
+				sizes = append(sizes, n)
+			}
+		}
+	}
+	slices.Sort(sizes)
+	for i, n := range sizes {
+		if i > 0 {
+			s.set(s.host, topology.AttrHugePageBytes, topology.IntValue(n))
+		}
+	}
+}
+
+// cells states the NUMA cells, and the processors and memory that they sum up to. The <topology> of the <cpu> counts one cell alone, so
+// that sockets are counted by their IDs where the cells have them.
+func (s *sheet) cells(cells, shape *element) {
+	var memory uint64
+	var cpus []uint64
+	sockets := make(map[string]bool)
+	known := true
+	for cell := range cells.all("cell") {
+		n, ok := s.size(cell.child("memory"), "KiB")
+		known = known && ok && memory+n >= memory
+		memory += n
+		var own []uint64
+		for cpu := range cell.child("cpus").all("cpu") {
+			if id, ok := s.unsigned(cpu, "id"); ok {
+				own = append(own, id)
+			}
+			if id := cpu.attr("socket_id"); id != "" {
+				sockets[id] = true
+			}
+		}
+		cpus = append(cpus, own...)
+		s.numaCell(s.host, cell, ranges(own))
+	}
+	s.number(s.host, topology.AttrMemoryBytes, memory, known && memory > 0)
+	s.number(s.host, topology.AttrCPUs, uint64(len(cpus)), len(cpus) > 0)
+	s.number(s.host, topology.AttrSockets, uint64(len(sockets)), len(sockets) > 0)
+	if len(sockets) > 0 {
+		cores, ok := s.unsigned(shape, "cores")
+		dies, split := s.unsigned(shape, "dies")
+		if split && dies < 1<<16 && cores < 1<<32 {
+			cores *= dies
+		}
+		s.number(s.host, topology.AttrCores, cores, ok)
+		threads, ok := s.unsigned(shape, "threads")
+		s.number(s.host, topology.AttrThreads, threads, ok)
+	}
+}
+
+// ranges gives "0-3,8" of a list of numbers.
+func ranges(ids []uint64) string {
+	slices.Sort(ids)
+	var parts []string
+	for i := 0; i < len(ids); {
+		j := i
+		for j+1 < len(ids) && ids[j+1] == ids[j]+1 {
+			j++
+		}
+		part := strconv.FormatUint(ids[i], 10)
+		if j > i {
+			part += "-" + strconv.FormatUint(ids[j], 10)
+		}
+		parts = append(parts, part)
+		i = j + 1
+	}
+	return strings.Join(parts, ",")
+}
+
+// domainCapabilities takes down <domainCapabilities>: the expanded host model, features by name.
+func (s *sheet) domainCapabilities(e *element) {
+	s.text(s.host, topology.AttrArch, e.child("arch").word())
+	for mode := range e.child("cpu").all("mode") {
+		if mode.attr("name") == "host-model" && mode.attr("supported") == "yes" {
+			s.hostCPU(mode)
+		}
+	}
+}
+
+// sysinfo takes down <sysinfo type='smbios'>: the machine under the hypervisor.
+func (s *sheet) sysinfo(e *element) {
+	for entry := range e.child("system").all("entry") {
+		text := named(strings.TrimSpace(entry.value()))
+		switch entry.attr("name") {
+		case "manufacturer":
+			s.text(s.host, topology.AttrVendor, text)
+		case "product":
+			s.text(s.host, topology.AttrModel, text)
+		case "serial":
+			s.text(s.host, topology.AttrSerial, text)
+		}
+	}
+}
+
+// testNode takes down the <cpu> and <memory> of a <node>, libvirt's format for a whole host of its test driver.
+func (s *sheet) testNode(e *element) {
+	cpu := e.child("cpu")
+	s.text(s.host, topology.AttrCPUModel, cpu.child("model").word())
+	n, ok := s.count(cpu.child("active"))
+	s.number(s.host, topology.AttrCPUs, n, ok)
+	n, ok = s.size(e.child("memory"), "KiB")
+	s.number(s.host, topology.AttrMemoryBytes, n, ok)
+}

@@ -1,0 +1,381 @@
+//go:build linux && cgo && libvirt_dlopen
+
+package libvirt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"libvirt.org/go/libvirt"
+
+	"github.com/throughline-dc/throughline/collectors"
+)
+
+// commands names the calls behind each table. All of them are reads that a read-only connection allows; each listing is one call, and each
+// object's XML another, since libvirt has no call for the XML of many.
+var commands = map[Table]string{ //nolint:gochecknoglobals // read-only table
+	Capabilities: "virConnectGetCapabilities, virConnectGetHostname, virConnectGetVersion, virConnectGetSysinfo, virConnectBaselineCPU",
+	Domains:      "virConnectListAllDomains, virConnectGetAllDomainStats, virDomainGetXMLDesc",
+	Networks:     "virConnectListAllNetworks, virNetworkGetXMLDesc",
+	Interfaces:   "virConnectListAllInterfaces, virInterfaceGetXMLDesc",
+	Pools:        "virConnectListAllStoragePools, virStoragePoolGetXMLDesc",
+	Volumes:      "virConnectListAllStoragePools, virStoragePoolListAllVolumes, virStorageVolGetXMLDesc",
+	NodeDevices:  "virConnectListAllNodeDevices, virNodeDeviceGetXMLDesc",
+}
+
+// List asks for one table. When ctx ends, it gives what has come so far, and an error.
+func (c *connection) List(ctx context.Context, t Table) (Listing, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	a := answer{ctx: ctx, alive: make(chan struct{}, 1)}
+	err := c.run(ctx, string(t), a.alive, func(conn *libvirt.Connect) error { return a.fill(conn, t) })
+	l := a.take()
+	l.Command = commands[t]
+	if errors.Is(err, collectors.ErrUnsupported) {
+		err = nil // the hypervisor has no such things: an empty table
+	}
+	return l, err
+}
+
+// Probe asks for the names of hypervisor and host.
+func (c *connection) Probe(ctx context.Context) (string, error) {
+	result := make(chan string, 1)
+	err := c.run(ctx, "probe", nil, func(conn *libvirt.Connect) error {
+		kind, err := conn.GetType()
+		if err != nil {
+			return err
+		}
+		name, err := conn.GetHostname()
+		if err != nil {
+			return err
+		}
+		library, err := conn.GetLibVersion()
+		result <- fmt.Sprintf("%s on %s, libvirt %s", kind, name, version(library))
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	return <-result, nil
+}
+
+// version gives "7.2.17" of libvirt's number for it.
+func version(n uint32) string { return fmt.Sprintf("%d.%d.%d", n/1_000_000, n/1000%1000, n%1000) }
+
+// answer is a listing that the connection's goroutine fills while another may take what is there.
+type answer struct {
+	ctx   context.Context //nolint:containedctx // ends with the call it belongs to
+	alive chan struct{}
+
+	mu      sync.Mutex
+	listing Listing
+}
+
+func (a *answer) take() Listing {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	l := a.listing
+	l.Documents = slices.Clone(l.Documents)
+	return l
+}
+
+func (a *answer) change(f func(*Listing)) {
+	a.mu.Lock()
+	f(&a.listing)
+	a.mu.Unlock()
+	select {
+	case a.alive <- struct{}{}:
+	default:
+	}
+}
+
+// add adds the XML of an object, or why there is none. An object that has vanished since it was listed is none.
+func (a *answer) add(d Document, xml string, err error) {
+	switch {
+	case err == nil:
+		d.XML = []byte(xml)
+	case isCode(err, libvirt.ERR_NO_DOMAIN, libvirt.ERR_NO_NETWORK, libvirt.ERR_NO_INTERFACE, libvirt.ERR_NO_STORAGE_POOL,
+		libvirt.ERR_NO_STORAGE_VOL, libvirt.ERR_NO_NODE_DEVICE):
+		return
+	default:
+		d.Err = refusal(err)
+	}
+	a.change(func(l *Listing) { l.Documents = append(l.Documents, d) })
+}
+
+func (a *answer) missing(why string) {
+	a.change(func(l *Listing) {
+		if l.Missing != "" {
+			why = l.Missing + "; " + why
+		}
+		l.Missing = why
+	})
+}
+
+func isCode(err error, codes ...libvirt.ErrorNumber) bool {
+	var e libvirt.Error
+	return errors.As(err, &e) && slices.Contains(codes, e.Code)
+}
+
+func (a *answer) fill(conn *libvirt.Connect, t Table) error {
+	switch t {
+	case Capabilities:
+		return a.host(conn)
+	case Domains:
+		return a.domains(conn)
+	case Networks:
+		return a.networks(conn)
+	case Interfaces:
+		return a.interfaces(conn)
+	case Pools:
+		return a.pools(conn)
+	case Volumes:
+		return a.volumes(conn)
+	case NodeDevices:
+		return a.nodeDevices(conn)
+	case volumeDisks:
+	}
+	return nil
+}
+
+// each goes through a listing and frees every object, also those it does not come to when ctx ends.
+func each[T any, P interface {
+	*T
+	Free() error
+}](ctx context.Context, all []T, visit func(P)) {
+	for i := range all {
+		p := P(&all[i])
+		if ctx.Err() == nil {
+			visit(p)
+		}
+		_ = p.Free()
+	}
+}
+
+// names collects which objects a filtered listing holds.
+func names[T any, P interface {
+	*T
+	Free() error
+	GetName() (string, error)
+}](all []T, err error) (map[string]bool, error) {
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[string]bool, len(all))
+	for i := range all {
+		p := P(&all[i])
+		if name, err := p.GetName(); err == nil {
+			found[name] = true
+		}
+		_ = p.Free()
+	}
+	return found, nil
+}
+
+// member tells whether a name is in a set that may not be known.
+func member(set map[string]bool, name string) *bool {
+	if set == nil {
+		return nil
+	}
+	in := set[name]
+	return &in
+}
+
+func activity(active map[string]bool, name string) string {
+	switch {
+	case active == nil:
+		return ""
+	case active[name]:
+		return "active"
+	}
+	return "inactive"
+}
+
+// host asks who the host is. Only the capabilities are required: the rest is there on some hypervisors.
+func (a *answer) host(conn *libvirt.Connect) error {
+	xml, err := conn.GetCapabilities()
+	if err != nil {
+		return err
+	}
+	a.add(Document{Where: "capabilities"}, xml, nil)
+	if xml, err := conn.GetSysinfo(0); err == nil {
+		a.add(Document{Where: "sysinfo"}, xml, nil)
+	}
+	if cpu, ok := hostModel(xml); ok {
+		if xml, err := conn.BaselineCPU([]string{cpu}, libvirt.CONNECT_BASELINE_CPU_EXPAND_FEATURES); err == nil {
+			a.add(Document{Where: "baseline CPU"}, xml, nil)
+		}
+	}
+	name, err := conn.GetHostname()
+	number, _ := conn.GetVersion()
+	a.change(func(l *Listing) {
+		l.Hostname = name
+		if number > 0 {
+			l.Version = version(number)
+		}
+	})
+	return err
+}
+
+// hostModel cuts the <cpu> of the host out of the capabilities, where it names a model.
+func hostModel(capabilities string) (string, bool) {
+	from := strings.Index(capabilities, "<cpu>")
+	to := strings.Index(capabilities, "</cpu>")
+	if from < 0 || to < from {
+		return "", false
+	}
+	cpu := capabilities[from : to+len("</cpu>")]
+	return cpu, strings.Contains(cpu, "<model>")
+}
+
+func (a *answer) domains(conn *libvirt.Connect) error {
+	all, err := conn.ListAllDomains(0)
+	if err != nil {
+		return err
+	}
+	persistent, _ := names(conn.ListAllDomains(libvirt.CONNECT_LIST_DOMAINS_PERSISTENT))
+	autostart, _ := names(conn.ListAllDomains(libvirt.CONNECT_LIST_DOMAINS_AUTOSTART))
+	states := domainStates(conn)
+	each(a.ctx, all, func(d *libvirt.Domain) {
+		name, _ := d.GetName()
+		xml, err := d.GetXMLDesc(0)
+		a.add(Document{
+			Where: "domain " + name, State: states[name], Persistent: member(persistent, name), Autostart: member(autostart, name),
+		}, xml, err)
+	})
+	return a.ctx.Err()
+}
+
+// domainStates asks for the states of all domains at once. Without an answer the ID in the XML tells at least who is active.
+func domainStates(conn *libvirt.Connect) map[string]string {
+	stats, err := conn.GetAllDomainStats(nil, libvirt.DOMAIN_STATS_STATE, 0)
+	if err != nil {
+		return nil
+	}
+	states := make(map[string]string, len(stats))
+	for _, s := range stats {
+		if name, err := s.Domain.GetName(); err == nil && s.State != nil && s.State.StateSet {
+			states[name] = stateName(s.State.State)
+		}
+		_ = s.Domain.Free()
+	}
+	return states
+}
+
+func stateName(s libvirt.DomainState) string {
+	switch s {
+	case libvirt.DOMAIN_RUNNING:
+		return "running"
+	case libvirt.DOMAIN_BLOCKED:
+		return "blocked"
+	case libvirt.DOMAIN_PAUSED:
+		return "paused"
+	case libvirt.DOMAIN_SHUTDOWN:
+		return "shutdown"
+	case libvirt.DOMAIN_SHUTOFF:
+		return "shutoff"
+	case libvirt.DOMAIN_CRASHED:
+		return "crashed"
+	case libvirt.DOMAIN_PMSUSPENDED:
+		return "pmsuspended"
+	}
+	return ""
+}
+
+func (a *answer) networks(conn *libvirt.Connect) error {
+	all, err := conn.ListAllNetworks(0)
+	if err != nil {
+		return err
+	}
+	active, _ := names(conn.ListAllNetworks(libvirt.CONNECT_LIST_NETWORKS_ACTIVE))
+	persistent, _ := names(conn.ListAllNetworks(libvirt.CONNECT_LIST_NETWORKS_PERSISTENT))
+	autostart, _ := names(conn.ListAllNetworks(libvirt.CONNECT_LIST_NETWORKS_AUTOSTART))
+	each(a.ctx, all, func(n *libvirt.Network) {
+		name, _ := n.GetName()
+		xml, err := n.GetXMLDesc(0)
+		a.add(Document{
+			Where: "network " + name, State: activity(active, name), Persistent: member(persistent, name), Autostart: member(autostart, name),
+		}, xml, err)
+	})
+	return a.ctx.Err()
+}
+
+func (a *answer) interfaces(conn *libvirt.Connect) error {
+	all, err := conn.ListAllInterfaces(0)
+	if err != nil {
+		return err
+	}
+	each(a.ctx, all, func(i *libvirt.Interface) {
+		name, _ := i.GetName()
+		xml, err := i.GetXMLDesc(0)
+		a.add(Document{Where: "interface " + name}, xml, err)
+	})
+	return a.ctx.Err()
+}
+
+func (a *answer) pools(conn *libvirt.Connect) error {
+	all, err := conn.ListAllStoragePools(0)
+	if err != nil {
+		return err
+	}
+	active, _ := names(conn.ListAllStoragePools(libvirt.CONNECT_LIST_STORAGE_POOLS_ACTIVE))
+	persistent, _ := names(conn.ListAllStoragePools(libvirt.CONNECT_LIST_STORAGE_POOLS_PERSISTENT))
+	autostart, _ := names(conn.ListAllStoragePools(libvirt.CONNECT_LIST_STORAGE_POOLS_AUTOSTART))
+	each(a.ctx, all, func(p *libvirt.StoragePool) {
+		name, _ := p.GetName()
+		xml, err := p.GetXMLDesc(0)
+		a.add(Document{
+			Where: "pool " + name, State: activity(active, name), Persistent: member(persistent, name), Autostart: member(autostart, name),
+		}, xml, err)
+	})
+	return a.ctx.Err()
+}
+
+func (a *answer) volumes(conn *libvirt.Connect) error {
+	pools, err := conn.ListAllStoragePools(0)
+	if err != nil {
+		return err
+	}
+	each(a.ctx, pools, func(p *libvirt.StoragePool) {
+		pool, _ := p.GetName()
+		if active, err := p.IsActive(); err == nil && !active {
+			a.missing("pool " + pool + " is not active: its volumes cannot be listed")
+			return
+		}
+		all, err := p.ListAllStorageVolumes(0)
+		if err != nil {
+			a.missing("pool " + pool + ": " + message(err))
+			return
+		}
+		each(a.ctx, all, func(v *libvirt.StorageVol) {
+			name, _ := v.GetName()
+			xml, err := v.GetXMLDesc(0)
+			a.add(Document{Where: "volume " + pool + "/" + name, Pool: pool}, xml, err)
+		})
+	})
+	return a.ctx.Err()
+}
+
+// nodeDevices asks for the kinds of devices that are in the model, where the driver can choose.
+func (a *answer) nodeDevices(conn *libvirt.Connect) error {
+	all, err := conn.ListAllNodeDevices(libvirt.CONNECT_LIST_NODE_DEVICES_CAP_SYSTEM | libvirt.CONNECT_LIST_NODE_DEVICES_CAP_PCI_DEV |
+		libvirt.CONNECT_LIST_NODE_DEVICES_CAP_NET | libvirt.CONNECT_LIST_NODE_DEVICES_CAP_SCSI_HOST |
+		libvirt.CONNECT_LIST_NODE_DEVICES_CAP_SCSI_TARGET | libvirt.CONNECT_LIST_NODE_DEVICES_CAP_SCSI |
+		libvirt.CONNECT_LIST_NODE_DEVICES_CAP_STORAGE)
+	if isCode(err, libvirt.ERR_INVALID_ARG) {
+		all, err = conn.ListAllNodeDevices(0)
+	}
+	if err != nil {
+		return err
+	}
+	each(a.ctx, all, func(d *libvirt.NodeDevice) {
+		name, _ := d.GetName()
+		xml, err := d.GetXMLDesc(0)
+		a.add(Document{Where: "device " + name}, xml, err)
+	})
+	return a.ctx.Err()
+}
