@@ -3,7 +3,7 @@ module github.com/throughline-dc/throughline
 go 1.26.0
 
 require (
-	filippo.io/age v1.3.1 // indirect
+	filippo.io/age v1.3.2
 	filippo.io/hpke v0.4.0 // indirect
 	github.com/cenkalti/backoff/v5 v5.0.3 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
