@@ -30,7 +30,8 @@ const (
 	barWidth  = 24
 )
 
-// NewProgress shows the progress of a sweep of total devices on w. Width is the terminal's, in columns; 0 when w is none.
+// NewProgress shows the progress of a sweep of total devices on w; 0: it has no end, and there is no bar. Width is the terminal's, in
+// columns; 0 when w is none.
 func NewProgress(w io.Writer, total, width int) *Progress {
 	return &Progress{w: w, total: total, width: width}
 }
@@ -94,11 +95,11 @@ func (p *Progress) draw(now bool) {
 		return
 	}
 	p.drawn = time.Now()
-	filled := barWidth
+	line := fmt.Sprintf("%d readings", p.summary.Devices)
 	if p.total > 0 {
-		filled = min(barWidth, barWidth*p.summary.Devices/p.total)
+		filled := min(barWidth, barWidth*p.summary.Devices/p.total)
+		line = strings.Repeat("█", filled) + strings.Repeat("░", barWidth-filled) + fmt.Sprintf(" %d of %d devices", p.summary.Devices, p.total)
 	}
-	line := strings.Repeat("█", filled) + strings.Repeat("░", barWidth-filled) + fmt.Sprintf(" %d of %d devices", p.summary.Devices, p.total)
 	if counts := p.summary.counts(); counts != "" {
 		line += ": " + counts
 	}

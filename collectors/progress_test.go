@@ -74,6 +74,18 @@ func TestProgress_bar(t *testing.T) {
 	})
 }
 
+func TestProgress_withoutEnd(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	p := collectors.NewProgress(&out, 0, 80)
+	p.End(outcome("leaf1", collectors.StatusOK, collectors.ClassNone, ""))
+	p.Begin(outcome("leaf2", collectors.StatusOK, collectors.ClassNone, "").Device)
+	p.Close()
+	if got := screen(out.String())[0]; got != "1 readings: 1 ok · leaf2" {
+		t.Errorf("got %q", got)
+	}
+}
+
 // screen gives the lines that a terminal shows: what a carriage return and "erase line" left over.
 func screen(out string) []string {
 	lines := strings.Split(out, "\n")
