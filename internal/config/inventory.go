@@ -156,17 +156,21 @@ const ManualTable = "inventory"
 // nothing is said, so that what was said earlier and is no longer goes away.
 func (i *Inventory) Manual(now time.Time) []topology.Observation {
 	observations := make([]topology.Observation, 0, len(i.devices))
+	links := map[*device][]link{}
+	for _, l := range i.links {
+		links[l.from.device] = append(links[l.from.device], l)
+	}
 	for _, d := range i.devices {
 		row := collectors.Device{Handle: d.name, Source: topology.SourceManual}
 		command := fmt.Sprintf("%s:%d", filepath.Base(i.file), d.at.line)
-		o := topology.Observation{Reading: collectors.NewReading(row, ManualTable, command, now), Facts: i.facts(d)}
+		o := topology.Observation{Reading: collectors.NewReading(row, ManualTable, command, now), Facts: d.facts(links[d])}
 		o.Reading.Rows = len(o.Facts)
 		observations = append(observations, o)
 	}
 	return observations
 }
 
-func (i *Inventory) facts(d *device) []topology.Fact {
+func (d *device) facts(links []link) []topology.Fact {
 	var facts []topology.Fact
 	self := d.key()
 	if len(d.sources) == 0 { // nobody else will speak of it
@@ -184,10 +188,7 @@ func (i *Inventory) facts(d *device) []topology.Fact {
 			facts = append(facts, topology.Attribute(rack, topology.AttrLocation, topology.TextValue(d.site)))
 		}
 	}
-	for _, l := range i.links {
-		if l.from.device != d {
-			continue
-		}
+	for _, l := range links {
 		for _, e := range []end{l.from, l.to} {
 			facts = append(facts, topology.Relate(e.device.key(), topology.Contains, e.key()))
 		}
