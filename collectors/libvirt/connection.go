@@ -30,7 +30,7 @@ const (
 // ends: the loop is one per process by libvirt's design, and cannot be stopped.
 var eventLoop = sync.OnceValue(func() error { //nolint:gochecknoglobals // libvirt's event loop is global
 	if err := libvirt.EventRegisterDefaultImpl(); err != nil {
-		return fmt.Errorf("%w: libvirt.so.0 cannot be loaded (Debian: apt-get install libvirt0): %s", collectors.ErrUnsupported, message(err))
+		return fmt.Errorf("%w: libvirt.so.0 cannot be loaded (Debian: apt-get install libvirt0): %v", collectors.ErrUnsupported, plain(err))
 	}
 	go func() {
 		for {
@@ -201,7 +201,7 @@ func (c *connection) run(ctx context.Context, what string, alive <-chan struct{}
 	}
 	this := call{c.uri, what}
 	if c.dialer.hanging(this) {
-		return fmt.Errorf("%w: %s: an earlier call for %s has not returned yet", collectors.ErrUnreachable, c.uri, what)
+		return fmt.Errorf("an earlier call for %s has not returned yet", what)
 	}
 	done := make(chan error, 1)
 	limit := time.NewTimer(silenceLimit)
@@ -212,10 +212,7 @@ func (c *connection) run(ctx context.Context, what string, alive <-chan struct{}
 		case ask <- func(conn *libvirt.Connect) { done <- f(conn) }:
 			ask = nil
 		case err := <-done:
-			if err != nil {
-				return refusal(err)
-			}
-			return nil
+			return err
 		case <-alive:
 			limit.Reset(silenceLimit)
 		case <-ctx.Done():
@@ -224,12 +221,12 @@ func (c *connection) run(ctx context.Context, what string, alive <-chan struct{}
 			cause = fmt.Errorf("no answer within %s", silenceLimit)
 		}
 	}
-	c.lost = fmt.Errorf("%w: %s: %s: %w", collectors.ErrUnreachable, c.uri, what, cause)
+	c.lost = fmt.Errorf("%s: %w", what, cause)
 	c.dialer.giveUp(this, c)
 	return c.lost
 }
 
-// refusal says in the runner's words why libvirt refused something.
+// refusal says in the runner's words why libvirt refused a connection.
 func refusal(err error) error {
 	var e libvirt.Error
 	if !errors.As(err, &e) {
@@ -249,10 +246,11 @@ func refusal(err error) error {
 	return fmt.Errorf("%w: %s", kind, e.Message)
 }
 
-func message(err error) string {
+// plain takes libvirt's numbers off an error and leaves its words.
+func plain(err error) error {
 	var e libvirt.Error
 	if errors.As(err, &e) {
-		return e.Message
+		return errors.New(e.Message)
 	}
-	return err.Error()
+	return err
 }

@@ -28,7 +28,7 @@ func (s *sheet) domain(e *element, d Document) {
 		}
 		return
 	}
-	g := guest{sheet: s, vm: topology.Key{Kind: topology.VM, ID: uuid}, used: make(map[topology.Key]int)}
+	g := guest{sheet: s, vm: topology.Key{Kind: topology.VM, ID: uuid}, used: make(map[string]int)}
 	s.subject = g.vm
 	g.identity(e, d)
 	g.machine(e)
@@ -54,15 +54,24 @@ func (s *sheet) domain(e *element, d Document) {
 type guest struct {
 	*sheet
 	vm   topology.Key
-	used map[topology.Key]int
+	used map[string]int // how often a name came so far
 }
 
-// part gives the key of a device; the second of one name gets "#2".
-func (g *guest) part(kind topology.Kind, name string) topology.Key {
-	k := topology.PartKey(kind, g.vm, name)
-	if g.used[k]++; g.used[k] > 1 {
-		k.ID += "#" + strconv.Itoa(g.used[k])
+// once makes a name of a list unique: the second of its kind gets "#2".
+func (g *guest) once(list, name string) string {
+	if g.used[list+name]++; g.used[list+name] > 1 {
+		name += "#" + strconv.Itoa(g.used[list+name])
 	}
+	return name
+}
+
+// part gives the key of a device: by its name, or by its place among its like if it has none.
+func (g *guest) part(kind topology.Kind, e *element, name string) topology.Key {
+	list := e.name + " "
+	if g.used[list]++; name == "" {
+		name = list + strconv.Itoa(g.used[list])
+	}
+	k := topology.PartKey(kind, g.vm, g.once(list, name))
 	g.relate(g.vm, topology.Contains, k)
 	return k
 }
@@ -180,7 +189,7 @@ func (s *sheet) numaCell(key topology.Key, cell *element, cpus string) {
 // disk states a <disk>, its storage and the images below it.
 func (g *guest) disk(e *element) {
 	target, driver, source := e.child("target"), e.child("driver"), e.child("source")
-	k := g.part(topology.VDisk, cmp.Or(target.attr("dev"), "disk "+strconv.Itoa(len(g.used)+1)))
+	k := g.part(topology.VDisk, e, target.attr("dev"))
 	typ := cmp.Or(e.attr("type"), "file")
 	g.text(k, topology.AttrDeviceName, target.attr("dev"))
 	g.text(k, topology.AttrDeviceType, cmp.Or(e.attr("device"), "disk"))
@@ -332,18 +341,12 @@ func (g *guest) hostDevice(e *element) {
 		name = cmp.Or(source.attr("wwpn"), source.child("adapter").attr("name"))
 	case typ == "mdev":
 		name = address.attr("uuid")
-	default:
-		g.note(e, typ, "no such type of host device is known")
 	}
 	if name == "" {
-		g.note(e, typ, "does not say which device of the host it is")
+		g.note(e, typ, "no such type is known, or it does not say which device of the host it is")
 	}
 	text := strings.TrimSpace(cmp.Or(typ, e.attr("mode")) + " " + name)
-	k := topology.Key{Kind: g.vm.Kind, ID: text} // counts, names no node
-	if g.used[k]++; g.used[k] > 1 {
-		text += " #" + strconv.Itoa(g.used[k])
-	}
-	g.text(g.vm, topology.AttrHostDevice, text)
+	g.text(g.vm, topology.AttrHostDevice, g.once("hostdev ", text))
 }
 
 func usbName(source *element) string {

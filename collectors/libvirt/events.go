@@ -62,7 +62,7 @@ func (d *dialer) watch(ctx context.Context, access collectors.LibvirtAccess, now
 	})
 	if err != nil {
 		c.Close()
-		return nil, err
+		return nil, plain(err)
 	}
 	go func() {
 		select {

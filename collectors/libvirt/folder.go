@@ -40,58 +40,69 @@ func OpenFolder(name string) (*Folder, error) {
 func (f *Folder) Close() { _ = f.root.Close() }
 
 // Probe tells that the folder is there.
-func (f *Folder) Probe(context.Context) (string, error) { return "folder " + f.root.Name(), nil }
+func (f *Folder) Probe(ctx context.Context) (string, error) {
+	return "folder " + f.root.Name(), ctx.Err()
+}
 
-// subfolders holds the tables that are whole listings where their subfolder exists.
-var subfolders = map[Table]string{ //nolint:gochecknoglobals // read-only table
-	Domains: "domains", Networks: "networks", Interfaces: "interfaces", Pools: "pools", Volumes: "volumes", NodeDevices: "nodedevs",
+// recorded tells where the recordings of a table lie: its subfolder, which is a whole listing where it exists, and the command that
+// printed them.
+var recorded = map[Table]struct{ folder, command string }{ //nolint:gochecknoglobals // read-only table
+	Capabilities: {"", "recorded virsh capabilities, hostname, version, sysinfo, cpu-baseline"},
+	Domains:      {"domains", "recorded virsh list, dumpxml"},
+	Networks:     {"networks", "recorded virsh net-list, net-dumpxml"},
+	Interfaces:   {"interfaces", "recorded virsh iface-dumpxml"},
+	NodeDevices:  {"nodedevs", "recorded virsh nodedev-dumpxml"},
+	Pools:        {"pools", "recorded virsh pool-list, pool-dumpxml"},
+	Volumes:      {"volumes", "recorded virsh vol-dumpxml"},
 }
 
 // List reads the documents of a table: those of its subfolder, and those that lie loose in the folder.
 func (f *Folder) List(ctx context.Context, t Table) (Listing, error) {
+	l := Listing{Command: recorded[t].command}
+	if err := ctx.Err(); err != nil {
+		return l, err
+	}
 	if f.loose == nil {
-		if err := f.sortLoose(ctx); err != nil {
-			return Listing{}, err
+		if err := f.sortLoose(); err != nil {
+			return l, err
 		}
 	}
-	folder := subfolders[t]
 	documents, known := f.loose.tables[t]
-	l := Listing{Command: "folder " + f.root.Name(), Documents: slices.Clone(documents)}
-	if len(documents) > 0 && !f.loose.whole {
-		l.Missing = aloneReason
-	}
+	l.Documents = slices.Clone(documents)
 	if t == Capabilities { // no listing: one document of each kind, under any name
-		l.Missing = ""
 		l.Hostname, l.Version = f.word("hostname.txt"), f.version()
 		l.Documents = append(l.Documents, f.bad...)
 		l.Absent = len(l.Documents) == 0 && l.Hostname == "" && l.Version == ""
 		return l, nil
 	}
-	files, err := f.files(ctx, folder, t == Volumes)
+	if len(documents) > 0 && !f.loose.whole {
+		l.Missing = aloneReason
+	}
+	files, err := f.files(recorded[t].folder, t == Volumes)
 	if errors.Is(err, fs.ErrNotExist) {
 		l.Absent = !known
 		return l, nil
 	}
-	if err != nil {
-		return l, err
-	}
-	states := f.states(folder + ".txt")
+	states := f.states(recorded[t].folder + ".txt")
 	for _, file := range files {
+		if err := ctx.Err(); err != nil {
+			return l, err
+		}
 		d := f.document(file)
 		if t == Volumes {
-			if pool := path.Dir(strings.TrimPrefix(file, folder+"/")); pool != "." {
+			if pool := path.Base(path.Dir(file)); pool != recorded[t].folder {
 				d.Pool = pool
 			}
 		}
 		d.flags(states)
 		l.Documents = append(l.Documents, d)
 	}
-	return l, nil
+	return l, err
 }
 
 // sortLoose reads the XML files that lie in the folder itself and sorts them by their root element.
-func (f *Folder) sortLoose(ctx context.Context) error {
-	files, err := f.files(ctx, ".", false)
+func (f *Folder) sortLoose() error {
+	files, err := f.files(".", false)
 	if err != nil {
 		return err
 	}
@@ -114,10 +125,7 @@ func (f *Folder) sortLoose(ctx context.Context) error {
 }
 
 // files lists the XML files of a subfolder, and one level deeper if asked to, in order of their names.
-func (f *Folder) files(ctx context.Context, folder string, deeper bool) ([]string, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
+func (f *Folder) files(folder string, deeper bool) ([]string, error) {
 	entries, err := fs.ReadDir(f.root.FS(), folder)
 	if err != nil {
 		return nil, err
@@ -127,7 +135,7 @@ func (f *Folder) files(ctx context.Context, folder string, deeper bool) ([]strin
 		name := path.Join(folder, e.Name())
 		switch {
 		case e.IsDir() && deeper:
-			below, err := f.files(ctx, name, false)
+			below, err := f.files(name, false)
 			if err != nil {
 				return nil, err
 			}
@@ -146,14 +154,14 @@ func (f *Folder) document(name string) Document {
 }
 
 func (f *Folder) read(name string) ([]byte, error) {
+	if info, err := f.root.Lstat(name); err != nil || !info.Mode().IsRegular() { // opening a pipe would wait for its writer
+		return nil, cmp.Or(err, fmt.Errorf("%w: no regular file", collectors.ErrMalformed))
+	}
 	file, err := f.root.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close() //nolint:errcheck // read only
-	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%w: no regular file", collectors.ErrMalformed)
-	}
 	return io.ReadAll(io.LimitReader(file, maxDocument+1))
 }
 

@@ -214,8 +214,12 @@ func (h *harvest) table(t Table, l Listing, failure error) error {
 			y.failures = append(y.failures, err)
 		}
 	}
+	rows := len(l.Documents)
 	switch t {
 	case Capabilities:
+		if l.Hostname != "" || l.Version != "" {
+			rows++
+		}
 		y.text(h.host, topology.AttrName, l.Hostname)
 		y.text(h.host, topology.AttrHypervisorVersion, l.Version)
 	case NodeDevices:
@@ -227,7 +231,7 @@ func (h *harvest) table(t Table, l Listing, failure error) error {
 	}
 	h.disks = append(h.disks, y.disks...)
 	h.read[t] = len(why) == 0
-	h.observe(t, l.Command, len(l.Documents), &y.sheet, why)
+	h.observe(t, l.Command, rows, &y.sheet, why)
 	return errors.Join(y.failures...)
 }
 

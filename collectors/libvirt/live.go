@@ -11,8 +11,6 @@ import (
 	"sync"
 
 	"libvirt.org/go/libvirt"
-
-	"github.com/throughline-dc/throughline/collectors"
 )
 
 // commands names the calls behind each table. All of them are reads that a read-only connection allows; each listing is one call, and each
@@ -35,10 +33,10 @@ func (c *connection) List(ctx context.Context, t Table) (Listing, error) {
 	err := c.run(ctx, string(t), a.alive, func(conn *libvirt.Connect) error { return a.fill(conn, t) })
 	l := a.take()
 	l.Command = commands[t]
-	if errors.Is(err, collectors.ErrUnsupported) {
+	if isCode(err, libvirt.ERR_NO_SUPPORT) {
 		err = nil // the hypervisor has no such things: an empty table
 	}
-	return l, err
+	return l, plain(err)
 }
 
 // Probe asks for the names of hypervisor and host.
@@ -58,7 +56,7 @@ func (c *connection) Probe(ctx context.Context) (string, error) {
 		return err
 	})
 	if err != nil {
-		return "", err
+		return "", plain(err)
 	}
 	return <-result, nil
 }
@@ -102,7 +100,7 @@ func (a *answer) add(d Document, xml string, err error) {
 		libvirt.ERR_NO_STORAGE_VOL, libvirt.ERR_NO_NODE_DEVICE):
 		return
 	default:
-		d.Err = refusal(err)
+		d.Err = plain(err)
 	}
 	a.change(func(l *Listing) { l.Documents = append(l.Documents, d) })
 }
@@ -348,7 +346,7 @@ func (a *answer) volumes(conn *libvirt.Connect) error {
 		}
 		all, err := p.ListAllStorageVolumes(0)
 		if err != nil {
-			a.missing("pool " + pool + ": " + message(err))
+			a.missing("pool " + pool + ": " + plain(err).Error())
 			return
 		}
 		each(a.ctx, all, func(v *libvirt.StorageVol) {

@@ -18,7 +18,7 @@ func (g *guest) nic(e *element) {
 	if m, err := topology.ParseMAC(mac); err == nil {
 		name = m.String()
 	}
-	k := g.part(topology.VNIC, cmp.Or(name, "interface "+strconv.Itoa(len(g.used)+1)))
+	k := g.part(topology.VNIC, e, name)
 	g.mac(k, e.child("mac"), "address", mac)
 	g.text(k, topology.AttrSourceType, e.attr("type"))
 	g.text(k, topology.AttrDeviceName, e.child("target").attr("dev"))
@@ -205,6 +205,7 @@ func (s *sheet) hostInterface(e *element) topology.Key {
 		kind = topology.Port
 	case "", "ethernet":
 	default:
+		kind = topology.Port
 		s.note(e, e.attr("type"), "no such type of host interface is known")
 	}
 	if name == "" || name == "lo" || guestEnd.MatchString(name) {

@@ -310,5 +310,5 @@ func (s *sheet) mtu(key topology.Key, e *element) {
 // sorted gives the facts in canonical order, each once.
 func sorted(facts []topology.Fact) []topology.Fact {
 	slices.SortFunc(facts, topology.Fact.Compare)
-	return slices.CompactFunc(facts, func(a, b topology.Fact) bool { return a.Compare(b) == 0 && a.Confidence == b.Confidence })
+	return slices.CompactFunc(facts, func(a, b topology.Fact) bool { return a.Compare(b) == 0 })
 }
