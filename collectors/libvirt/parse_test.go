@@ -84,7 +84,7 @@ func TestParse_golden(t *testing.T) {
 }
 
 // checkFacts holds facts to the model.
-func checkFacts(t *testing.T, observations []topology.Observation) {
+func checkFacts(t testing.TB, observations []topology.Observation) {
 	t.Helper()
 	for _, o := range observations {
 		for _, f := range o.Facts {
