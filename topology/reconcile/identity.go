@@ -13,6 +13,7 @@ import (
 type identities struct {
 	device  map[string]topology.Key       // handle to device
 	renamed map[topology.Key]topology.Key // keys of the graph as it was that are another's now
+	moved   map[string]string             // likewise IDs of devices: their parts go with them
 	kind    map[string]topology.Kind      // interface ID to the most specific kind
 	unit    map[topology.Key]topology.Key // logical unit by another name to its designator's key
 	named   map[topology.Key]topology.Key // inverse of unit, for this sweep's statements
@@ -95,7 +96,7 @@ func (p *profile) disjoint(q *profile) bool {
 
 func identify(prev *topology.Snapshot, obs []topology.Observation) identities {
 	ids := identities{
-		device: map[string]topology.Key{}, renamed: map[topology.Key]topology.Key{}, kind: map[string]topology.Kind{},
+		device: map[string]topology.Key{}, renamed: map[topology.Key]topology.Key{}, moved: map[string]string{}, kind: map[string]topology.Kind{},
 		unit: map[topology.Key]topology.Key{}, named: map[topology.Key]topology.Key{},
 	}
 	known := knownDevices(prev)
@@ -182,9 +183,20 @@ func (ids *identities) devices(known []*profile, seen map[string]*profile) {
 		if old != nil && cloned(taken[old.key.ID], p) {
 			old = nil
 		}
-		if old == nil {
+		switch {
+		case old == nil:
 			p.key = ids.newKey(p, handle, used, taken)
-		} else {
+		case len(old.ids) == 0 && len(p.ids) > 0:
+			// It was known by its handle alone; now that it says who it is, it goes by that.
+			if slices.Index(kindOrder, old.kind) < slices.Index(kindOrder, p.kind) || p.kind == 0 {
+				p.kind = old.kind
+			}
+			p.key = ids.newKey(p, handle, used, taken)
+			ids.renamed[old.key] = p.key
+			ids.moved[old.key.ID] = p.key.ID
+			maps.Copy(old.ids, p.ids)
+			old.kind = p.kind
+		default:
 			p.key = old.key
 			if p.kind != 0 && slices.Index(kindOrder, p.kind) < slices.Index(kindOrder, old.kind) {
 				p.key.Kind = p.kind
@@ -384,5 +396,22 @@ func (ids identities) current(k topology.Key) topology.Key {
 	if to, ok := ids.renamed[k]; ok {
 		return to
 	}
+	if owner, rest, ok := strings.Cut(k.ID, "/"); ok && partKind(k.Kind) {
+		if id, ok := ids.moved[owner]; ok {
+			k.ID = id + "/" + rest
+			if kind, ok := ids.kind[k.ID]; ok && k.Kind.Interface() {
+				k.Kind = kind
+			}
+		}
+	}
 	return k
+}
+
+// partKind tells the kinds whose IDs begin with that of the device that they are part of.
+func partKind(k topology.Kind) bool {
+	switch k { //nolint:exhaustive // all others are named by their device
+	case topology.VM, topology.VNIC, topology.VDisk, topology.Rack, topology.Subnet, topology.InitiatorPort, topology.TargetPort, topology.LogicalUnit:
+		return false
+	}
+	return !k.Device()
 }

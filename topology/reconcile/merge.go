@@ -221,7 +221,7 @@ func (m *merge) resolve(o topology.Observation, ids identities) map[topology.Fac
 			continue
 		}
 		put(f)
-		if local && rest == "" && f.Rel == 0 && !named[f.Subject] {
+		if local && rest == "" && f.Subject.Kind.Device() && !named[f.Subject] {
 			named[f.Subject] = true
 			put(topology.Attribute(f.Subject, topology.AttrHandle, topology.TextValue(handle)))
 		}
