@@ -5,6 +5,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/throughline-dc/throughline/topology"
@@ -14,8 +15,10 @@ import (
 var (
 	// ErrLocked: another process writes this store. The text names it as far as it is known.
 	ErrLocked = errors.New("store is open for writing elsewhere")
-	// ErrStale: the delta was made for an older revision than the newest.
+	// ErrStale: the delta was made for another revision than the newest.
 	ErrStale = errors.New("delta does not start from the newest revision")
+	// ErrEmpty: the delta says nothing, or not when.
+	ErrEmpty = errors.New("delta is empty")
 	// ErrNotFound: the revision or time lies before the oldest that is kept, or after the newest.
 	ErrNotFound = errors.New("no such revision")
 	// ErrClosed: the store was closed.
@@ -40,8 +43,8 @@ type Reader interface {
 	Snapshot(ctx context.Context, rev topology.Revision) (*topology.Snapshot, error)
 	// Revisions lists what is kept, oldest first, from the given time on (the zero time: all).
 	Revisions(ctx context.Context, from time.Time) ([]RevisionInfo, error)
-	// Watch sends each new revision after it is durable, until ctx ends; then the channel is closed. A slow reader misses
-	// revisions in between, never the newest.
+	// Watch sends each new revision after it is durable, until ctx ends or the store is closed; then the channel is closed. A slow
+	// reader misses revisions in between, never the newest. Watch before reading the newest snapshot and nothing is missed.
 	Watch(ctx context.Context) <-chan topology.Revision
 	// Close waits for what is running and frees the store. Further calls give ErrClosed.
 	Close() error
@@ -51,14 +54,33 @@ type Reader interface {
 type Store interface {
 	Reader
 	// Commit makes the next revision: all of the delta, durable when Commit returns nil, or nothing of it. parent is the revision
-	// that the delta was made for. An empty delta is refused, since it would be a revision that says nothing.
+	// that the delta was made for. See Next for what is refused.
 	Commit(ctx context.Context, parent topology.Revision, d topology.Delta) (topology.Revision, error)
 	// Prune drops the history before the given time; what was true at that time stays answerable from then on. It reports how
 	// many revisions went.
 	Prune(ctx context.Context, before time.Time) (int, error)
 }
 
-// At finds the newest revision at or before a time: what was known then.
+// Next checks a delta against the newest snapshot and gives the one it leads to: what every store does first in a commit. It fails with
+// ErrEmpty, ErrStale, or what topology's Apply says (ErrConflict, ErrSchema).
+func Next(newest *topology.Snapshot, parent topology.Revision, d topology.Delta) (*topology.Snapshot, error) {
+	switch {
+	case d.Empty():
+		return nil, fmt.Errorf("%w: it would be a revision that says nothing", ErrEmpty)
+	case d.Time.IsZero():
+		return nil, fmt.Errorf("%w: it does not say when it was made", ErrEmpty)
+	case parent != newest.Revision():
+		return nil, fmt.Errorf("%w: it starts from %d, the newest is %d", ErrStale, parent, newest.Revision())
+	}
+	return newest.Apply(d)
+}
+
+// Info describes the revision that a delta led to.
+func Info(s *topology.Snapshot, d topology.Delta) RevisionInfo {
+	return RevisionInfo{Revision: s.Revision(), Time: s.Time(), Added: len(d.Add), Removed: len(d.Remove), Renewed: len(d.Renew)}
+}
+
+// At finds the newest revision at or before a time: what was known then. It fails with ErrNotFound if nothing so old is kept.
 func At(ctx context.Context, r Reader, t time.Time) (*topology.Snapshot, error) {
 	infos, err := r.Revisions(ctx, time.Time{})
 	if err != nil {
@@ -70,8 +92,12 @@ func At(ctx context.Context, r Reader, t time.Time) (*topology.Snapshot, error) 
 			rev = i.Revision
 		}
 	}
-	if rev == 0 {
-		return nil, ErrNotFound
+	switch {
+	case len(infos) == 0:
+		return nil, fmt.Errorf("%w: the store is empty", ErrNotFound)
+	case rev == 0:
+		return nil, fmt.Errorf("%w: the oldest that is kept is of %s, which is after %s", ErrNotFound,
+			infos[0].Time.Format(time.RFC3339), t.Format(time.RFC3339))
 	}
 	return r.Snapshot(ctx, rev)
 }
