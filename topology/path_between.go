@@ -1,41 +1,53 @@
 package topology
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // Meeting is the network way between two nodes: up from each until one device is on both.
 type Meeting struct {
-	Hops   []Hop  // from the one to the other
+	Hops   []Hop  // from the one to the other; where they do not meet, the first's way up
 	Meet   string // name of the device where the two ways meet
 	Routed bool   // they are in different VLANs there: a router passes between them
 	Gap    string // why there is no way, as far as is known
 }
 
-// Between finds the network way between two VMs, hosts or interfaces. Of the equal ways the first that meets soonest is given.
+// Between finds the network way between two VMs, hosts or interfaces. Of the equal ways the first that meets soonest is given. Ways that are
+// not certain up to where they meet give a gap.
 func Between(a, b Node) Meeting {
 	as, bs := waysUp(a), waysUp(b)
-	if len(as) == 0 || len(bs) == 0 {
-		n := a
-		if len(as) > 0 {
-			n = b
+	for i, ways := range [][]Path{as, bs} {
+		if len(ways) == 0 {
+			return Meeting{Gap: noWayUp([]Node{a, b}[i])}
 		}
-		return Meeting{Gap: n.Name() + " has no network rail in the graph"}
 	}
-	best := Meeting{Gap: "the two ways do not meet in any device that is known: " + firstGap(as, bs)}
+	var best, unsure Meeting
 	for _, p := range as {
 		for _, q := range bs {
 			i, j := meet(p, q)
-			if i < 0 || best.Gap == "" && i+j+2 >= len(best.Hops) {
+			if i < 0 {
 				continue
 			}
-			best = join(p, q, i, j)
+			if doubt := firstDoubt(p.Hops[:i+1], q.Hops[:j+1]); doubt != "" {
+				if unsure.Gap == "" {
+					unsure = Meeting{Hops: p.Hops[:i+1], Gap: "the two ways come to one device, but not for certain in one VLAN: " + doubt}
+				}
+			} else if best.Hops == nil || i+j+2 < len(best.Hops) {
+				best = join(p, q, i, j)
+			}
 		}
 	}
-	if best.Gap != "" {
-		best.Hops = as[0].Hops
+	switch {
+	case best.Hops != nil:
+		return best
+	case unsure.Gap != "":
+		return unsure
 	}
-	return best
+	return Meeting{Hops: as[0].Hops, Gap: "the two ways do not meet in any device that is known: " + firstGap(as, bs)}
 }
 
+// waysUp lists the ways on which nothing is known to be broken.
 func waysUp(n Node) []Path {
 	var ps []Path
 	for _, r := range n.Rails() {
@@ -44,6 +56,28 @@ func waysUp(n Node) []Path {
 		}
 	}
 	return slices.DeleteFunc(ps, Path.Faulty)
+}
+
+func noWayUp(n Node) string {
+	for _, r := range n.Rails() {
+		for _, p := range r.Paths {
+			for _, h := range p.Hops {
+				if r.Name == "network" && h.Fault != "" {
+					return "every network way of " + n.Name() + " is broken: " + h.Fault
+				}
+			}
+		}
+	}
+	return n.Name() + " has no network rail in the graph"
+}
+
+func firstDoubt(hops ...[]Hop) string {
+	for _, h := range slices.Concat(hops...) {
+		if h.Doubt != "" {
+			return h.Doubt
+		}
+	}
+	return ""
 }
 
 func firstGap(as, bs []Path) string {
@@ -59,8 +93,9 @@ func firstGap(as, bs []Path) string {
 func meet(p, q Path) (int, int) {
 	for i, h := range p.Hops {
 		for j, g := range q.Hops {
-			routed := p.Complete && q.Complete && i == len(p.Hops)-1 && j == len(q.Hops)-1
-			if (h.VID == g.VID || routed) && (h.Node == g.Node || sameOwner(h.Node, g.Node)) {
+			routed := p.Complete && q.Complete && i == len(p.Hops)-1 && j == len(q.Hops)-1 && sameRouter(h.Node, g.Node)
+			switch {
+			case h.VID == g.VID && (h.Node == g.Node || sameBridge(h.Node, g.Node)), routed:
 				return i, j
 			}
 		}
@@ -68,13 +103,24 @@ func meet(p, q Path) (int, int) {
 	return -1, -1
 }
 
-func sameOwner(a, b Node) bool {
-	if a.Kind() == VNIC || b.Kind() == VNIC {
-		return false // two vNICs of one VM have no bridge in common by that alone
+// sameBridge reports whether two interfaces are of one device that passes frames between them: a switch, or another one that says which VLANs
+// both carry. Two of one host or VM have no bridge in common by that alone.
+func sameBridge(a, b Node) bool {
+	o, ok := a.Owner()
+	if !ok || !sameDevice(a, b) {
+		return false
 	}
-	oa, ok := a.Owner()
-	ob, also := b.Owner()
-	return ok && also && oa == ob && (oa.Kind() != Host || a == b)
+	_, x := vlanHolder(a)
+	_, y := vlanHolder(b)
+	return o.Kind() == Switch || o.Kind().Device() && o.Kind() != Host && x && y
+}
+
+// sameRouter reports whether one routing table of one device serves two gateways, as far as VRFs are known. A host keeps its libvirt networks apart.
+func sameRouter(a, b Node) bool {
+	o, _ := a.Owner()
+	x, _ := a.First(InVRF)
+	y, _ := b.First(InVRF)
+	return sameDevice(a, b) && !o.IsZero() && o.Kind() != Host && x == y
 }
 
 func join(p, q Path, i, j int) Meeting {
@@ -84,15 +130,16 @@ func join(p, q Path, i, j int) Meeting {
 		m.Hops = append(m.Hops, Hop{Node: back.Node, VID: back.VID, Tagged: back.Tagged})
 	}
 	for k := j - 1; k >= 0; k-- {
-		h := q.Hops[k]
-		above := q.Hops[k+1]
-		m.Hops = append(m.Hops, Hop{Node: h.Node, Rel: above.Rel, Reading: above.Reading, Confidence: above.Confidence, VID: h.VID, Tagged: h.Tagged})
+		h, above := q.Hops[k], q.Hops[k+1]
+		m.Hops = append(m.Hops, Hop{
+			Node: h.Node, Rel: above.Rel, Reading: above.Reading, Confidence: above.Confidence, VID: h.VID, Tagged: h.Tagged,
+		})
 	}
 	where := at.Node
 	if o, ok := where.Owner(); ok {
 		where = o
 	}
-	m.Meet = where.Name()
-	m.Routed = at.VID != back.VID
+	m.Meet = cmp.Or(where.Name(), where.Key().ID)
+	m.Routed = at.VID != back.VID || at.Node != back.Node && !sameBridge(at.Node, back.Node)
 	return m
 }

@@ -6,114 +6,180 @@ import (
 	"strings"
 )
 
-// storageRail follows a disk down to its file or logical unit, and from there to the ports by which a host reaches it.
+// storageRail follows a disk down to its files or logical units, and from there to the ports by which a host reaches them.
 func storageRail(start Node) Rail {
-	w := &storageWalker{}
+	w := &storageWalker{parts: map[Key]*flow{}}
+	first := []Hop{{Node: start, Fault: stopped(start)}}
 	switch start.Kind() {
 	case InitiatorPort:
-		w.initiator(start, []Hop{{Node: start}}, Node{})
+		w.initiator(start, first, Node{})
 	default:
-		w.down(start, []Hop{{Node: start}})
+		w.down(start, first)
 	}
-	slices.SortStableFunc(w.paths, comparePaths)
-	return Rail{Name: "storage", From: start, Paths: w.paths, Independent: w.independent()}
+	w.cut()
+	return Rail{Name: "storage", From: start, Paths: w.paths, More: w.more, Independent: w.independent()}
 }
 
 type storageWalker struct {
-	paths []Path
-	host  Node
+	listing
+	vm, host Node // whose disk it is, and where it runs
+	steps    int
+	parts    map[Key]*flow // by what the disk lies on (a unit, a file): the ports of the ways that are known to it
 }
 
-func (w *storageWalker) end(hops []Hop, gap string) {
-	if len(w.paths) < maxPaths {
-		w.paths = append(w.paths, Path{Hops: slices.Clone(hops), Complete: gap == "", Gap: gap})
+// reach ends a way to a part of what the disk needs. Ports, if any, are passed on it.
+func (w *storageWalker) reach(part Node, hops []Hop, gap string, ports ...Node) {
+	f := w.parts[part.Key()]
+	if f == nil {
+		made := newFlow(Key{})
+		f = &made
+		w.parts[part.Key()] = f
 	}
-}
-
-// independent counts the complete paths by distinct pairs of initiator and target port.
-func (w *storageWalker) independent() int {
-	seen := map[Key]bool{}
-	for _, p := range w.paths {
-		if !p.Complete || p.Faulty() {
+	w.end(hops, gap)
+	if gap != "" || gradeOf(hops) != sound {
+		return
+	}
+	at, last := f.source, part.Key()
+	for _, p := range ports {
+		if p.Kind() == InitiatorPort && !hardware(p) {
 			continue
 		}
-		var first Key
-		for _, h := range p.Hops {
-			if k := h.Node.Kind(); k == TargetPort || first.IsZero() && k == Volume {
-				first = h.Node.Key()
-			}
-		}
-		seen[first] = true
+		last = p.Key()
+		f.pass(at, last)
+		at = vertex{last, true}
 	}
-	return len(seen)
+	if at == f.source {
+		f.pass(at, last)
+	}
+	f.ends[last] = true
 }
 
-// down goes from a disk or volume to what it is stored on.
+// hardware reports whether an initiator is a port that can fail: an iSCSI or NVMe name is the whole host's, whatever NIC it uses.
+func hardware(initiator Node) bool {
+	_, err := ParseWWN(initiator.Key().ID)
+	return err == nil
+}
+
+// independent counts the complete, faultless ways that have no port in common; a disk that lies on several things needs each, so the worst counts.
+func (w *storageWalker) independent() int {
+	if len(w.parts) == 0 {
+		return 0
+	}
+	n := tooMany
+	for _, f := range w.parts {
+		n = min(n, f.count())
+	}
+	return n
+}
+
+// down goes from a disk, volume or pool to what it is stored on.
 func (w *storageWalker) down(n Node, hops []Hop) {
-	if len(hops) > 16 {
-		w.end(hops, "layers of storage form a loop")
+	w.steps++
+	switch {
+	case w.steps > maxSteps:
+		w.more++
+		return
+	case len(hops) > maxLayers, slices.ContainsFunc(hops[:len(hops)-1], func(h Hop) bool { return h.Node == n }):
+		w.reach(n, hops, "layers of storage form a loop at "+n.Name())
 		return
 	}
 	if n.Kind() == VDisk {
 		if vm, ok := n.Owner(); ok {
+			w.vm = vm
 			w.host, _ = vm.First(RunsOn)
 		}
 	}
 	below := n.Out(StoredOn)
-	if len(below) > 0 {
-		for _, e := range below {
-			w.down(e.To, append(slices.Clip(hops), step(e, e.To, 0, false)))
+	if n.Kind() == Volume {
+		below = append(below, holders(n)...)
+	}
+	for _, e := range below {
+		to := e.To
+		if e.Rel == Contains {
+			to = e.From
 		}
+		w.down(to, append(slices.Clip(hops), step(e, to, 0, false)))
+	}
+	if len(below) > 0 {
 		return
 	}
 	switch n.Kind() {
-	case Volume:
-		w.volume(n, hops)
 	case LogicalUnit:
 		w.unit(n, hops)
-	case StoragePool:
-		w.pool(n, hops)
-	case VDisk:
-		w.end(hops, undisked(n))
 	default:
-		w.end(hops, "")
+		w.reach(n, hops, bottom(n))
 	}
+}
+
+// holders gives the pools that hold a volume which is a file or an image in them. What a pool of whole devices lists, a unit or a device,
+// lies where the volume itself says.
+func holders(volume Node) []Edge {
+	if len(volume.Out(StoredOn)) > 0 && volume.Text(AttrBackingPath) == "" {
+		return nil
+	}
+	return slices.DeleteFunc(volume.In(Contains), func(e Edge) bool { return e.From.Kind() != StoragePool })
+}
+
+// bottom tells what is missing below a node that is stored on nothing that is known; "" if there is nothing below it.
+func bottom(n Node) string {
+	switch n.Kind() {
+	case VDisk:
+		return undisked(n)
+	case Volume:
+		return unplaced(n)
+	case StoragePool:
+		return unpooled(n)
+	case TargetPort:
+		return "no source says which logical unit behind " + n.Name() + " it is: collect the array, or the host by SSH"
+	}
+	return "no source says what " + n.Name() + " is stored on"
 }
 
 func undisked(n Node) string {
-	if n.Text(AttrSource) == "" {
+	device, source := n.Text(AttrDeviceType), n.Text(AttrSource)
+	switch {
+	case source == "" && (device == "cdrom" || device == "floppy"):
 		return "" // an empty drive: there is nothing below it
+	case source == "":
+		return "no source says what " + n.Name() + " is stored on: read the host by libvirt"
 	}
-	return fmt.Sprintf("no source says what %s %q is stored on: read the host's pools by libvirt", n.Text(AttrSourceType), n.Text(AttrSource))
+	return fmt.Sprintf("no source says what %s %q is stored on: read the host's pools by libvirt", n.Text(AttrSourceType), source)
 }
 
-// volume ends at the pool that holds it, and goes on below the pool if its source says on what.
-func (w *storageWalker) volume(n Node, hops []Hop) {
-	for _, e := range n.In(Contains) {
-		if e.From.Kind() == StoragePool {
-			hop := step(e, e.From, 0, false)
-			if s := e.From.Text(AttrState); s != "" && s != "running" && s != "active" {
-				hop.Fault = "pool is " + s
-			}
-			w.down(e.From, append(slices.Clip(hops), hop))
-			return
-		}
+// unplaced tells what is not known below a volume. A file is an end; what servers offer, and what is a device, is not.
+func unplaced(n Node) string {
+	path := n.Text(AttrPath)
+	if path == "" {
+		_, path, _ = strings.Cut(n.Key().ID, "/")
 	}
-	w.end(hops, "")
+	switch servers := n.Values(AttrSourceHost); {
+	case len(servers) > 0:
+		return fmt.Sprintf("it is served by %s over %s: nothing collects that server", valueList(servers), n.Text(AttrProtocol))
+	case n.Text(AttrProtocol) != "":
+		return "no source says which servers offer it over " + n.Text(AttrProtocol)
+	case strings.HasPrefix(path, "/dev/"):
+		return "no source says what device " + path + " is: read the host by SSH"
+	case !strings.HasPrefix(path, "/"):
+		return "no source says what " + n.Name() + " is stored on: read the host's pools by libvirt"
+	}
+	return ""
 }
 
-// pool ends at a local directory; a pool over a network ends at a server that somebody would have to collect.
-func (w *storageWalker) pool(n Node, hops []Hop) {
-	hosts := n.Values(AttrSourceHost)
-	if len(hosts) == 0 {
-		w.end(hops, "")
-		return
+// unpooled tells what is not known below a pool. A directory is an end; so is a local file system whose device is not given.
+func unpooled(n Node) string {
+	servers, devices := n.Values(AttrSourceHost), n.Values(AttrSourceDevice)
+	switch typ := n.Text(AttrPoolType); {
+	case len(servers) > 0:
+		return fmt.Sprintf("the %s pool is served by %s: collect it to see the volume behind", typ, valueList(servers))
+	case typ == "":
+		return "no source says of what type pool " + n.Name() + " is: read the host's pools by libvirt"
+	case len(devices) > 0:
+		return fmt.Sprintf("no source says what %s below the %s pool is: read the host by SSH", valueList(devices), typ)
+	case typ == "dir", typ == "fs":
+		return ""
+	default:
+		return fmt.Sprintf("no source says on what devices the %s pool %s is: read the host by SSH", typ, n.Name())
 	}
-	var names []string
-	for _, h := range hosts {
-		names = append(names, h.String())
-	}
-	w.end(hops, fmt.Sprintf("the %s pool is served by %s: collect it to see the volume behind", n.Text(AttrPoolType), strings.Join(names, ", ")))
 }
 
 // unit fans out to the target ports that export a logical unit and to the initiators that have a session there.
@@ -121,14 +187,22 @@ func (w *storageWalker) unit(n Node, hops []Hop) {
 	exports := n.In(Exports)
 	for _, e := range exports {
 		target := append(slices.Clip(hops), step(e, e.From, 0, false))
-		sessions := e.From.In(Nexus)
-		for _, s := range sessions {
-			if w.ours(s.From) {
-				w.end(append(slices.Clip(target), step(s, s.From, 0, false)), "")
+		found := false
+		for _, s := range e.From.In(Nexus) {
+			mine, doubt := w.ours(s.From)
+			if !mine {
+				continue
 			}
+			found = true
+			h := step(s, s.From, 0, false)
+			h.Doubt = doubt
+			if h.Fault == "" {
+				h.Fault = masked(n, s.From, e.From)
+			}
+			w.reach(n, append(slices.Clip(target), h), "", s.From, e.From)
 		}
-		if len(sessions) == 0 {
-			w.end(target, "no session to "+e.From.Name()+" is known: collect the array, or the host by SSH")
+		if !found {
+			w.reach(n, target, "no session to "+e.From.Name()+" is known: collect the array, or the host by SSH")
 		}
 	}
 	if len(exports) > 0 {
@@ -139,14 +213,40 @@ func (w *storageWalker) unit(n Node, hops []Hop) {
 		w.initiator(h.To, append(slices.Clip(hops), step(h, h.To, 0, false)), n)
 	}
 	if len(hbas) == 0 {
-		w.end(hops, "no source says by which port "+n.Name()+" is exported: collect its array")
+		w.reach(n, hops, "no source says by which port "+n.Name()+" is exported: collect its array")
 	}
 }
 
-// ours reports whether an initiator may be the one of the VM at hand: its host's, or one that no host claims.
-func (w *storageWalker) ours(initiator Node) bool {
+// ours reports whether an initiator is of the VM at hand: its own or its host's; one that nobody claims may be. Without a VM all are.
+func (w *storageWalker) ours(initiator Node) (mine bool, doubt string) {
 	owner, ok := initiator.Owner()
-	return !ok || w.host.IsZero() || owner == w.host || owner.Kind() == VM
+	switch {
+	case w.vm.IsZero():
+		return true, ""
+	case !ok:
+		return true, "no source says whose initiator " + initiator.Name() + " is"
+	}
+	return owner == w.host || owner == w.vm, ""
+}
+
+// masked tells why an initiator does not see a unit behind a target port, where mappings of the unit are known (SNIA SMI-S masking and
+// mapping); "" if it does, or if nobody knows the mappings.
+func masked(unit, initiator, target Node) string {
+	mappings := unit.In(MapsUnit)
+	for _, m := range mappings {
+		targets := m.From.Out(MapsTarget)
+		if leadsTo(m.From.Out(MapsInitiator), initiator) && (len(targets) == 0 || leadsTo(targets, target)) {
+			return ""
+		}
+	}
+	if len(mappings) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("no mapping of %s admits %s at %s", unit.Name(), initiator.Name(), target.Name())
+}
+
+func leadsTo(es []Edge, n Node) bool {
+	return slices.ContainsFunc(es, func(e Edge) bool { return e.To == n })
 }
 
 func (w *storageWalker) adapters() []Edge {
@@ -158,33 +258,46 @@ func (w *storageWalker) adapters() []Edge {
 
 // initiator goes from a host's port through its fabric to the target ports that it has sessions with, for one unit or for all.
 func (w *storageWalker) initiator(n Node, hops []Hop, unit Node) {
-	if s := n.Text(AttrState); s != "" && s != "online" && s != "up" {
-		hops[len(hops)-1].Fault = "port is " + s
+	part := unit
+	if unit.IsZero() {
+		part = n
 	}
-	sessions := n.Out(Nexus)
 	found := false
-	for _, s := range sessions {
+	for _, s := range n.Out(Nexus) {
 		for _, x := range s.To.Out(Exports) {
-			if unit.IsZero() || x.To == unit {
-				found = true
-				w.end(append(slices.Clip(hops), step(s, s.To, 0, false), step(x, x.To, 0, false)), "")
+			if !unit.IsZero() && x.To != unit {
+				continue
 			}
+			if w.steps++; w.steps > 8*maxSteps {
+				w.more++
+				return
+			}
+			found = true
+			last := step(x, x.To, 0, false)
+			last.Fault = masked(x.To, n, s.To)
+			w.reach(x.To, append(slices.Clip(hops), step(s, s.To, 0, false), last), "", s.To)
 		}
 	}
 	if found {
 		return
 	}
-	if login, ok := n.First(LoggedIn); ok {
-		w.end(append(slices.Clip(hops), Hop{Node: login, Rel: LoggedIn}), "zones and target ports of the fabric are not known: collect its switches and the array")
+	if es := n.Out(Nexus); len(es) > 0 {
+		w.reach(part, append(slices.Clip(hops), step(es[0], es[0].To, 0, false)),
+			"no source says which logical units "+es[0].To.Name()+" exports: collect the array, or the host by SSH")
+		return
+	}
+	if es := n.Out(LoggedIn); len(es) > 0 {
+		w.reach(part, append(slices.Clip(hops), step(es[0], es[0].To, 0, false)),
+			"zones and target ports of the fabric are not known: collect its switches and the array")
 		return
 	}
 	fabric := n.Text(AttrFabricWWN)
 	switch {
 	case strings.Trim(strings.ReplaceAll(fabric, ":", ""), "f0") != "":
-		w.end(hops, "logged in to fabric "+fabric+": collect a switch of that fabric and the array to see zones and masking")
-	case n.Text(AttrWWPN) != "":
-		w.end(hops, "no fabric login of "+n.Key().ID+" is known: collect the FC switch at its other end")
+		w.reach(part, hops, "logged in to fabric "+fabric+": collect a switch of that fabric and the array to see zones and masking")
+	case hardware(n):
+		w.reach(part, hops, "no fabric login of "+n.Key().ID+" is known: collect the FC switch at its other end")
 	default:
-		w.end(hops, "no session of "+n.Key().ID+" is known: collect the array, or the host by SSH")
+		w.reach(part, hops, "no session of "+n.Key().ID+" is known: collect the array, or the host by SSH")
 	}
 }
