@@ -17,7 +17,7 @@ import (
 // object's XML another, since libvirt has no call for the XML of many.
 var commands = map[Table]string{ //nolint:gochecknoglobals // read-only table
 	Capabilities: "virConnectGetCapabilities, virConnectGetHostname, virConnectGetVersion, virConnectGetSysinfo, virConnectBaselineCPU",
-	Domains:      "virConnectListAllDomains, virConnectGetAllDomainStats, virDomainGetXMLDesc",
+	Domains:      "virConnectListAllDomains, virDomainGetState, virDomainGetXMLDesc",
 	Networks:     "virConnectListAllNetworks, virNetworkGetXMLDesc",
 	Interfaces:   "virConnectListAllInterfaces, virInterfaceGetXMLDesc",
 	Pools:        "virConnectListAllStoragePools, virStoragePoolGetXMLDesc",
@@ -237,31 +237,27 @@ func (a *answer) domains(conn *libvirt.Connect) error {
 	}
 	persistent, _ := names(conn.ListAllDomains(libvirt.CONNECT_LIST_DOMAINS_PERSISTENT))
 	autostart, _ := names(conn.ListAllDomains(libvirt.CONNECT_LIST_DOMAINS_AUTOSTART))
-	states := domainStates(conn)
+	running, _ := names(conn.ListAllDomains(libvirt.CONNECT_LIST_DOMAINS_RUNNING))
+	shutoff, _ := names(conn.ListAllDomains(libvirt.CONNECT_LIST_DOMAINS_SHUTOFF))
 	each(a.ctx, all, func(d *libvirt.Domain) {
 		name, _ := d.GetName()
+		var state string
+		switch {
+		case running[name]:
+			state = "running"
+		case shutoff[name]:
+			state = "shutoff"
+		default: // few: paused, crashed, on the way down
+			if s, _, err := d.GetState(); err == nil {
+				state = stateName(s)
+			}
+		}
 		xml, err := d.GetXMLDesc(0)
 		a.add(Document{
-			Where: "domain " + name, State: states[name], Persistent: member(persistent, name), Autostart: member(autostart, name),
+			Where: "domain " + name, State: state, Persistent: member(persistent, name), Autostart: member(autostart, name),
 		}, xml, err)
 	})
 	return a.ctx.Err()
-}
-
-// domainStates asks for the states of all domains at once. Without an answer the ID in the XML tells at least who is active.
-func domainStates(conn *libvirt.Connect) map[string]string {
-	stats, err := conn.GetAllDomainStats(nil, libvirt.DOMAIN_STATS_STATE, 0)
-	if err != nil {
-		return nil
-	}
-	states := make(map[string]string, len(stats))
-	for _, s := range stats {
-		if name, err := s.Domain.GetName(); err == nil && s.State != nil && s.State.StateSet {
-			states[name] = stateName(s.State.State)
-		}
-		_ = s.Domain.Free()
-	}
-	return states
 }
 
 func stateName(s libvirt.DomainState) string {
@@ -338,9 +334,10 @@ func (a *answer) volumes(conn *libvirt.Connect) error {
 	if err != nil {
 		return err
 	}
+	active, _ := names(conn.ListAllStoragePools(libvirt.CONNECT_LIST_STORAGE_POOLS_ACTIVE))
 	each(a.ctx, pools, func(p *libvirt.StoragePool) {
 		pool, _ := p.GetName()
-		if active, err := p.IsActive(); err == nil && !active {
+		if activity(active, pool) == "inactive" {
 			a.missing("pool " + pool + " is not active: its volumes cannot be listed")
 			return
 		}
