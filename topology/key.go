@@ -19,10 +19,14 @@ type Key struct {
 // DeviceKey is the local key of an inventoried device. The kind is the collector's belief; reconcile may know better.
 func DeviceKey(kind Kind, handle string) Key { return Key{kind, "@" + EscapeID(handle)} }
 
-// PartKey names a part of an owner: the owner's ID and the part's own name, "OWNER/ifName". Only the owner's segment is
-// escaped, so the last part may hold slashes (Ethernet1/1) and the text stays unambiguous for a given kind.
+// PartKey names a part of an owner: the owner's ID and the part's own name, "OWNER/ifName". All but the last segment are escaped, so that
+// the last may hold slashes (Ethernet1/1). No two parts of one kind that are named by the same number of segments have one key. If
+// the owner is a part itself, its name becomes an inner segment: "leaf1/Ethernet1%2F1/lldp/…" is heard at leaf1/Ethernet1/1.
 func PartKey(kind Kind, owner Key, parts ...string) Key {
 	id := owner.ID
+	if device, name, nested := strings.Cut(id, "/"); nested {
+		id = device + "/" + EscapeID(name)
+	}
 	for i, p := range parts {
 		if i < len(parts)-1 {
 			p = EscapeID(p)
@@ -97,8 +101,9 @@ func unescapeID(s string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(strings.ReplaceAll(s, "%40", "@"), "%2F", "/"), "%25", "%")
 }
 
-// Text makes octets from a device fit for the model: valid UTF-8 passes unchanged, other octets become \xNN, so that nothing is
-// lost and every store and encoding carries the same text. Devices' words are hostile: whoever prints them escapes them.
+// Text makes octets from a device fit for the model: valid UTF-8 passes unchanged, other octets become \xNN, so that
+// every store and encoding carries the same text. Only a device that spells out \xNN itself looks the same. Devices' words are hostile:
+// whoever prints them escapes them.
 func Text(b []byte) string {
 	if utf8.Valid(b) {
 		return string(b)

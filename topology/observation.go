@@ -60,9 +60,9 @@ type ReadingKey struct {
 	Partial bool
 }
 
-// String gives device/source/table, with "~" appended if partial.
+// String gives device/source/table, with "~" appended if partial. A slash in the device's name is escaped.
 func (k ReadingKey) String() string {
-	s := k.Device + "/" + k.Source.String() + "/" + k.Table
+	s := EscapeID(k.Device) + "/" + k.Source.String() + "/" + k.Table
 	if k.Partial {
 		s += "~"
 	}

@@ -209,10 +209,11 @@ func ParseValue(typ ValueType, text string) (Value, error) {
 // canonical reports whether ParseValue reads the value's text back: it does not where a collector put in what its type cannot hold, an
 // invalid address or a MAC of more than 48 bits.
 func (v Value) canonical() bool {
+	if !utf8.ValidString(v.str) {
+		return false // an IPv6 zone may hold anything
+	}
 	switch v.typ {
-	case TypeText:
-		return utf8.ValidString(v.str)
-	case TypeInt:
+	case TypeText, TypeInt:
 		return true
 	}
 	back, err := ParseValue(v.typ, v.String())
