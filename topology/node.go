@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -67,14 +68,27 @@ func (n Node) Values(a Attr) []Value {
 	return vs
 }
 
-// Name gives what people call the node, or its ID.
+// Name gives what people call the node, else the last part of its ID.
 func (n Node) Name() string {
-	for _, a := range []Attr{AttrName, AttrSysName, AttrIfName, AttrDeviceName, AttrHandle} {
+	for _, a := range []Attr{AttrName, AttrSysName, AttrIfName, AttrDeviceName, AttrHandle, AttrPath} {
 		if v, ok := n.Value(a); ok && v.String() != "" {
 			return v.String()
 		}
 	}
-	return n.Key().ID
+	id := n.Key().ID
+	switch n.Kind() { //nolint:exhaustive // only these are parts of a device (docs/model.md)
+	case Port, NIC, LAG, VirtualSwitch, Network, PortGroup, VLAN, StoragePool, Volume:
+		if owner, name, ok := strings.Cut(id, "/"); ok && !networkVolume(owner) {
+			return name
+		}
+	}
+	return id
+}
+
+// networkVolume tells by the first segment of a volume's ID that it is one of no host: rbd:, nfs:, nbd: and so on.
+func networkVolume(owner string) bool {
+	scheme, _, ok := strings.Cut(owner, ":")
+	return ok && len(scheme) > 2
 }
 
 // Facts lists what every source says of the node: its attributes by precedence, then the relations it is the subject of.

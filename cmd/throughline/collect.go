@@ -1,0 +1,257 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/internal/config"
+	"github.com/throughline-dc/throughline/topology"
+	"github.com/throughline-dc/throughline/topology/reconcile"
+)
+
+type collectFlags struct {
+	inventory   string
+	every, keep time.Duration
+	concurrency int
+}
+
+func (a *app) collectCommand() *cobra.Command {
+	var f collectFlags
+	cmd := &cobra.Command{
+		Use: "collect --inventory FILE", Short: "Read the devices of an inventory into the store", Args: noArgs,
+		Long: `Read every device of the inventory once, or again and again with --every, and keep what they say with its history.
+
+The inventory is checked whole before anything is contacted. What cannot be read is reported and does not stop the rest; nothing that was
+collected earlier is lost by a failure. Ctrl-C stops cleanly: what was read until then is kept.` +
+			exits(exitOK, exitFailed, exitUsage, exitPartial),
+		Example: "  throughline collect --inventory inventory.yaml\n  throughline collect --inventory inventory.yaml --every 5m --keep 720h",
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.collect(cmd.Context(), f) },
+	}
+	cmd.Flags().StringVarP(&f.inventory, "inventory", "i", "", "`FILE` with the devices (required)")
+	cmd.Flags().DurationVar(&f.every, "every", 0, "read again in this interval until stopped")
+	cmd.Flags().Var(&keepFlag{&f.keep}, "keep", "drop history older than this, as in 30d or 720h (default: keep all)")
+	cmd.Flags().IntVar(&f.concurrency, "concurrency", 0, "devices read at once (default 32)")
+	_ = cmd.MarkFlagFilename("inventory", "yaml", "yml")
+	return cmd
+}
+
+// keepFlag is a duration that also takes days: 30d.
+type keepFlag struct{ d *time.Duration }
+
+func (k *keepFlag) String() string {
+	if k.d == nil || *k.d == 0 {
+		return ""
+	}
+	return k.d.String()
+}
+
+func (k *keepFlag) Type() string { return "AGE" }
+
+func (k *keepFlag) Set(text string) error {
+	var days int
+	var unit string
+	if n, err := fmt.Sscanf(text, "%d%s", &days, &unit); err == nil && n == 2 && unit == "d" && days > 0 {
+		*k.d = time.Duration(days) * 24 * time.Hour
+		return nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		return fmt.Errorf("want an age such as 30d or 720h")
+	}
+	*k.d = d
+	return nil
+}
+
+func (a *app) collect(ctx context.Context, f collectFlags) error {
+	inv, err := a.inventory(f.inventory)
+	if err != nil {
+		return err
+	}
+	st, err := openStore(ctx, a.store, f.keep)
+	if err != nil {
+		return err
+	}
+	defer st.Close() //nolint:errcheck // every commit is durable when it returns
+	devices := inv.Devices()
+	progress := collectors.NewProgress(a.errs, progressTotal(devices, f.every), terminalWidth(a.errs))
+	runner := collectors.NewRunner(newCollectors(), collectors.Options{Readers: f.concurrency, Progress: progress, Log: a.log})
+	sw, err := newSweeper(ctx, st, runner, a.now)
+	if err != nil {
+		return err
+	}
+	sw.reject = func(r reconcile.Rejected) {
+		a.log.Error("a fact was refused", "reading", r.Reading.String(), "err", r.Err)
+	}
+	began := a.now()
+	if f.every > 0 {
+		err = sw.every(ctx, devices, inv.Manual, f.every)
+	} else {
+		err = sw.once(ctx, devices, inv.Manual)
+	}
+	progress.Close()
+	if err != nil {
+		return err
+	}
+	return a.reportSweep(sw, a.now().Sub(began), ctx.Err() != nil)
+}
+
+func progressTotal(devices []collectors.Device, every time.Duration) int {
+	if every > 0 {
+		return 0
+	}
+	return len(devices)
+}
+
+type sweepReport struct {
+	Revision topology.Revision `json:"revision"`
+	Nodes    int               `json:"nodes"`
+	Devices  int               `json:"devices"`
+	OK       int               `json:"ok"`
+	Partial  int               `json:"partial"`
+	Failed   int               `json:"failed"`
+	Skipped  int               `json:"skipped"`
+	Stopped  int               `json:"stopped"`
+	Added    int               `json:"factsAdded"`
+	Removed  int               `json:"factsRemoved"`
+	Seconds  float64           `json:"seconds"`
+}
+
+func (a *app) reportSweep(sw *sweeper, took time.Duration, stopped bool) error {
+	s := sw.summary
+	r := sweepReport{
+		sw.current.Revision(), sw.current.Len(), s.Devices, s.OK, s.Partial, s.Failed, s.Skipped, s.Stopped, sw.added, sw.removed,
+		took.Round(time.Millisecond).Seconds(),
+	}
+	err := a.print(r, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "%s\nrevision @%d: %d nodes, %d facts added, %d removed, in %s\n", s, r.Revision, r.Nodes, r.Added, r.Removed, took.Round(10*time.Millisecond))
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case stopped && s.Stopped > 0:
+		return exitWith(exitPartial, "stopped before every device was read; what was read is kept")
+	case s.Failed+s.Partial+s.Stopped > 0:
+		return exitWith(exitPartial, "")
+	}
+	return nil
+}
+
+// inventory loads and checks the inventory; all its faults are shown.
+func (a *app) inventory(path string) (*config.Inventory, error) {
+	if path == "" {
+		return nil, exitWith(exitUsage, "--inventory FILE is missing")
+	}
+	inv, err := config.Load(path)
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	return inv, nil
+}
+
+func (a *app) inventoryCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "inventory", Short: "Work with the inventory file"}
+	var file string
+	var offline bool
+	check := &cobra.Command{
+		Use: "check --inventory FILE", Short: "Check the inventory, then try only the logins", Args: noArgs,
+		Long: `Check the inventory file whole, then try the login of every device with one harmless read. Nothing is collected or stored.` +
+			exits(exitOK, exitFailed, exitUsage, exitPartial),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.checkInventory(cmd.Context(), file, offline) },
+	}
+	check.Flags().StringVarP(&file, "inventory", "i", "", "`FILE` with the devices (required)")
+	check.Flags().BoolVar(&offline, "offline", false, "check the file only; contact nothing")
+	_ = check.MarkFlagFilename("inventory", "yaml", "yml")
+	cmd.AddCommand(check)
+	return cmd
+}
+
+type loginRow struct {
+	Device string `json:"device"`
+	Source string `json:"source"`
+	Status string `json:"status"`
+	Detail string `json:"detail,omitempty"`
+}
+
+func (a *app) checkInventory(ctx context.Context, file string, offline bool) error {
+	inv, err := a.inventory(file)
+	if err != nil {
+		return err
+	}
+	devices := inv.Devices()
+	if offline {
+		return a.print(map[string]int{"devices": len(devices)}, func(w io.Writer) error {
+			_, err := fmt.Fprintf(w, "%s: %d devices to read, no faults\n", file, len(devices))
+			return err
+		})
+	}
+	progress := collectors.NewProgress(a.errs, len(devices), terminalWidth(a.errs))
+	runner := collectors.NewRunner(newCollectors(), collectors.Options{Progress: progress, Log: a.log})
+	rows := []loginRow{}
+	failed := 0
+	for batch := range runner.Probe(ctx, devices) {
+		for _, o := range batch {
+			rows = append(rows, loginRow{o.Device.Handle, o.Device.Source.String(), o.Status.String(), o.Answer + o.Reason})
+			if o.Status != collectors.StatusOK {
+				failed++
+			}
+		}
+	}
+	progress.Close()
+	sortBy(rows, func(r loginRow) string { return r.Device + "\x00" + r.Source })
+	err = a.print(rows, func(w io.Writer) error {
+		cells := make([][]string, len(rows))
+		for i, r := range rows {
+			cells[i] = []string{r.Device, r.Source, r.Status, r.Detail}
+		}
+		printTable(w, []string{"device", "source", "login", "detail"}, cells)
+		return nil
+	})
+	if err == nil && failed > 0 {
+		err = exitWith(exitPartial, "%d of %d logins failed", failed, len(rows))
+	}
+	return err
+}
+
+func (a *app) forgetCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "forget DEVICE...", Short: "Take devices out of the graph", Args: cobra.MinimumNArgs(1),
+		Long: `Drop what the readings of devices say, by their names in the inventory: for devices that are gone for good. A device that merely does not
+answer keeps its facts, which grow stale. The history keeps them too.` + exits(exitOK, exitFailed, exitNothing),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			st, err := openStore(cmd.Context(), a.store, 0)
+			if err != nil {
+				return err
+			}
+			defer st.Close() //nolint:errcheck // the commit is durable when it returns
+			sw, err := newSweeper(cmd.Context(), st, nil, a.now)
+			if err != nil {
+				return err
+			}
+			known := map[string]bool{}
+			for _, r := range sw.current.Readings() {
+				known[r.Device] = true
+			}
+			var unknown []error
+			for _, h := range args {
+				if !known[h] {
+					unknown = append(unknown, fmt.Errorf("no reading of a device %q", h))
+				}
+			}
+			if len(unknown) > 0 {
+				return &exitError{exitNothing, errors.Join(unknown...)}
+			}
+			if err := sw.retire(cmd.Context(), args); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(a.out, "%d facts removed\n", sw.removed)
+			return err
+		},
+	}
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/topology"
+)
+
+func (a *app) parseCommand() *cobra.Command {
+	sources := slices.Sorted(maps.Keys(parsers()))
+	var answer string
+	cmd := &cobra.Command{
+		Use: "parse SOURCE FILE", Short: "Tell what is understood of a recording", Args: exactly(2, "SOURCE and FILE"),
+		Long: `Read a recording as the collector would read the device's answer, and print the facts that follow and every piece that was not understood.
+Nothing is contacted or stored. FILE may be - for standard input.
+
+Sources: ` + strings.Join(sources, ", ") + ". snmp reads .snmprec files and the text of snmpwalk -On; libvirt reads what virsh dumpxml and its relatives print." +
+			exits(exitOK, exitFailed, exitUsage),
+		ValidArgs: sources,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			parse, ok := parsers()[args[0]]
+			if !ok {
+				return exitWith(exitUsage, "no source %q: want %s", args[0], strings.Join(sources, " or "))
+			}
+			raw, err := readInput(cmd.InOrStdin(), args[1])
+			if err != nil {
+				return err
+			}
+			obs, unparsed, err := parse(answer, raw)
+			if err != nil {
+				return fmt.Errorf("%s: %w", args[1], err)
+			}
+			return a.printParsed(obs, unparsed)
+		},
+	}
+	cmd.Flags().StringVar(&answer, "answer", "auto", "which `ANSWER` the file holds, where the source cannot tell")
+	return cmd
+}
+
+// maxInput bounds what is read into memory.
+const maxInput = 256 << 20
+
+func readInput(stdin io.Reader, name string) ([]byte, error) {
+	if name == "-" {
+		return io.ReadAll(io.LimitReader(stdin, maxInput))
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // read only
+	return io.ReadAll(io.LimitReader(f, maxInput))
+}
+
+type parsedTable struct {
+	Table   string          `json:"table"`
+	Rows    int             `json:"rows"`
+	Partial bool            `json:"partial,omitempty"`
+	Reason  string          `json:"reason,omitempty"`
+	Facts   []topology.Fact `json:"facts"`
+}
+
+func (a *app) printParsed(obs []topology.Observation, unparsed []collectors.Unparsed) error {
+	v := struct {
+		Tables   []parsedTable         `json:"tables"`
+		Unparsed []collectors.Unparsed `json:"unparsed"`
+	}{[]parsedTable{}, unparsed}
+	for _, o := range obs {
+		v.Tables = append(v.Tables, parsedTable{o.Reading.Table, o.Reading.Rows, o.Reading.Partial, o.Reading.Reason, o.Facts})
+	}
+	return a.print(v, func(w io.Writer) error {
+		facts := 0
+		for _, t := range v.Tables {
+			if t.Rows == 0 && len(t.Facts) == 0 && !t.Partial {
+				continue
+			}
+			fmt.Fprintf(w, "%s: %d rows\n", printable(t.Table), t.Rows)
+			if t.Partial {
+				fmt.Fprintf(w, "    PARTIAL: %s\n", printable(t.Reason))
+			}
+			for _, f := range t.Facts {
+				fmt.Fprintf(w, "    %s\n", printable(f.String()))
+			}
+			facts += len(t.Facts)
+		}
+		for _, u := range v.Unparsed {
+			fmt.Fprintf(w, "not understood: %s: %s: %s\n", printable(u.Where), printable(u.Text), printable(u.Why))
+		}
+		fmt.Fprintf(w, "%d facts, %d pieces not understood\n", facts, len(v.Unparsed))
+		return nil
+	})
+}

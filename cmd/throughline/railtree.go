@@ -1,0 +1,158 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/throughline-dc/throughline/topology"
+)
+
+// The paths of a rail share most of their hops. They are shown as one tree: what they share is written once, they branch where they differ, and
+// where a branch goes on like one before it, it says so.
+
+// branch is a hop and what may follow it.
+type branch struct {
+	hop  hopView
+	next []*branch
+	gap  string // a path breaks off here, and why
+
+}
+
+func (b *branch) add(way wayView) {
+	for _, h := range way.Hops {
+		i := slices.IndexFunc(b.next, func(n *branch) bool {
+			return n.hop.Key == h.Key && n.hop.VID == h.VID && n.hop.Fault == h.Fault && n.hop.Doubt == h.Doubt
+		})
+		if i < 0 {
+			b.next = append(b.next, &branch{hop: h})
+			i = len(b.next) - 1
+		}
+		b = b.next[i]
+	}
+	b.gap = way.Gap
+}
+
+// signature tells apart what follows: two branches with the same one go on alike.
+func (b *branch) signature() string {
+	parts := make([]string, len(b.next))
+	for i, n := range b.next {
+		parts[i] = n.signature()
+	}
+	return fmt.Sprintf("%s %d %s %s %q (%s)", b.hop.Key, b.hop.VID, b.hop.Fault, b.hop.Doubt, b.gap, strings.Join(parts, ","))
+}
+
+// treeWriter writes the hops of a rail and numbers them, so that later ones can refer to earlier ones.
+type treeWriter struct {
+	w      io.Writer
+	number int
+	seen   map[string]int // number of the first hop with the signature
+}
+
+func writeRail(w io.Writer, r railView) {
+	fmt.Fprintf(w, "\n%s rail of %s: %s\n", strings.ToUpper(r.Rail[:1])+r.Rail[1:], printable(r.From), r.summary())
+	root := &branch{}
+	for _, p := range r.Paths {
+		root.add(p)
+	}
+	t := &treeWriter{w: w, seen: map[string]int{}}
+	t.follow(root, "  ")
+}
+
+// summary words how many paths there are and how many of them do not depend on each other.
+func (r railView) summary() string {
+	sound, broken, open := 0, 0, 0
+	for _, p := range r.Paths {
+		switch {
+		case p.Faulty:
+			broken++
+		case p.Complete:
+			sound++
+		default:
+			open++
+		}
+	}
+	var words []string
+	switch {
+	case sound == 0:
+		words = append(words, "no complete path is known")
+	case sound == 1:
+		words = append(words, "1 path, and there is no second")
+	default:
+		words = append(words, fmt.Sprintf("%d paths, %d independent", sound, r.Independent))
+	}
+	if broken > 0 {
+		words = append(words, fmt.Sprintf("%d BROKEN", broken))
+	}
+	if open > 0 {
+		words = append(words, fmt.Sprintf("%d not known to the end", open))
+	}
+	return strings.Join(words, "; ")
+}
+
+// follow writes what comes after a branch: one hop after the other, indented where there are several ways on.
+func (t *treeWriter) follow(b *branch, indent string) {
+	for len(b.next) == 1 {
+		b = b.next[0]
+		if !t.write(b, indent, "") {
+			return
+		}
+	}
+	for i, n := range b.next {
+		first, rest := "├ ", "│ "
+		if i == len(b.next)-1 {
+			first, rest = "└ ", "  "
+		}
+		if t.write(n, indent, first) {
+			t.follow(n, indent+rest)
+		}
+	}
+}
+
+// write writes one hop; false says that what follows was written before.
+func (t *treeWriter) write(b *branch, indent, fork string) bool {
+	sig := b.signature()
+	if n, ok := t.seen[sig]; ok && len(b.next) > 0 {
+		fmt.Fprintf(t.w, "    %s%s%s ... on as from hop %d\n", indent, fork, printable(b.hop.Title), n)
+		return false
+	}
+	t.number++
+	t.seen[sig] = t.number
+	fmt.Fprintf(t.w, "%3d %s%s%s\n", t.number, indent, fork, printable(b.hop.line()))
+	mark := "    " + indent + strings.Repeat(" ", len([]rune(fork)))
+	if fork == "├ " {
+		mark = "    " + indent + "│ "
+	}
+	for _, note := range [][2]string{{"X", b.hop.Fault}, {"?", b.hop.Doubt}, {"?", b.gap}} {
+		if note[1] != "" {
+			fmt.Fprintf(t.w, "%s   %s %s\n", mark, note[0], printable(note[1]))
+		}
+	}
+	return true
+}
+
+// line words a hop: what it is, the frame, its properties, and the evidence.
+func (h hopView) line() string {
+	var words []string
+	if h.VID > 0 {
+		frame := "untagged"
+		if h.Tagged {
+			frame = "tagged"
+		}
+		words = append(words, fmt.Sprintf("VLAN %d %s", h.VID, frame))
+	}
+	words = append(words, h.Properties...)
+	line := strings.Join(append([]string{h.Title}, words...), ", ")
+	if h.Evidence == "" {
+		return line
+	}
+	line += "  [" + h.Evidence + ", " + h.Age
+	if h.Stale {
+		line += ", STALE"
+	}
+	if h.Confidence > 0 && h.Confidence < topology.ConfidenceStated {
+		line += fmt.Sprintf(", confidence %d", h.Confidence)
+	}
+	return line + "]"
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/collectors/libvirt"
+	"github.com/throughline-dc/throughline/collectors/snmp"
+	"github.com/throughline-dc/throughline/topology"
+	"github.com/throughline-dc/throughline/topology/store"
+	"github.com/throughline-dc/throughline/topology/store/memory"
+	"github.com/throughline-dc/throughline/topology/store/sqlite"
+)
+
+// This file is the only place that knows which concrete collectors and stores there are.
+
+func newCollectors() map[topology.Source]collectors.Collector {
+	return map[topology.Source]collectors.Collector{
+		topology.SourceLibvirt: libvirt.New(time.Now),
+		topology.SourceSNMP:    snmp.New(snmp.Options{}),
+	}
+}
+
+func sourcesOfBuild() []string {
+	names := []string{"snmp", "libvirt (recordings)"}
+	if libvirt.Live() {
+		names[1] = "libvirt (live and recordings)"
+	}
+	return names
+}
+
+// parser reads a recording without a device.
+type parser func(answer string, raw []byte) ([]topology.Observation, []collectors.Unparsed, error)
+
+func parsers() map[string]parser {
+	return map[string]parser{"libvirt": libvirt.Parse, "snmp": parseSNMP}
+}
+
+// openStore opens a store for writing. It keeps that much history, all if keep is 0.
+func openStore(ctx context.Context, where string, keep time.Duration) (store.Store, error) {
+	kind, file := storeKind(where)
+	switch kind {
+	case "memory":
+		return memory.New(), nil
+	case "sqlite":
+		s, err := sqlite.Open(ctx, file, sqlite.Options{Keep: keep})
+		if err != nil {
+			return nil, err
+		}
+		return s, nil
+	}
+	return nil, exitWith(exitUsage, "--store %q: want a file, sqlite:FILE or memory:", where)
+}
+
+// openReader opens a store for reading, while another process may write it.
+func openReader(ctx context.Context, where string) (store.Reader, error) {
+	kind, file := storeKind(where)
+	if kind != "sqlite" {
+		return nil, exitWith(exitUsage, "--store %q: want a file or sqlite:FILE (what is in memory ends with the command)", where)
+	}
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		return nil, exitWith(exitNothing, "store %s does not exist: run throughline collect --inventory FILE first, or name it by --store", file)
+	}
+	s, err := sqlite.Open(ctx, file, sqlite.Options{ReadOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func storeKind(where string) (kind, file string) {
+	switch scheme, rest, ok := strings.Cut(where, ":"); {
+	case !ok:
+		return "sqlite", where
+	case scheme == "sqlite":
+		return "sqlite", rest
+	case scheme == "memory" && rest == "":
+		return "memory", ""
+	}
+	return "", ""
+}
+
+// parseSNMP tells the two forms of recordings apart: every line of snmpwalk -On has " = ".
+func parseSNMP(answer string, raw []byte) ([]topology.Observation, []collectors.Unparsed, error) {
+	if answer == "auto" {
+		answer = snmp.AnswerSnmprec
+		if first, _, _ := bytes.Cut(raw, []byte("\n")); bytes.Contains(first, []byte(" = ")) {
+			answer = snmp.AnswerWalk
+		}
+	}
+	return snmp.Parse(answer, raw)
+}
