@@ -111,7 +111,7 @@ lint: bin/gotest ## lint, with and without the libvirt tag; show that the import
 	cd tools && ../bin/gotest ./...
 
 .PHONY: vuln
-vuln: ## look for known vulnerabilities (needs vuln.go.dev)
+vuln: ## look for known vulnerabilities (needs its online database)
 	@out=$$($(GO) tool -modfile=tools/go.mod govulncheck ./... 2>&1) && rc=0 || rc=$$?; echo "$$out"; \
 	if grep -q 'fetching vulnerabilities' <<<"$$out"; then \
 		echo "vuln: NOT CHECKED: the vulnerability database cannot be reached; this is not a pass"; \
