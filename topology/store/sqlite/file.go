@@ -163,7 +163,7 @@ func explain(err error) error {
 	case codeBusy:
 		return fmt.Errorf("another program holds it for longer than %d s: %w", busyMillis/1000, err)
 	case codeReadOnly:
-		return fmt.Errorf("it cannot be written: %w", err)
+		return fmt.Errorf("it, or the files beside it (-wal, -shm), cannot be written, which a reader must, too, unless a writer runs: %w", err)
 	case codeCorrupt, codeNotADB:
 		return fmt.Errorf("the file is damaged: %w", err)
 	case codeFull:
