@@ -304,7 +304,7 @@ func (g *guest) networkPlace(source *element) place {
 	p := place{text: source.attr("name")}
 	switch protocol {
 	case "iscsi":
-		p.node, _ = g.iscsi(g.vm, source, p.text, hosts)
+		p.node = g.iscsi(g.vm, source, p.text, hosts)
 	case "rbd":
 		p.node = g.remote(protocol, cephImage(p.text), hosts)
 	default:

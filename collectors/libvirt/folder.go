@@ -175,7 +175,7 @@ func (f *Folder) word(name string) string {
 	return strings.TrimSpace(line)
 }
 
-var runningVersion = regexp.MustCompile(`(?m)^Running hypervisor: \S+ (\S+)`) //nolint:gochecknoglobals // read-only
+var runningVersion = regexp.MustCompile(`(?m)^Running hypervisor: \S+ (\S+)`)
 
 // version reads what virsh version says of the hypervisor.
 func (f *Folder) version() string {
@@ -186,7 +186,7 @@ func (f *Folder) version() string {
 	return ""
 }
 
-var columns = regexp.MustCompile(`\s{2,}`) //nolint:gochecknoglobals // read-only
+var columns = regexp.MustCompile(`\s{2,}`)
 
 // states reads what virsh list --all, net-list --all or pool-list --all printed: rows by the object's name, each cell under the title of its
 // column. Cells are two blanks or more apart, so that "shut off" is one.

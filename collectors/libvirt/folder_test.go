@@ -37,6 +37,7 @@ func TestConformance_folder(t *testing.T) { //nolint:paralleltest // counts goro
 				write(t, folder, "pools/images.xml", "<pool type='dir'>\n<name>ima")
 			case badNetwork:
 				write(t, folder, "networks/x.xml", "<html/>")
+			default:
 			}
 			return collectortest.Fixture{Device: collectors.Device{
 				Handle: "hv1", Kind: topology.Host, Source: topology.SourceLibvirt, Address: folder, Access: collectors.LibvirtAccess{Folder: folder},

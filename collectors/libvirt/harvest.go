@@ -215,16 +215,12 @@ func (h *harvest) table(t Table, l Listing, failure error) error {
 		}
 	}
 	rows := len(l.Documents)
-	switch t {
-	case Capabilities:
-		if l.Hostname != "" || l.Version != "" {
-			rows++
-		}
+	if l.Hostname != "" || l.Version != "" {
+		rows++
 		y.text(h.host, topology.AttrName, l.Hostname)
 		y.text(h.host, topology.AttrHypervisorVersion, l.Version)
-	case NodeDevices:
-		y.nodeTree()
 	}
+	y.nodeTree()
 	why := failureTexts(y.failures)
 	if l.Missing != "" {
 		why = append(why, l.Missing)

@@ -1,6 +1,7 @@
 package libvirt
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,7 +52,7 @@ func (s *sheet) pages(cpu *element) {
 	var sizes []uint64
 	for p := range cpu.all("pages") {
 		if n, ok := s.unsigned(p, "size"); ok {
-			if n, ok = s.scale(p, n, p.attr("unit")); ok {
+			if n, ok = s.scale(p, n, cmp.Or(p.attr("unit"), "KiB")); ok {
 				sizes = append(sizes, n)
 			}
 		}

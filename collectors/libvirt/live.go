@@ -276,8 +276,9 @@ func stateName(s libvirt.DomainState) string {
 		return "crashed"
 	case libvirt.DOMAIN_PMSUSPENDED:
 		return "pmsuspended"
+	default:
+		return ""
 	}
-	return ""
 }
 
 func (a *answer) networks(conn *libvirt.Connect) error {

@@ -13,7 +13,7 @@ import (
 // Live tells whether this build can connect to hypervisors; any build reads recordings.
 func Live() bool { return false }
 
-var errNoLibvirt = fmt.Errorf("%w: this build has no libvirt client, so that it reads recordings only: "+ //nolint:gochecknoglobals // read-only
+var errNoLibvirt = fmt.Errorf("%w: this build has no libvirt client, so that it reads recordings only: "+
 	"build with CGO_ENABLED=1 and -tags libvirt_dlopen on Linux (make build-libvirt), and install libvirt.so.0 (Debian: libvirt0)",
 	collectors.ErrUnsupported)
 

@@ -265,7 +265,7 @@ func TestLive_events(t *testing.T) {
 		t.Errorf("a paused guest: %v\n%s", err, all)
 	}
 	cancel()
-	for range events { //nolint:revive // until it is closed
+	for range events {
 	}
 
 	// A connection that is lost ends the watching, too.
@@ -274,7 +274,7 @@ func TestLive_events(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Stop(t)
-	for range events { //nolint:revive // until it is closed
+	for range events {
 	}
 }
 
@@ -314,13 +314,9 @@ type relay struct {
 
 func startRelay(t *testing.T, daemon string, mute int) *relay {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "relay") // short: socket paths are limited
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	r := &relay{socket: filepath.Join(dir, "s"), silent: make(chan struct{}), mute: mute}
-	listener, err := net.Listen("unix", r.socket)
+	r := &relay{socket: filepath.Join(t.TempDir(), "s"), silent: make(chan struct{}), mute: mute}
+	var config net.ListenConfig
+	listener, err := config.Listen(t.Context(), "unix", r.socket)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -340,12 +336,13 @@ func startRelay(t *testing.T, daemon string, mute int) *relay {
 }
 
 func (r *relay) serve(ctx context.Context, client net.Conn, daemon string) {
-	defer client.Close()
-	server, err := net.Dial("unix", daemon)
+	defer client.Close() //nolint:errcheck // the other goroutine may have closed it
+	var dialer net.Dialer
+	server, err := dialer.DialContext(ctx, "unix", daemon)
 	if err != nil {
 		return
 	}
-	defer server.Close()
+	defer server.Close() //nolint:errcheck // likewise
 	stop := context.AfterFunc(ctx, func() { _ = client.Close(); _ = server.Close() })
 	defer stop()
 	var group sync.WaitGroup

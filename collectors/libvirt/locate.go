@@ -23,9 +23,9 @@ var ports = map[string]string{ //nolint:gochecknoglobals // read-only table
 }
 
 // iscsiPath is udev's name of an iSCSI unit below /dev/disk/by-path.
-var iscsiPath = regexp.MustCompile(`(?:^|-)ip-(.+)-iscsi-(.+)-lun-(\d+)$`) //nolint:gochecknoglobals // read-only
+var iscsiPath = regexp.MustCompile(`(?:^|-)ip-(.+)-iscsi-(.+)-lun-(\d+)$`)
 
-var partition = regexp.MustCompile(`-part\d+$`) //nolint:gochecknoglobals // read-only
+var partition = regexp.MustCompile(`-part\d+$`)
 
 // device gives the node behind a path on the host: a logical unit where the path names one by its designator (by-id, or a
 // multipath device under its WWID) or by its iSCSI target, else a volume by path.
@@ -113,8 +113,9 @@ func (s *sheet) session(owner topology.Key, e *element, iqn topology.IQN, portal
 	}
 }
 
-// iscsi gives the unit that name, "IQN/LUN" or "IQN" for unit 0, means at the hosts, and states the session of the initiator.
-func (s *sheet) iscsi(owner topology.Key, source *element, name string, hosts []server) (topology.Key, bool) {
+// iscsi gives the unit that name, "IQN/LUN" or "IQN" for unit 0, means at the hosts, and states the session of the initiator. The key is zero
+// if the name is none.
+func (s *sheet) iscsi(owner topology.Key, source *element, name string, hosts []server) topology.Key {
 	target, number, found := strings.Cut(name, "/")
 	if !found {
 		number = "0" // formatdomain: "the default LUN is zero"
@@ -123,14 +124,14 @@ func (s *sheet) iscsi(owner topology.Key, source *element, name string, hosts []
 	lun, err2 := topology.ParseLUN(number)
 	if err != nil || err2 != nil {
 		s.note(source, name, "not an iSCSI name and unit number")
-		return topology.Key{}, false
+		return topology.Key{}
 	}
 	portals := make([]string, len(hosts))
 	for i, h := range hosts {
 		portals[i] = h.endpoint("iscsi", true)
 	}
 	s.session(owner, source, iqn, portals)
-	return s.iscsiUnit(iqn, portals, lun), true
+	return s.iscsiUnit(iqn, portals, lun)
 }
 
 // server is one <host> of a source.

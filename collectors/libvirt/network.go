@@ -189,7 +189,7 @@ func (s *sheet) forwardDevices(network topology.Key, forward *element, mode stri
 
 // guestEnd matches the names that libvirt keeps for the host's end of a vNIC (and for the dummy port of its own bridges): they hang on a
 // bridge, but are not its uplinks.
-var guestEnd = regexp.MustCompile(`^(vnet\d+|macvtap\d+|macvlan\d+|virbr\d+-nic)$`) //nolint:gochecknoglobals // read-only
+var guestEnd = regexp.MustCompile(`^(vnet\d+|macvtap\d+|macvlan\d+|virbr\d+-nic)$`)
 
 // hostInterface takes down an <interface> of the host (virsh iface-dumpxml): the only place where libvirt tells what is in a bridge,
 // a bond or a VLAN. It gives the interface's key.

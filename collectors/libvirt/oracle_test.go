@@ -16,13 +16,13 @@ import (
 )
 
 // corpus gives the folder of recordings of others, or skips.
-func corpus(t testing.TB) string {
-	t.Helper()
+func corpus(tb testing.TB) string {
+	tb.Helper()
 	root := os.Getenv("THROUGHLINE_CORPUS")
 	if root == "" {
 		dir, err := os.Getwd()
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		for filepath.Dir(dir) != dir {
 			if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
@@ -34,7 +34,7 @@ func corpus(t testing.TB) string {
 	}
 	root = filepath.Join(root, "libvirt")
 	if _, err := os.Stat(root); err != nil {
-		t.Skipf("######## SKIPPED: no corpus at %s (THROUGHLINE_CORPUS names it) ########", root)
+		tb.Skipf("######## SKIPPED: no corpus at %s (THROUGHLINE_CORPUS names it) ########", root)
 	}
 	return root
 }

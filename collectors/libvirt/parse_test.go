@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -84,12 +85,12 @@ func TestParse_golden(t *testing.T) {
 }
 
 // checkFacts holds facts to the model.
-func checkFacts(t testing.TB, observations []topology.Observation) {
-	t.Helper()
+func checkFacts(tb testing.TB, observations []topology.Observation) {
+	tb.Helper()
 	for _, o := range observations {
 		for _, f := range o.Facts {
 			if err := f.Check(); err != nil {
-				t.Errorf("%s: %v", o.Reading.Table, err)
+				tb.Errorf("%s: %v", o.Reading.Table, err)
 			}
 		}
 	}
@@ -212,8 +213,8 @@ func TestParse_order(t *testing.T) {
 	}
 	documents := bytes.SplitAfter(raw, []byte("</device>"))
 	var turned []byte
-	for i := len(documents) - 1; i >= 0; i-- {
-		turned = append(turned, documents[i]...)
+	for _, document := range slices.Backward(documents) {
+		turned = append(turned, document...)
 	}
 	a, _, err := libvirt.Parse("device", raw)
 	if err != nil {

@@ -130,10 +130,8 @@ func (s *sheet) size(e *element, unit string) (uint64, bool) {
 // scale multiplies by a unit of libvirt: b, bytes; KB, MB … are powers of 1000; k, KiB, M, MiB … are powers of 1024.
 func (s *sheet) scale(e *element, n uint64, unit string) (uint64, bool) {
 	factor := uint64(1)
-	switch u := strings.ToLower(unit); {
-	case u == "b", u == "byte", u == "bytes":
-	default:
-		power := strings.IndexByte("kmgtpe", u[0]) + 1
+	if u := strings.ToLower(unit); u != "b" && u != "byte" && u != "bytes" {
+		power := strings.IndexByte("kmgtpe", (u + " ")[0]) + 1
 		base := uint64(1024)
 		if len(u) == 2 && u[1] == 'b' {
 			base = 1000
