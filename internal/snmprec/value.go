@@ -1,6 +1,7 @@
 package snmprec
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"math"
 	"net/netip"
@@ -224,8 +225,12 @@ func (vb Varbind) String() string { return "." + vb.OID.String() + " = " + vb.Va
 
 // FloatValue is the Opaque that carries a 32-bit float (draft-perkins-opaque-01, net-snmp's "Opaque: Float").
 func FloatValue(f float32) Value {
-	bits := math.Float32bits(f)
-	return OpaqueValue(string([]byte{0x9f, 0x78, 4, byte(bits >> 24), byte(bits >> 16), byte(bits >> 8), byte(bits)}))
+	return OpaqueValue(string(binary.BigEndian.AppendUint32([]byte{0x9f, 0x78, 4}, math.Float32bits(f))))
+}
+
+// DoubleValue is the Opaque that carries a 64-bit float.
+func DoubleValue(f float64) Value {
+	return OpaqueValue(string(binary.BigEndian.AppendUint64([]byte{0x9f, 0x79, 8}, math.Float64bits(f))))
 }
 
 func printable(s string) bool {

@@ -1,0 +1,612 @@
+package snmp_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/gosnmp/gosnmp"
+	"pgregory.net/rapid"
+
+	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/collectors/snmp"
+	"github.com/throughline-dc/throughline/fixtures/sim/snmpagent"
+	"github.com/throughline-dc/throughline/internal/snmprec"
+)
+
+const (
+	community  = "observer"
+	passphrase = "correct horse battery"
+)
+
+func v2c() collectors.SNMPAccess {
+	return collectors.SNMPAccess{Version: collectors.SNMPv2c, AllowV2c: true, Community: collectors.NewSecret(community)}
+}
+
+func v3() collectors.SNMPAccess {
+	return collectors.SNMPAccess{
+		Version: collectors.SNMPv3, User: "reader",
+		Auth: collectors.SNMPAuthSHA256, AuthKey: collectors.NewSecret(passphrase),
+		Priv: collectors.SNMPPrivAES, PrivKey: collectors.NewSecret(passphrase),
+	}
+}
+
+func reader() snmpagent.User {
+	return snmpagent.User{
+		Name: "reader", Authentication: gosnmp.SHA256, AuthPassphrase: passphrase, Privacy: gosnmp.AES, PrivPassphrase: passphrase,
+	}
+}
+
+// ifXTable is a table of four columns; the agent has a further column and objects around it.
+func ifXTable() snmp.Table {
+	return snmp.Table{Name: "ifXTable", Entry: snmprec.NewOID(1, 3, 6, 1, 2, 1, 31, 1, 1, 1), Columns: []uint32{1, 6, 10, 15}}
+}
+
+// fdbTable is dot1qTpFdbTable.
+func fdbTable() snmp.Table {
+	return snmp.Table{Name: "dot1qTpFdbTable", Entry: snmprec.NewOID(1, 3, 6, 1, 2, 1, 17, 7, 1, 2, 2, 1), Columns: []uint32{2, 3}, Long: true}
+}
+
+// around are objects before and behind the tables.
+func around() []snmprec.Varbind {
+	return []snmprec.Varbind{
+		{OID: snmprec.NewOID(1, 3, 6, 1, 2, 1, 1, 1, 0), Value: snmprec.StringValue("simulated switch")},
+		{OID: snmprec.NewOID(1, 3, 6, 1, 2, 1, 1, 3, 0), Value: snmprec.TimeTicksValue(4711)},
+		{OID: snmprec.NewOID(1, 3, 6, 1, 2, 1, 99, 1, 0), Value: snmprec.IntegerValue(1)},
+	}
+}
+
+// fill gives every column of a table a value in every row.
+func fill(table snmp.Table, rows []snmprec.OID) []snmprec.Varbind {
+	var varbinds []snmprec.Varbind
+	for _, column := range table.Columns {
+		for i, index := range rows {
+			varbinds = append(varbinds, snmprec.Varbind{OID: table.Column(column).Join(index), Value: snmprec.Counter64Value(uint64(i))})
+		}
+	}
+	return varbinds
+}
+
+func numbered(n int) []snmprec.OID {
+	rows := make([]snmprec.OID, n)
+	for i := range rows {
+		rows[i] = snmprec.NewOID(uint32(i + 1))
+	}
+	return rows
+}
+
+// macs are n random FDB indexes over some VLANs.
+func macs(n int, seed uint64) []snmprec.OID {
+	r := rand.New(rand.NewPCG(seed, 1))
+	rows := make([]snmprec.OID, n)
+	for i := range rows {
+		rows[i] = snmprec.NewOID(uint32(10+r.IntN(8)*10), 2, 0, uint32(r.IntN(4)), uint32(r.IntN(256)), uint32(r.IntN(256)), uint32(r.IntN(256)))
+	}
+	return rows
+}
+
+func startAgent(tb testing.TB, varbinds []snmprec.Varbind) *snmpagent.Agent {
+	tb.Helper()
+	store, err := snmpagent.NewStore(append(varbinds, around()...))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	agent, err := snmpagent.Start(store, snmpagent.Config{Community: community, Users: []snmpagent.User{reader()}, Seed: 1})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = agent.Close() })
+	return agent
+}
+
+func open(tb testing.TB, agent *snmpagent.Agent, access collectors.SNMPAccess, profile snmp.Profile) *snmp.Session {
+	tb.Helper()
+	session, err := snmp.NewSession(agent.Address().String(), access, profile)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := session.Close(); err != nil {
+			tb.Errorf("close: %v", err)
+		}
+	})
+	return session
+}
+
+// quick is a profile for tests that wait for timeouts.
+func quick() snmp.Profile {
+	p := snmp.DefaultProfile()
+	p.Timeout, p.Retries = 250*time.Millisecond, 2
+	return p
+}
+
+func flat(table snmp.Table, rows snmp.Rows) []string {
+	var lines []string
+	for _, column := range table.Columns {
+		for _, cell := range rows.Column(column) {
+			lines = append(lines, snmprec.Varbind{OID: table.Column(column).Join(cell.Index), Value: cell.Value}.String())
+		}
+	}
+	return lines
+}
+
+func held(table snmp.Table, varbinds []snmprec.Varbind) []string {
+	sorted, _ := snmprec.Sort(slices.Clone(varbinds))
+	var lines []string
+	for _, column := range table.Columns {
+		for _, vb := range (snmprec.Recording{Varbinds: sorted}).Under(table.Column(column)) {
+			lines = append(lines, vb.String())
+		}
+	}
+	return lines
+}
+
+// mustBeWhole walks and demands everything that the agent holds.
+func mustBeWhole(t *testing.T, session *snmp.Session, table snmp.Table, varbinds []snmprec.Varbind) snmp.Result {
+	t.Helper()
+	rows, result, err := session.Walk(t.Context(), table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !result.Complete {
+		t.Errorf("incomplete: %v", result.Gaps)
+	}
+	if diff := cmp.Diff(held(table, varbinds), flat(table, rows)); diff != "" {
+		t.Errorf("rows (-held +read):\n%s", diff)
+	}
+	return result
+}
+
+func TestWalk_readsEverything(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		table snmp.Table
+		rows  []snmprec.OID
+	}{
+		"empty":   {ifXTable(), nil},
+		"one row": {ifXTable(), numbered(1)},
+		"a few":   {ifXTable(), numbered(28)},
+		"long":    {ifXTable(), numbered(1500)},
+		"fdb":     {fdbTable(), macs(3000, 1)},
+	} {
+		for label, access := range map[string]collectors.SNMPAccess{"v2c": v2c(), "v3": v3()} {
+			for _, profile := range []snmp.Profile{snmp.DefaultProfile(), snmp.FixedProfile(8, 60)} {
+				t.Run(fmt.Sprintf("%s/%s/%d", name, label, profile.InFlight), func(t *testing.T) {
+					t.Parallel()
+					varbinds := fill(c.table, c.rows)
+					agent := startAgent(t, varbinds)
+					session := open(t, agent, access, profile)
+					result := mustBeWhole(t, session, c.table, varbinds)
+					if s := agent.Stats(); s.MaxInFlight > profile.MaxInFlight || s.Retries > 0 || session.MostInFlight() > profile.MaxInFlight {
+						t.Errorf("%+v; %d in flight by our count", s, session.MostInFlight())
+					}
+					if result.Retries > 0 {
+						t.Errorf("%+v", result)
+					}
+				})
+			}
+		}
+	}
+}
+
+func TestWalk_endsAtTheEndOfTheView(t *testing.T) {
+	t.Parallel()
+	table := ifXTable()
+	varbinds := fill(table, numbered(100))
+	store, err := snmpagent.NewStore(varbinds) // nothing behind the table
+	if err != nil {
+		t.Fatal(err)
+	}
+	agent, err := snmpagent.Start(store, snmpagent.Config{Community: community})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = agent.Close() }()
+	mustBeWhole(t, open(t, agent, v2c(), snmp.FixedProfile(4, 60)), table, varbinds)
+}
+
+func TestWalk_neverHidesAnError(t *testing.T) {
+	t.Parallel()
+	table := ifXTable()
+	varbinds := fill(table, numbered(300))
+	at := func(column, row uint32) snmprec.OID { return table.Column(column).Append(row) }
+	for name, c := range map[string]struct {
+		faults snmpagent.Faults
+		column uint32 // that is incomplete
+		words  []string
+	}{
+		"genErr": {snmpagent.Faults{GenErrAt: at(6, 200)}, 6, []string{"genErr", at(6, 199).String()}},
+		"silence": {
+			snmpagent.Faults{SilentUnder: at(6, 200)},
+			6,
+			[]string{"no answer", table.Column(6).String()},
+		},
+		"loop": {
+			snmpagent.Faults{Loops: []snmpagent.Loop{{From: at(6, 200), To: at(6, 100)}}},
+			6,
+			[]string{"do not increase", at(6, 200).String(), at(6, 100).String()},
+		},
+		"standstill": {
+			snmpagent.Faults{Loops: []snmpagent.Loop{{From: at(10, 300), To: at(10, 300)}}},
+			10,
+			[]string{"do not increase", at(10, 300).String()},
+		},
+		"back to another table": {
+			snmpagent.Faults{Loops: []snmpagent.Loop{{From: at(15, 7), To: snmprec.NewOID(1, 3, 6, 1, 2, 1, 1, 1, 0)}}},
+			15,
+			[]string{"do not increase", at(15, 7).String(), "1.3.6.1.2.1.1.1.0"},
+		},
+	} {
+		for _, profile := range []snmp.Profile{quick(), snmp.FixedProfile(8, 60)} {
+			t.Run(fmt.Sprintf("%s/%d", name, profile.InFlight), func(t *testing.T) {
+				t.Parallel()
+				agent := startAgent(t, varbinds)
+				agent.SetFaults(c.faults)
+				profile.Timeout, profile.Retries = quick().Timeout, 2
+				rows, result, err := open(t, agent, v2c(), profile).Walk(t.Context(), table)
+				if err != nil {
+					t.Fatalf("the device lives, yet: %v", err)
+				}
+				if result.Complete || result.ColumnComplete(table, c.column) {
+					t.Fatal("an incomplete table passes for complete")
+				}
+				text := fmt.Sprint(result.Gaps)
+				for _, word := range c.words {
+					if !strings.Contains(text, word) {
+						t.Errorf("%q is missing in %s", word, text)
+					}
+				}
+				for _, column := range table.Columns {
+					if column == c.column {
+						continue
+					}
+					if !result.ColumnComplete(table, column) || len(rows.Column(column)) != 300 {
+						t.Errorf("column %d has %d rows: %v", column, len(rows.Column(column)), result.Gaps)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestWalk_getsThroughTrouble(t *testing.T) {
+	t.Parallel()
+	table := ifXTable()
+	varbinds := fill(table, numbered(120))
+	for name, faults := range map[string]snmpagent.Faults{
+		"tooBig":     {MaxVarbinds: 7},
+		"tooBig 1":   {MaxVarbinds: 1},
+		"loss":       {Loss: 0.2, LossRun: 2},
+		"duplicates": {Duplicate: 1},
+		"truncation": {Truncate: 0.1},
+		"wrong ids":  {WrongID: 0.1},
+		"jitter":     {Delay: time.Millisecond, Jitter: 20 * time.Millisecond},
+		"slow":       {PerValue: 200 * time.Microsecond},
+	} {
+		for _, profile := range []snmp.Profile{snmp.DefaultProfile(), snmp.FixedProfile(8, 60)} {
+			for label, access := range map[string]collectors.SNMPAccess{"v2c": v2c(), "v3": v3()} {
+				t.Run(fmt.Sprintf("%s/%s/%d", name, label, profile.InFlight), func(t *testing.T) {
+					t.Parallel()
+					agent := startAgent(t, varbinds)
+					agent.SetFaults(faults)
+					profile.Timeout, profile.Retries = 400*time.Millisecond, 8
+					mustBeWhole(t, open(t, agent, access, profile), table, varbinds)
+				})
+			}
+		}
+	}
+}
+
+func TestWalk_survivesARestart(t *testing.T) {
+	t.Parallel()
+	table := ifXTable()
+	varbinds := fill(table, numbered(400))
+	agent := startAgent(t, varbinds)
+	session := open(t, agent, v3(), quick())
+	for range 3 {
+		mustBeWhole(t, session, table, varbinds)
+		agent.Restart()
+	}
+}
+
+func TestWalk_sharesOneBudget(t *testing.T) {
+	t.Parallel()
+	table := ifXTable()
+	varbinds := fill(table, numbered(60))
+	agent := startAgent(t, varbinds)
+	agent.SetFaults(snmpagent.Faults{Delay: time.Millisecond, PerValue: 100 * time.Microsecond})
+	profile := snmp.FixedProfile(3, 20)
+	session := open(t, agent, v2c(), profile)
+	const walks = 20
+	errs := make(chan error, walks)
+	for range walks {
+		go func() {
+			rows, result, err := session.Walk(t.Context(), table)
+			if err == nil && (!result.Complete || rows.Len() != 240) {
+				err = fmt.Errorf("%d rows, %v", rows.Len(), result.Gaps)
+			}
+			errs <- err
+		}()
+	}
+	for range walks {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	if s := agent.Stats(); s.MaxInFlight > 3 || s.Needless > 0 || session.MostInFlight() != 3 {
+		t.Errorf("%+v; %d in flight by our count", s, session.MostInFlight())
+	}
+}
+
+func TestWalk_stopsWithTheContext(t *testing.T) {
+	t.Parallel()
+	table := ifXTable()
+	agent := startAgent(t, fill(table, numbered(1000)))
+	agent.SetFaults(snmpagent.Faults{Delay: time.Hour})
+	profile := snmp.FixedProfile(4, 60)
+	profile.Timeout = time.Hour
+	session := open(t, agent, v2c(), profile)
+	ctx, cancel := context.WithCancel(t.Context())
+	over := make(chan error)
+	go func() {
+		_, result, err := session.Walk(ctx, table)
+		if result.Complete {
+			err = errors.New("complete")
+		}
+		over <- err
+	}()
+	for agent.Stats().Requests == 0 {
+		select {
+		case err := <-over:
+			t.Fatal(err)
+		case <-time.After(time.Millisecond):
+		}
+	}
+	cancel()
+	if err := <-over; !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	if _, _, err := session.Scalars(ctx, around()[0].OID); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	agent.SetFaults(snmpagent.Faults{})
+	if _, _, err := session.Scalars(t.Context(), around()[0].OID); err != nil {
+		t.Errorf("the session does not outlive a context: %v", err)
+	}
+}
+
+func TestSession_namesWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	table := ifXTable()
+	varbinds := fill(table, numbered(3))
+	wrong := func(change func(*collectors.SNMPAccess)) collectors.SNMPAccess {
+		a := v3()
+		change(&a)
+		return a
+	}
+	for name, c := range map[string]struct {
+		access collectors.SNMPAccess
+		faults snmpagent.Faults
+		want   error
+		words  string
+	}{
+		"wrong community": {
+			collectors.SNMPAccess{Version: collectors.SNMPv2c, AllowV2c: true, Community: collectors.NewSecret("canary-7f3a")},
+			snmpagent.Faults{},
+			collectors.ErrUnreachable, "community",
+		},
+		"unknown user":     {wrong(func(a *collectors.SNMPAccess) { a.User = "stranger" }), snmpagent.Faults{}, collectors.ErrDenied, "user"},
+		"wrong passphrase": {wrong(func(a *collectors.SNMPAccess) { a.AuthKey = collectors.NewSecret("canary-7f3a-auth") }), snmpagent.Faults{}, collectors.ErrDenied, "authentication"},
+		"wrong protocol":   {wrong(func(a *collectors.SNMPAccess) { a.Auth = collectors.SNMPAuthSHA512 }), snmpagent.Faults{}, collectors.ErrDenied, "authentication"},
+		"wrong privacy":    {wrong(func(a *collectors.SNMPAccess) { a.PrivKey = collectors.NewSecret("canary-7f3a-priv") }), snmpagent.Faults{}, collectors.ErrDenied, "privacy"},
+		"mute":             {v2c(), snmpagent.Faults{Mute: true}, collectors.ErrUnreachable, "no answer"},
+		"mute v3":          {v3(), snmpagent.Faults{Mute: true}, collectors.ErrUnreachable, "no answer"},
+		"not SNMP":         {v2c(), snmpagent.Faults{Echo: true}, collectors.ErrMalformed, "does not speak SNMP"},
+		"not SNMP v3":      {v3(), snmpagent.Faults{Echo: true}, collectors.ErrMalformed, ""},
+		"all truncated":    {v2c(), snmpagent.Faults{Truncate: 1}, collectors.ErrMalformed, "does not speak SNMP"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			agent := startAgent(t, varbinds)
+			agent.SetFaults(c.faults)
+			profile := quick()
+			profile.Timeout, profile.Retries = 60*time.Millisecond, 1
+			session := open(t, agent, c.access, profile)
+			begin := time.Now()
+			rows, result, err := session.Walk(t.Context(), table)
+			if !errors.Is(err, c.want) || result.Complete || rows.Len() > 0 {
+				t.Fatalf("%v; %+v", err, result)
+			}
+			if !strings.Contains(err.Error(), c.words) || !strings.Contains(err.Error(), agent.Address().String()) {
+				t.Errorf("%q does not say %q and the address", err, c.words)
+			}
+			if strings.Contains(fmt.Sprintf("%v %+v %#v", err, result, session), "canary-7f3a") {
+				t.Errorf("a secret shows: %v", err)
+			}
+			if _, _, err := session.Walk(t.Context(), table); !errors.Is(err, c.want) {
+				t.Errorf("a second walk: %v", err)
+			}
+			if took := time.Since(begin); took > 10*time.Second {
+				t.Errorf("took %v", took)
+			}
+		})
+	}
+}
+
+func TestSession_nobodyListens(t *testing.T) {
+	t.Parallel()
+	conn, err := (&net.ListenConfig{}).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := conn.LocalAddr().String()
+	if err := conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	profile := quick()
+	profile.Timeout = 30 * time.Millisecond
+	session, err := snmp.NewSession(address, v2c(), profile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = session.Close() }()
+	_, result, err := session.Walk(t.Context(), ifXTable())
+	if !errors.Is(err, collectors.ErrUnreachable) || !strings.Contains(err.Error(), "nothing listens") || result.Complete {
+		t.Errorf("%v; %+v", err, result)
+	}
+}
+
+func TestNewSession_refuses(t *testing.T) {
+	t.Parallel()
+	change := func(f func(*collectors.SNMPAccess)) collectors.SNMPAccess {
+		a := v3()
+		f(&a)
+		return a
+	}
+	plain := v2c()
+	plain.AllowV2c = false
+	empty := v2c()
+	empty.Community = collectors.Secret{}
+	for words, access := range map[string]collectors.SNMPAccess{
+		"allow_v2c":                      plain,
+		"no community":                   empty,
+		"not spoken":                     {Version: 1},
+		"no SNMPv3 user":                 change(func(a *collectors.SNMPAccess) { a.User = "" }),
+		"without SHA-2":                  change(func(a *collectors.SNMPAccess) { a.Auth = 0 }),
+		"without AES":                    change(func(a *collectors.SNMPAccess) { a.Priv = 0 }),
+		"the authentication passphrase":  change(func(a *collectors.SNMPAccess) { a.AuthKey = collectors.NewSecret("short") }),
+		"the privacy passphrase has few": change(func(a *collectors.SNMPAccess) { a.PrivKey = collectors.Secret{} }),
+	} {
+		if _, err := snmp.NewSession("192.0.2.1", access, snmp.Profile{}); err == nil || !strings.Contains(err.Error(), words) {
+			t.Errorf("%q: %v", words, err)
+		}
+	}
+	for _, address := range []string{"", ":161", "192.0.2.1:0", "192.0.2.1:70000", "192.0.2.1:snmp", "a b"} {
+		if _, err := snmp.NewSession(address, v2c(), snmp.Profile{}); err == nil {
+			t.Errorf("address %q was accepted", address)
+		}
+	}
+	for _, address := range []string{"192.0.2.1", "switch.example:1161", "2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:1161"} {
+		if _, err := snmp.NewSession(address, v2c(), snmp.Profile{}); err != nil {
+			t.Errorf("address %q: %v", address, err)
+		}
+	}
+}
+
+func TestScalars(t *testing.T) {
+	t.Parallel()
+	descr, uptime, absent := around()[0].OID, around()[1].OID, snmprec.NewOID(1, 3, 6, 1, 2, 1, 1, 9, 0)
+	for label, access := range map[string]collectors.SNMPAccess{"v2c": v2c(), "v3": v3()} {
+		t.Run(label, func(t *testing.T) {
+			t.Parallel()
+			agent := startAgent(t, fill(ifXTable(), numbered(100)))
+			session := open(t, agent, access, quick())
+			oids := []snmprec.OID{descr, absent, uptime}
+			for i := range uint32(100) {
+				oids = append(oids, ifXTable().Column(1).Append(i+1))
+			}
+			said, result, err := session.Scalars(t.Context(), oids...)
+			if err != nil || !result.Complete || len(said) != len(oids) {
+				t.Fatalf("%d of %d: %+v, %v", len(said), len(oids), result, err)
+			}
+			if said[descr] != snmprec.StringValue("simulated switch") || said[absent].Present() || said[oids[102]] != snmprec.Counter64Value(99) {
+				t.Errorf("%v", said)
+			}
+			agent.SetFaults(snmpagent.Faults{GenErrAt: oids[50], MaxVarbinds: 3})
+			said, result, err = session.Scalars(t.Context(), oids...)
+			if err != nil || result.Complete || len(result.Gaps) != 1 || len(said) != len(oids)-1 {
+				t.Fatalf("%d of %d: %+v, %v", len(said), len(oids), result, err)
+			}
+			if g := result.Gaps[0]; g.After != oids[50] || !strings.Contains(g.Reason, "genErr") {
+				t.Errorf("%v", g)
+			}
+			agent.SetFaults(snmpagent.Faults{SilentUnder: descr})
+			said, result, err = session.Scalars(t.Context(), descr, uptime)
+			if err != nil || len(result.Gaps) != 1 || said[uptime] != around()[1].Value {
+				t.Errorf("%v: %+v, %v", said, result, err)
+			}
+		})
+	}
+}
+
+// TestWalk_property walks random MIBs under random faults, and compares with what the agent holds.
+func TestWalk_property(t *testing.T) {
+	t.Parallel()
+	subID := rapid.OneOf(rapid.Uint32Range(0, 3), rapid.Uint32Range(0, 255), rapid.Uint32())
+	rapid.Check(t, func(rt *rapid.T) {
+		table := snmp.Table{Name: "random", Entry: snmprec.NewOID(1, 3, 6, 1, 2, 1, 50, 1, 1), Columns: []uint32{2, 3, 7}, Long: rapid.Bool().Draw(rt, "long")}
+		width := rapid.IntRange(1, 5).Draw(rt, "levels")
+		indexes := rapid.SliceOfNDistinct(rapid.SliceOfN(subID, width, width), 0, rapid.SampledFrom([]int{3, 30, 250}).Draw(rt, "most rows"),
+			func(ids []uint32) string { return fmt.Sprint(ids) }).Draw(rt, "rows")
+		sparse := rapid.SampledFrom([]int{1, 1, 2, 5}).Draw(rt, "sparse")
+		var varbinds []snmprec.Varbind
+		for _, column := range []uint32{1, 2, 3, 4, 7} {
+			for i, ids := range indexes {
+				if column == 3 && i%sparse != 0 {
+					continue
+				}
+				varbinds = append(varbinds, snmprec.Varbind{OID: table.Column(column).Append(ids...), Value: snmprec.IntegerValue(int64(i))})
+			}
+		}
+		agent := startAgent(t, varbinds)
+		defer func() { _ = agent.Close() }()
+		faults := snmpagent.Faults{
+			Loss:        rapid.SampledFrom([]float64{0, 0, 0, 0.05, 0.2}).Draw(rt, "loss"),
+			LossRun:     2,
+			Duplicate:   rapid.SampledFrom([]float64{0, 0.5}).Draw(rt, "duplicates"),
+			MaxVarbinds: rapid.SampledFrom([]int{0, 0, 1, 5, 20}).Draw(rt, "most varbinds"),
+		}
+		fatal := false
+		if rapid.Bool().Draw(rt, "permanent") && len(varbinds) > 0 {
+			at := rapid.SampledFrom(varbinds).Draw(rt, "at")
+			column := at.OID.At(table.Entry.Len())
+			fatal = slices.Contains(table.Columns, column)
+			switch rapid.IntRange(0, 8).Draw(rt, "kind") { // silence takes its time
+			case 0:
+				faults.SilentUnder = at.OID
+			case 1, 2, 3, 4:
+				faults.GenErrAt = at.OID
+			default:
+				faults.Loops = []snmpagent.Loop{{From: at.OID, To: varbinds[0].OID}}
+			}
+		}
+		profile := snmp.FixedProfile(rapid.SampledFrom([]int{1, 2, 8, 16}).Draw(rt, "in flight"), rapid.SampledFrom([]int{1, 4, 10, 60}).Draw(rt, "repetitions"))
+		profile.Fixed = rapid.Bool().Draw(rt, "fixed")
+		profile.Timeout, profile.Retries = 60*time.Millisecond, 4
+		session := open(t, agent, v2c(), profile)
+		if _, _, err := session.Scalars(t.Context(), around()[0].OID); err != nil {
+			rt.Fatalf("%v", err)
+		}
+		agent.SetFaults(faults)
+		rows, result, err := session.Walk(t.Context(), table)
+		if err != nil {
+			rt.Fatalf("%v", err)
+		}
+		whole := cmp.Diff(held(table, varbinds), flat(table, rows))
+		if result.Complete && whole != "" {
+			rt.Fatalf("complete, but rows (-held +read):\n%s", whole)
+		}
+		if !fatal && faults.SilentUnder.IsZero() && faults.GenErrAt.IsZero() && !result.Complete {
+			rt.Fatalf("incomplete without a reason: %v", result.Gaps)
+		}
+		if fatal && result.Complete {
+			rt.Fatalf("complete in spite of %+v", faults)
+		}
+		for _, line := range flat(table, rows) {
+			if _, there := slices.BinarySearch(sortedLines(table, varbinds), line); !there {
+				rt.Fatalf("%s is not held", line)
+			}
+		}
+	})
+}
+
+func sortedLines(table snmp.Table, varbinds []snmprec.Varbind) []string {
+	return slices.Sorted(slices.Values(held(table, varbinds)))
+}
