@@ -186,6 +186,7 @@ type railView struct {
 	Rail        string    `json:"rail"`
 	From        string    `json:"from"`
 	Independent int       `json:"independentPaths"`
+	More        int       `json:"morePaths,omitempty"` // beyond those listed
 	Paths       []wayView `json:"paths"`
 }
 
@@ -213,7 +214,7 @@ type hopView struct {
 }
 
 func (a *app) railView(s *topology.Snapshot, r topology.Rail) railView {
-	v := railView{Rail: r.Name, From: nodeTitle(r.From), Independent: r.Independent, Paths: []wayView{}}
+	v := railView{Rail: r.Name, From: nodeTitle(r.From), Independent: r.Independent, More: r.More, Paths: []wayView{}}
 	for _, p := range r.Paths {
 		way := wayView{Complete: p.Complete, Faulty: p.Faulty(), Gap: p.Gap}
 		for _, h := range p.Hops {
@@ -270,6 +271,9 @@ func properties(n topology.Node) []string {
 		add("", topology.AttrSourceType)
 		add("cache", topology.AttrCache)
 	case topology.Volume:
+		if n.Name() != n.Text(topology.AttrPath) {
+			add("", topology.AttrPath)
+		}
 		add("", topology.AttrFormat)
 		add("", topology.AttrCapacityBytes)
 	case topology.StoragePool:

@@ -62,11 +62,13 @@ func writeRail(w io.Writer, r railView) {
 
 // summary words how many paths there are and how many of them do not depend on each other.
 func (r railView) summary() string {
-	sound, broken, open := 0, 0, 0
+	sound, doubtful, broken, open := 0, 0, 0, 0
 	for _, p := range r.Paths {
 		switch {
 		case p.Faulty:
 			broken++
+		case p.Complete && slices.ContainsFunc(p.Hops, func(h hopView) bool { return h.Doubt != "" }):
+			doubtful++
 		case p.Complete:
 			sound++
 		default:
@@ -82,11 +84,17 @@ func (r railView) summary() string {
 	default:
 		words = append(words, fmt.Sprintf("%d paths, %d independent", sound, r.Independent))
 	}
+	if doubtful > 0 {
+		words = append(words, fmt.Sprintf("%d not proven", doubtful))
+	}
 	if broken > 0 {
 		words = append(words, fmt.Sprintf("%d BROKEN", broken))
 	}
 	if open > 0 {
 		words = append(words, fmt.Sprintf("%d not known to the end", open))
+	}
+	if r.More > 0 {
+		words = append(words, fmt.Sprintf("%d more are not listed", r.More))
 	}
 	return strings.Join(words, "; ")
 }
