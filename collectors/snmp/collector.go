@@ -2,8 +2,10 @@ package snmp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,6 +16,8 @@ import (
 
 // Options tune a Collector. The zero value is good for a data center.
 type Options struct {
+	// Profile is how hard a device may be asked about whose limits its access says nothing; the zero value: DefaultProfile.
+	Profile Profile
 	// MaxRows is the longest table of routes that is read: a router with the routes of the Internet has a million, and SNMP is no way to
 	// read them. 0: 20,000. A table that is left alone for it has a partial reading that says so.
 	MaxRows int64
@@ -26,8 +30,16 @@ type Collector struct {
 	options Options
 }
 
+var (
+	_ collectors.Collector = (*Collector)(nil)
+	_ collectors.Prober    = (*Collector)(nil)
+)
+
 // New makes a collector.
 func New(options Options) *Collector {
+	if options.Profile == (Profile{}) {
+		options.Profile = DefaultProfile()
+	}
 	if options.MaxRows <= 0 {
 		options.MaxRows = 20_000
 	}
@@ -35,6 +47,72 @@ func New(options Options) *Collector {
 		options.Now = time.Now
 	}
 	return &Collector{options: options}
+}
+
+// Collect reads every table of Reads. The error says that the device does not answer, or not any more, or shows nothing; a table that
+// failed for a reason of its own is a partial reading.
+func (c *Collector) Collect(ctx context.Context, d collectors.Device) (observations []topology.Observation, err error) {
+	session, err := c.open(d)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = ended(ctx, errors.Join(err, session.Close())) }()
+	as, err := c.read(ctx, session)
+	if err == nil && blind(as) {
+		return nil, fmt.Errorf("%w: the agent shows nothing of the system group, which every agent has: the view of this user is empty",
+			collectors.ErrDenied)
+	}
+	observations, _ = newDevice(d, as).observations()
+	return observations, err
+}
+
+// Probe reads sysName and sysDescr, which every agent has.
+func (c *Collector) Probe(ctx context.Context, d collectors.Device) (answer string, err error) {
+	session, err := c.open(d)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = ended(ctx, errors.Join(err, session.Close())) }()
+	name, descr := mib2(1, sysName, 0), mib2(1, sysDescr, 0)
+	said, result, err := session.Scalars(ctx, name, descr)
+	if err != nil {
+		return "", err
+	}
+	for _, g := range result.Gaps {
+		return "", fmt.Errorf("%w: %s", collectors.ErrMalformed, g)
+	}
+	line, _, _ := strings.Cut(textOf(said[descr]), "\n")
+	words := slices.DeleteFunc([]string{textOf(said[name]), cleanText(line)}, func(s string) bool { return s == "" })
+	if len(words) == 0 {
+		return "an agent that shows neither sysName nor sysDescr", nil
+	}
+	return strings.Join(words, ": "), nil
+}
+
+func (c *Collector) open(d collectors.Device) (*Session, error) {
+	access, ok := d.Access.(collectors.SNMPAccess)
+	if !ok {
+		return nil, fmt.Errorf("%s: the access of the device is not one of SNMP but %T", d.Handle, d.Access)
+	}
+	return NewSession(d.Address, access, c.options.Profile)
+}
+
+// ended adds to an error that ctx ended, where that is so: what breaks off then looks like a device that does not answer.
+func ended(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil || errors.Is(err, ctx.Err()) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ctx.Err(), err)
+}
+
+// blind reports that a device answered and showed nothing, not even what every agent must have.
+func blind(as told) bool {
+	for _, v := range as[readSystem].scalars {
+		if v.Present() {
+			return false
+		}
+	}
+	return as.complete(readSystem)
 }
 
 // The answers that Parse reads.
@@ -74,7 +152,7 @@ func Parse(answer string, raw []byte) ([]topology.Observation, []collectors.Unpa
 
 // read asks for everything: single objects first, all at once, then the tables, a few at a time. It ends early when the device cannot be
 // asked any more; what was not asked by then is missing in the answers.
-func (c *Collector) read(ctx context.Context, w Walker) (answers, error) {
+func (c *Collector) read(ctx context.Context, w Walker) (told, error) {
 	as, err := c.readScalars(ctx, w)
 	if err != nil {
 		return as, err
@@ -92,11 +170,30 @@ func (c *Collector) read(ctx context.Context, w Walker) (answers, error) {
 		}
 		tables = append(tables, s)
 	}
-	return as, c.readTables(ctx, w, tables, as)
+	err = c.readTables(ctx, w, tables, as)
+	for _, s := range tables {
+		doubt(s, as)
+	}
+	return as, err
+}
+
+// doubt marks a table as incomplete that is empty against the device's own word.
+func doubt(s subject, as told) {
+	a, asked := as[s.Name]
+	if !asked || s.promised == nil || a.rows.Len() > 0 {
+		return
+	}
+	if rows, ok := s.promised(as); ok && rows > 0 {
+		a.result.Gaps = append(a.result.Gaps, Gap{
+			After: s.OID, Reason: fmt.Sprintf("the device says that it has %d rows and shows none: the view of this user may hide them", rows),
+		})
+		a.result.finish()
+		as[s.Name] = a
+	}
 }
 
 // readScalars asks for the single objects of all reads together, and hands each read its part of the answer.
-func (c *Collector) readScalars(ctx context.Context, w Walker) (answers, error) {
+func (c *Collector) readScalars(ctx context.Context, w Walker) (told, error) {
 	var groups []subject
 	var oids []snmprec.OID
 	for _, s := range subjects() {
@@ -107,7 +204,7 @@ func (c *Collector) readScalars(ctx context.Context, w Walker) (answers, error) 
 	}
 	said, all, err := w.Scalars(ctx, oids...)
 	now := c.options.Now()
-	as := answers{}
+	as := told{}
 	if err != nil && len(said) == 0 {
 		return as, err
 	}
@@ -131,7 +228,7 @@ func (c *Collector) readScalars(ctx context.Context, w Walker) (answers, error) 
 
 // readTables walks the tables. The first error says that further walks are pointless: those under way are left to find out themselves,
 // no other is begun.
-func (c *Collector) readTables(ctx context.Context, w Walker, tables []subject, as answers) error {
+func (c *Collector) readTables(ctx context.Context, w Walker, tables []subject, as told) error {
 	const atOnce = 4 // short tables are a round trip each; the budget decides how many requests are under way
 	var mu sync.Mutex
 	var walks sync.WaitGroup

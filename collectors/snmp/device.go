@@ -14,7 +14,7 @@ import (
 // agent give the same observations.
 type device struct {
 	inventory collectors.Device
-	answers   answers
+	answers   told
 	key       topology.Key
 
 	interfaces map[uint32]*networkInterface // by ifIndex
@@ -29,10 +29,11 @@ type networkInterface struct {
 	key                topology.Key
 	name, descr, alias string
 	mac                topology.MAC
+	ifType             int64 // 0: not said
 	inIfTable          bool
 }
 
-func newDevice(inventory collectors.Device, as answers) *device {
+func newDevice(inventory collectors.Device, as told) *device {
 	d := &device{inventory: inventory, answers: as, taken: map[string]bool{}, others: map[string]topology.Key{}}
 	d.key = topology.DeviceKey(d.kind(), inventory.Handle)
 	d.interfaces = d.nameInterfaces()
@@ -65,27 +66,29 @@ func (d *device) observations() ([]topology.Observation, []collectors.Unparsed) 
 }
 
 // kind is what the operator says, else what the device looks like: a bridge with ports is a Switch; what offers services of the
-// transport and application layers and neither bridges nor routes is a Host; what routes and does not bridge is a Router; anything
-// else is a Switch. Where an answer is missing nothing but Switch is claimed, since reconcile keeps the more telling kind.
+// transport and application layers and neither bridges nor routes is a Host, and so is what does not say its services but has
+// the MIB of hosts; what routes and does not bridge is a Router; anything else is a Switch. Where an answer is missing nothing but Switch is
+// claimed, since reconcile keeps the more telling kind.
 func (d *device) kind() topology.Kind {
 	const bridges, routes, hosts = 1 << 1, 1 << 2, 1<<3 | 1<<6 // layers of sysServices (RFC 3418), layer n is bit n-1
 	if d.inventory.Kind != 0 {
 		return d.inventory.Kind
 	}
-	for _, name := range []string{readSystem, readBase, readBasePort, readLLDPLocal} {
+	for _, name := range []string{readSystem, readHost, readBase, readBasePort, readLLDPLocal} {
 		if !d.answers.complete(name) {
 			return topology.Switch
 		}
 	}
 	ports, _ := d.scalar(readBase, mib2(17, 1, dot1dBaseNumPorts, 0)).Int()
-	services, _ := d.scalar(readSystem, mib2(1, sysServices, 0)).Int()
+	services, said := d.scalar(readSystem, mib2(1, sysServices, 0)).Int()
+	hostMIB := d.scalar(readHost, mib2(25, 1, hrSystemUptime, 0)).Present()
 	enabled, _ := d.scalar(readLLDPLocal, lldpObjects(3, lldpLocSysCapEnabled, 0)).Octets()
 	capabilities, _ := lldpCapabilities(enabled)
 	has := func(word string) bool { return slices.Contains(capabilities, word) }
 	switch {
 	case ports > 0, d.answers[readBasePort].rows.Len() > 0:
 		return topology.Switch
-	case services&hosts != 0 && services&(bridges|routes) == 0:
+	case services&hosts != 0 && services&(bridges|routes) == 0, !said && hostMIB:
 		return topology.Host
 	case has("router") && !has("bridge"), len(capabilities) == 0 && services&routes != 0 && services&bridges == 0:
 		return topology.Router
@@ -101,55 +104,55 @@ func (d *device) scalar(read string, oid snmprec.OID) snmprec.Value {
 // a name gets its index in addition. A row whose name might be in a part that was not read stays without: another name for
 // it would look like another interface.
 func (d *device) nameInterfaces() map[uint32]*networkInterface {
-	ifs, ifx := d.answers[readIf], d.answers[readIfX]
+	found := d.listInterfaces()
+	ifs, ifx := d.answers[readIf].result, d.answers[readIfX].result
+	typed := ifs.ColumnComplete(ifTableRead().Table(), ifType)
+	described := ifs.ColumnComplete(ifTableRead().Table(), ifDescr)
+	called := ifx.ColumnComplete(ifXTableRead().Table(), ifName)
+	for _, n := range slices.Sorted(maps.Keys(found)) {
+		i := found[n]
+		kind := topology.Port
+		if i.ifType == typeLAG {
+			kind = topology.LAG
+		}
+		switch {
+		case i.ifType == 0 && !typed:
+		case i.name != "":
+			i.key = d.claim(kind, i.name, n)
+		case !called:
+		case i.descr != "":
+			i.key = d.claim(kind, i.descr, n)
+		case described:
+			i.key = d.claim(kind, unnamed(n), n)
+		}
+	}
+	return found
+}
+
+// listInterfaces joins the rows of the two tables by their ifIndex; a row with another index is left to the report of its table.
+func (d *device) listInterfaces() map[uint32]*networkInterface {
 	found := map[uint32]*networkInterface{}
-	at := func(index snmprec.OID) *networkInterface {
-		i := indexOf(index)
-		n := i.number()
-		if !i.ok() || n == 0 {
-			return &networkInterface{} // misindexed: the report of its table says so
+	at := func(row Row) *networkInterface {
+		index := indexOf(row.Index)
+		n := index.number()
+		if !index.ok() || n == 0 {
+			return &networkInterface{}
 		}
 		if found[n] == nil {
 			found[n] = &networkInterface{}
 		}
 		return found[n]
 	}
-	types := map[uint32]int64{}
-	for row := range ifs.rows.All() {
-		i := at(row.Index)
+	for row := range d.answers[readIf].rows.All() {
+		i := at(row)
 		i.inIfTable = true
 		i.descr = textOf(row.Value(ifDescr))
 		i.mac, _ = macOf(row.Value(ifPhysAddress))
-		if t, ok := row.Value(ifType).Int(); ok {
-			types[indexOf(row.Index).number()] = t
-		}
+		i.ifType, _ = row.Value(ifType).Int()
 	}
-	for row := range ifx.rows.All() {
-		i := at(row.Index)
+	for row := range d.answers[readIfX].rows.All() {
+		i := at(row)
 		i.name, i.alias = textOf(row.Value(ifName)), textOf(row.Value(ifAlias))
-	}
-	for _, n := range slices.Sorted(maps.Keys(found)) {
-		i := found[n]
-		kind := topology.Port
-		if types[n] == typeLAG {
-			kind = topology.LAG
-		} else if types[n] == 0 && !ifs.result.ColumnComplete(ifTableRead().Table(), ifType) {
-			continue
-		}
-		name := i.name
-		if name == "" {
-			if !ifx.result.ColumnComplete(ifXTableRead().Table(), ifName) {
-				continue
-			}
-			name = i.descr
-		}
-		if name == "" {
-			if !ifs.result.ColumnComplete(ifTableRead().Table(), ifDescr) {
-				continue
-			}
-			name = unnamed(n)
-		}
-		i.key = d.claim(kind, name, n)
 	}
 	return found
 }
@@ -174,7 +177,7 @@ func (r *report) port(ifIndex uint32) (topology.Key, bool) {
 	}
 	i := d.interfaces[ifIndex]
 	if i == nil {
-		if !d.answers.complete(readIf) || !d.answers.complete(readIfX) {
+		if slices.ContainsFunc(naming(), func(n need) bool { return !n.met(d.answers) }) {
 			return topology.Key{}, false
 		}
 		i = &networkInterface{key: d.claim(topology.Port, unnamed(ifIndex), ifIndex)}
@@ -207,44 +210,4 @@ func (r *report) bridgePort(port uint32) (topology.Key, bool) {
 	r.part(k)
 	r.attr(k, topology.AttrBasePort, topology.IntValue(port))
 	return k, true
-}
-
-// named finds interfaces by what they are called; several may share a word.
-type named map[string][]uint32
-
-// namesakes lists the interfaces by name, description, alias and address (in text).
-func (d *device) namesakes() (name, descr, alias, mac named) {
-	name, descr, alias, mac = named{}, named{}, named{}, named{}
-	for n, i := range d.interfaces {
-		if i.key.IsZero() {
-			continue
-		}
-		name.add(i.name, n)
-		descr.add(i.descr, n)
-		alias.add(i.alias, n)
-		if i.mac != 0 {
-			mac.add(i.mac.String(), n)
-		}
-	}
-	return name, descr, alias, mac
-}
-
-func (ns named) add(word string, ifIndex uint32) {
-	if word != "" {
-		ns[word] = append(ns[word], ifIndex)
-	}
-}
-
-// pick gives the one interface of this name; of several the first that is preferred, if it is among them.
-func (ns named) pick(word string, preferred ...uint32) (uint32, bool) {
-	found := ns[word]
-	if len(found) == 1 {
-		return found[0], true
-	}
-	for _, n := range preferred {
-		if slices.Contains(found, n) {
-			return n, true
-		}
-	}
-	return 0, false
 }

@@ -1,6 +1,7 @@
 package snmp
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/throughline-dc/throughline/topology"
@@ -25,13 +26,23 @@ const (
 
 const bridgeModule = "BRIDGE-MIB (RFC 4188)"
 
+func baseRead() Read {
+	return Read{
+		Name: readBase, MIB: bridgeModule, OID: mib2(17, 1), Scalar: true,
+		Objects: []Object{{dot1dBaseBridgeAddress, "dot1dBaseBridgeAddress"}, {dot1dBaseNumPorts, "dot1dBaseNumPorts"}},
+	}
+}
+
+func basePortRead() Read {
+	return Read{
+		Name: readBasePort, MIB: bridgeModule, OID: mib2(17, 1, 4, 1), Objects: []Object{{dot1dBasePortIfIndex, "dot1dBasePortIfIndex"}},
+	}
+}
+
 func bridgeMIB() []subject {
 	return []subject{
 		{
-			Read: Read{
-				Name: readBase, MIB: bridgeModule, OID: mib2(17, 1), Scalar: true,
-				Objects: []Object{{dot1dBaseBridgeAddress, "dot1dBaseBridgeAddress"}, {dot1dBaseNumPorts, "dot1dBaseNumPorts"}},
-			},
+			Read: baseRead(),
 			state: func(d *device, r *report) {
 				if m, ok := macOf(r.scalar(dot1dBaseBridgeAddress)); ok {
 					r.attr(d.key, topology.AttrBridgeMAC, topology.MACValue(m))
@@ -39,11 +50,7 @@ func bridgeMIB() []subject {
 			},
 		},
 		{
-			Read: Read{
-				Name: readBasePort, MIB: bridgeModule, OID: mib2(17, 1, 4, 1),
-				Objects: []Object{{dot1dBasePortIfIndex, "dot1dBasePortIfIndex"}},
-			},
-			needs: naming(), state: stateBasePorts,
+			Read: basePortRead(), needs: naming(), state: stateBasePorts,
 		},
 	}
 }
@@ -73,11 +80,12 @@ func stpMIB() []subject {
 			Read: Read{
 				Name: "dot1dStp", MIB: bridgeModule, OID: mib2(17, 2), Scalar: true,
 				Objects: []Object{
-					{dot1dStpPriority, "dot1dStpPriority"}, {dot1dStpDesignatedRoot, "dot1dStpDesignatedRoot"},
+					{dot1dStpPriority, "dot1dStpPriority"},
+					{dot1dStpDesignatedRoot, "dot1dStpDesignatedRoot"},
 					{dot1dStpRootPort, "dot1dStpRootPort"},
 				},
 			},
-			needs: []string{readBase}, state: stateSpanningTree,
+			needs: []need{{read: baseRead()}}, state: stateSpanningTree,
 		},
 		{
 			Read: Read{
@@ -136,6 +144,7 @@ const (
 )
 
 func fdbMIB() []subject {
+	fids := []need{{currentRead(), []uint32{dot1qVlanFdbID}}, {staticRead(), []uint32{dot1qVlanStaticName}}}
 	return []subject{
 		{
 			Read: Read{
@@ -155,8 +164,11 @@ func fdbMIB() []subject {
 				Name: "dot1qTpFdbTable", MIB: bridgeVLANModule, OID: mib2(17, 7, 1, 2, 2, 1), Long: true,
 				Objects: []Object{{dot1qTpFdbPort, "dot1qTpFdbPort"}, {dot1qTpFdbStatus, "dot1qTpFdbStatus"}},
 			},
-			needs: bridging(readCurrent, readStatic),
+			needs: bridging(fids...),
 			state: func(d *device, r *report) {
+				if slices.ContainsFunc(fids, func(n need) bool { return !n.met(d.answers) }) {
+					return // which VLAN a database is of might be in what was not read
+				}
 				vlans := d.vlansOfFIDs()
 				for row := range r.rows() {
 					index := indexOf(row.Index)
@@ -173,6 +185,9 @@ func fdbMIB() []subject {
 func (r *report) learned(row Row, index *cursor, e topology.FDBEntry, portColumn, statusColumn uint32) {
 	if !index.ok() {
 		r.misindexed(row)
+		return
+	}
+	if r.unread(row, portColumn, statusColumn) {
 		return
 	}
 	v := row.Value(portColumn)
@@ -200,27 +215,24 @@ func (r *report) learned(row Row, index *cursor, e topology.FDBEntry, portColumn
 // that several VLANs share.
 func (d *device) vlansOfFIDs() map[uint32]topology.VID {
 	vlans := map[uint32]topology.VID{}
-	told := map[uint32]int{}
-	rows := d.answers[readCurrent].rows
-	for row := range rows.All() {
-		vid, ok := currentVID(row)
-		if fid, there := row.Value(dot1qVlanFdbID).Uint(); ok && there && fid > 0 && fid <= maxIfIndex && vlans[uint32(fid)] != vid {
+	sharing := map[uint32]int{}
+	current := d.currentVLANs()
+	for vid, row := range current {
+		if fid, ok := row.Value(dot1qVlanFdbID).Uint(); ok && fid > 0 && fid <= maxIfIndex {
 			vlans[uint32(fid)] = vid
-			told[uint32(fid)]++
+			sharing[uint32(fid)]++
 		}
 	}
-	for fid, n := range told {
+	for fid, n := range sharing {
 		if n > 1 {
 			delete(vlans, fid)
 		}
 	}
-	if len(told) > 0 {
+	if len(sharing) > 0 {
 		return vlans
 	}
-	for row := range rows.All() {
-		if vid, ok := currentVID(row); ok {
-			vlans[uint32(vid)] = vid
-		}
+	for vid := range current {
+		vlans[uint32(vid)] = vid
 	}
 	for row := range d.answers[readStatic].rows.All() {
 		if vid, ok := staticVID(row); ok {

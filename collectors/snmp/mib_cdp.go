@@ -27,10 +27,16 @@ func cdpMIB() []subject {
 		Read: Read{
 			Name: "cdpCacheTable", MIB: "CISCO-CDP-MIB", OID: ciscoMgmt(23, 1, 2, 1, 1),
 			Objects: []Object{
-				{cdpCacheAddressType, "cdpCacheAddressType"}, {cdpCacheAddress, "cdpCacheAddress"}, {cdpCacheVersion, "cdpCacheVersion"},
-				{cdpCacheDeviceID, "cdpCacheDeviceId"}, {cdpCacheDevicePort, "cdpCacheDevicePort"}, {cdpCachePlatform, "cdpCachePlatform"},
-				{cdpCacheCapabilities, "cdpCacheCapabilities"}, {cdpCacheSysName, "cdpCacheSysName"},
-				{cdpCachePrimaryMgmtAddrType, "cdpCachePrimaryMgmtAddrType"}, {cdpCachePrimaryMgmtAddr, "cdpCachePrimaryMgmtAddr"},
+				{cdpCacheAddressType, "cdpCacheAddressType"},
+				{cdpCacheAddress, "cdpCacheAddress"},
+				{cdpCacheVersion, "cdpCacheVersion"},
+				{cdpCacheDeviceID, "cdpCacheDeviceId"},
+				{cdpCacheDevicePort, "cdpCacheDevicePort"},
+				{cdpCachePlatform, "cdpCachePlatform"},
+				{cdpCacheCapabilities, "cdpCacheCapabilities"},
+				{cdpCacheSysName, "cdpCacheSysName"},
+				{cdpCachePrimaryMgmtAddrType, "cdpCachePrimaryMgmtAddrType"},
+				{cdpCachePrimaryMgmtAddr, "cdpCachePrimaryMgmtAddr"},
 			},
 		},
 		needs: naming(), state: stateCDP,
@@ -47,7 +53,7 @@ func stateCDP(_ *device, r *report) {
 			continue
 		}
 		port, ok := r.port(ifIndex)
-		if !ok {
+		if !ok || r.unread(row, cdpCacheDeviceID, cdpCacheDevicePort) {
 			continue
 		}
 		id, _ := row.Value(cdpCacheDeviceID).Octets()

@@ -25,10 +25,14 @@ func entityMIB() []subject {
 		Read: Read{
 			Name: "entPhysicalTable", MIB: "ENTITY-MIB (RFC 6933)", OID: mib2(47, 1, 1, 1, 1),
 			Objects: []Object{
-				{entPhysicalDescr, "entPhysicalDescr"}, {entPhysicalContainedIn, "entPhysicalContainedIn"},
-				{entPhysicalClass, "entPhysicalClass"}, {entPhysicalName, "entPhysicalName"},
-				{entPhysicalSoftwareRev, "entPhysicalSoftwareRev"}, {entPhysicalSerialNum, "entPhysicalSerialNum"},
-				{entPhysicalMfgName, "entPhysicalMfgName"}, {entPhysicalModelName, "entPhysicalModelName"},
+				{entPhysicalDescr, "entPhysicalDescr"},
+				{entPhysicalContainedIn, "entPhysicalContainedIn"},
+				{entPhysicalClass, "entPhysicalClass"},
+				{entPhysicalName, "entPhysicalName"},
+				{entPhysicalSoftwareRev, "entPhysicalSoftwareRev"},
+				{entPhysicalSerialNum, "entPhysicalSerialNum"},
+				{entPhysicalMfgName, "entPhysicalMfgName"},
+				{entPhysicalModelName, "entPhysicalModelName"},
 			},
 		},
 		state: stateEntities,
@@ -54,7 +58,7 @@ func stateEntities(d *device, r *report) {
 			chassis = append(chassis, row)
 		}
 		model, serial := textOf(row.Value(entPhysicalModelName)), textOf(row.Value(entPhysicalSerialNum))
-		if model == "" && serial == "" {
+		if model == "" && serial == "" || r.unread(row, entPhysicalClass, entPhysicalName, entPhysicalDescr, entPhysicalModelName, entPhysicalSerialNum) {
 			continue
 		}
 		word := "unknown"

@@ -9,6 +9,7 @@ import (
 // The reads that others refer to by name.
 const (
 	readSystem    = "system"
+	readHost      = "hrSystem"
 	readIf        = "ifTable"
 	readIfX       = "ifXTable"
 	readBase      = "dot1dBase"
@@ -21,7 +22,6 @@ const (
 	readAddress   = "ipAddressTable"
 	readLLDPLocal = "lldpLocalSystemData"
 	readLLDPPort  = "lldpLocPortTable"
-	readLLDPRem   = "lldpRemTable"
 	readForward   = "ipForward"
 )
 
@@ -34,6 +34,8 @@ const (
 	ifPhysAddress = 6
 	ifAdminStatus = 7
 	ifOperStatus  = 8
+
+	ifNumber = 1
 
 	ifName      = 1
 	ifHighSpeed = 15
@@ -55,8 +57,13 @@ func ifTableRead() Read {
 	return Read{
 		Name: readIf, MIB: "IF-MIB (RFC 2863)", OID: mib2(2, 2, 1),
 		Objects: []Object{
-			{ifDescr, "ifDescr"}, {ifType, "ifType"}, {ifMtu, "ifMtu"}, {ifSpeed, "ifSpeed"}, {ifPhysAddress, "ifPhysAddress"},
-			{ifAdminStatus, "ifAdminStatus"}, {ifOperStatus, "ifOperStatus"},
+			{ifDescr, "ifDescr"},
+			{ifType, "ifType"},
+			{ifMtu, "ifMtu"},
+			{ifSpeed, "ifSpeed"},
+			{ifPhysAddress, "ifPhysAddress"},
+			{ifAdminStatus, "ifAdminStatus"},
+			{ifOperStatus, "ifOperStatus"},
 		},
 	}
 }
@@ -69,9 +76,16 @@ func ifXTableRead() Read {
 }
 
 func ifMIB() []subject {
+	interfaces := Read{
+		Name: "interfaces", MIB: "IF-MIB (RFC 2863)", OID: mib2(2), Scalar: true, Objects: []Object{{ifNumber, "ifNumber"}},
+	}
 	return []subject{
-		{Read: ifTableRead(), needs: []string{readIfX}, state: stateIfTable},
-		{Read: ifXTableRead(), needs: []string{readIf}, state: stateIfXTable},
+		{Read: interfaces, state: nothing},
+		{
+			Read: ifTableRead(), needs: naming(need{ifXTableRead(), []uint32{ifHighSpeed}}), state: stateIfTable,
+			promised: func(as told) (int64, bool) { return as[interfaces.Name].scalars[mib2(2, ifNumber, 0)].Int() },
+		},
+		{Read: ifXTableRead(), needs: naming(), state: stateIfXTable},
 		{
 			Read: Read{
 				Name: "ifStackTable", MIB: "IF-MIB (RFC 2863)", OID: mib2(31, 1, 2, 1), Objects: []Object{{ifStackStatus, "ifStackStatus"}},

@@ -24,37 +24,41 @@ const (
 	ipNetToPhysicalState       = 7
 )
 
+const ipModule = "IP-MIB (RFC 4293)"
+
+func addrRead() Read {
+	return Read{
+		Name: readAddr, MIB: ipModule, OID: mib2(4, 20, 1),
+		Objects: []Object{{ipAdEntIfIndex, "ipAdEntIfIndex"}, {ipAdEntNetMask, "ipAdEntNetMask"}},
+	}
+}
+
+func addressRead() Read {
+	return Read{
+		Name: readAddress, MIB: ipModule, OID: mib2(4, 34, 1),
+		Objects: []Object{
+			{ipAddressIfIndex, "ipAddressIfIndex"}, {ipAddressType, "ipAddressType"}, {ipAddressPrefix, "ipAddressPrefix"},
+		},
+	}
+}
+
 func ipMIB() []subject {
-	const mib = "IP-MIB (RFC 4293)"
 	return []subject{
+		{Read: addrRead(), needs: naming(need{addressRead(), []uint32{ipAddressIfIndex, ipAddressPrefix}}), state: stateAddr},
+		{Read: addressRead(), needs: naming(need{read: addrRead()}), state: stateAddress},
 		{
 			Read: Read{
-				Name: readAddr, MIB: mib, OID: mib2(4, 20, 1),
-				Objects: []Object{{ipAdEntIfIndex, "ipAdEntIfIndex"}, {ipAdEntNetMask, "ipAdEntNetMask"}},
-			},
-			needs: naming(), state: stateAddr,
-		},
-		{
-			Read: Read{
-				Name: readAddress, MIB: mib, OID: mib2(4, 34, 1),
-				Objects: []Object{
-					{ipAddressIfIndex, "ipAddressIfIndex"}, {ipAddressType, "ipAddressType"}, {ipAddressPrefix, "ipAddressPrefix"},
-				},
-			},
-			needs: naming(), state: stateAddress,
-		},
-		{
-			Read: Read{
-				Name: "ipNetToMediaTable", MIB: mib, OID: mib2(4, 22, 1), Long: true,
+				Name: "ipNetToMediaTable", MIB: ipModule, OID: mib2(4, 22, 1), Long: true,
 				Objects: []Object{{ipNetToMediaPhysAddress, "ipNetToMediaPhysAddress"}, {ipNetToMediaType, "ipNetToMediaType"}},
 			},
 			needs: naming(), state: stateNetToMedia,
 		},
 		{
 			Read: Read{
-				Name: "ipNetToPhysicalTable", MIB: mib, OID: mib2(4, 35, 1), Long: true,
+				Name: "ipNetToPhysicalTable", MIB: ipModule, OID: mib2(4, 35, 1), Long: true,
 				Objects: []Object{
-					{ipNetToPhysicalPhysAddress, "ipNetToPhysicalPhysAddress"}, {ipNetToPhysicalType, "ipNetToPhysicalType"},
+					{ipNetToPhysicalPhysAddress, "ipNetToPhysicalPhysAddress"},
+					{ipNetToPhysicalType, "ipNetToPhysicalType"},
 					{ipNetToPhysicalState, "ipNetToPhysicalState"},
 				},
 			},
@@ -121,6 +125,9 @@ func prefixBits(pointer snmprec.OID) (int, bool) {
 func stateAddr(d *device, r *report) {
 	known := d.lengths(readAddress, addressRow)
 	for row := range r.rows() {
+		if r.unread(row, ipAdEntIfIndex, ipAdEntNetMask) {
+			continue
+		}
 		a, ok := addrRow(row)
 		if !ok {
 			r.misread(ipAdEntIfIndex, row.Index, row.Value(ipAdEntIfIndex), "no address with its interface")
@@ -134,7 +141,7 @@ func stateAddress(d *device, r *report) {
 	const broadcast = 3
 	known := d.lengths(readAddr, addrRow)
 	for row := range r.rows() {
-		if kind, _ := row.Value(ipAddressType).Int(); kind == broadcast {
+		if kind, _ := row.Value(ipAddressType).Int(); kind == broadcast || r.unread(row, ipAddressIfIndex, ipAddressType, ipAddressPrefix) {
 			continue
 		}
 		a, ok := addressRow(row)
@@ -184,7 +191,7 @@ func stateNetToMedia(_ *device, r *report) {
 			r.misindexed(row)
 			continue
 		}
-		if kind, _ := row.Value(ipNetToMediaType).Int(); kind != invalid {
+		if kind, _ := row.Value(ipNetToMediaType).Int(); kind != invalid && !r.unread(row, ipNetToMediaType) {
 			r.neighborEntry(ifIndex, addr, ipNetToMediaPhysAddress, row)
 		}
 	}
@@ -201,7 +208,7 @@ func stateNetToPhysical(_ *device, r *report) {
 		}
 		kind, _ := row.Value(ipNetToPhysicalType).Int()
 		state, _ := row.Value(ipNetToPhysicalState).Int()
-		if kind != invalid && state != incomplete {
+		if kind != invalid && state != incomplete && !r.unread(row, ipNetToPhysicalType, ipNetToPhysicalState) {
 			r.neighborEntry(ifIndex, addr, ipNetToPhysicalPhysAddress, row)
 		}
 	}

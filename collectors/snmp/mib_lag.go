@@ -20,8 +20,10 @@ func lagMIB() []subject {
 			Read: Read{
 				Name: "dot3adAggTable", MIB: module, OID: lagObjects(1, 1, 1),
 				Objects: []Object{
-					{dot3adAggActorSystemID, "dot3adAggActorSystemID"}, {dot3adAggActorOperKey, "dot3adAggActorOperKey"},
-					{dot3adAggPartnerSystemID, "dot3adAggPartnerSystemID"}, {dot3adAggPartnerOperKey, "dot3adAggPartnerOperKey"},
+					{dot3adAggActorSystemID, "dot3adAggActorSystemID"},
+					{dot3adAggActorOperKey, "dot3adAggActorOperKey"},
+					{dot3adAggPartnerSystemID, "dot3adAggPartnerSystemID"},
+					{dot3adAggPartnerOperKey, "dot3adAggPartnerOperKey"},
 				},
 			},
 			needs: naming(), state: stateAggregators,
@@ -61,6 +63,9 @@ func stateAggregators(_ *device, r *report) {
 // attached, those that selected it. A port that is its own aggregator aggregates nothing.
 func stateAggregated(_ *device, r *report) {
 	for row := range r.rows() {
+		if r.unread(row, dot3adAggPortAttachedAggID) {
+			continue
+		}
 		v := row.Value(dot3adAggPortAttachedAggID)
 		if !v.Present() {
 			v = row.Value(dot3adAggPortSelectedAggID)

@@ -2,7 +2,9 @@ package snmp
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/throughline-dc/throughline/internal/snmprec"
 	"github.com/throughline-dc/throughline/topology"
@@ -32,28 +34,25 @@ const (
 	lldpRemManAddrIfSubtype = 3
 )
 
+func lldpPortRead() Read {
+	return Read{
+		Name: readLLDPPort, MIB: lldpV1.module(), OID: lldpObjects(3, 7, 1),
+		Objects: []Object{
+			{lldpLocPortIDSubtype, "lldpLocPortIdSubtype"}, {lldpLocPortID, "lldpLocPortId"}, {lldpLocPortDesc, "lldpLocPortDesc"},
+		},
+	}
+}
+
+// lldpNaming is what the ports of LLDP-MIB are found by.
+func lldpNaming(more ...need) []need {
+	return append(bridging(need{ifTableRead(), []uint32{ifPhysAddress}}, need{ifXTableRead(), []uint32{ifAlias}}), more...)
+}
+
 func lldpMIB() []subject {
-	const module = "LLDP-MIB (IEEE 802.1AB-2005)"
+	module := lldpV1.module()
 	return []subject{
-		{
-			Read: Read{
-				Name: readLLDPLocal, MIB: module, OID: lldpObjects(3), Scalar: true,
-				Objects: []Object{
-					{lldpLocChassisIDSubtype, "lldpLocChassisIdSubtype"}, {lldpLocChassisID, "lldpLocChassisId"},
-					{lldpLocSysCapEnabled, "lldpLocSysCapEnabled"},
-				},
-			},
-			state: stateLLDPLocal,
-		},
-		{
-			Read: Read{
-				Name: readLLDPPort, MIB: module, OID: lldpObjects(3, 7, 1),
-				Objects: []Object{
-					{lldpLocPortIDSubtype, "lldpLocPortIdSubtype"}, {lldpLocPortID, "lldpLocPortId"}, {lldpLocPortDesc, "lldpLocPortDesc"},
-				},
-			},
-			needs: bridging(), state: stateLLDPPorts,
-		},
+		lldpLocal(lldpV1),
+		{Read: lldpPortRead(), needs: lldpNaming(), state: stateLLDPPorts},
 		{
 			Read: Read{
 				Name: "lldpLocManAddrTable", MIB: module, OID: lldpObjects(3, 8, 1),
@@ -61,24 +60,100 @@ func lldpMIB() []subject {
 			},
 			state: stateLLDPAddresses,
 		},
-		{
-			Read: Read{
-				Name: readLLDPRem, MIB: module, OID: lldpObjects(4, 1, 1),
-				Objects: []Object{
-					{lldpRemChassisIDSubtype, "lldpRemChassisIdSubtype"}, {lldpRemChassisID, "lldpRemChassisId"},
-					{lldpRemPortIDSubtype, "lldpRemPortIdSubtype"}, {lldpRemPortID, "lldpRemPortId"}, {lldpRemPortDesc, "lldpRemPortDesc"},
-					{lldpRemSysName, "lldpRemSysName"}, {lldpRemSysDesc, "lldpRemSysDesc"}, {lldpRemSysCapEnabled, "lldpRemSysCapEnabled"},
-				},
-			},
-			needs: bridging(readLLDPPort), state: stateLLDPNeighbors,
+		lldpRemotes(lldpV1), lldpRemoteAddresses(lldpV1), lldpLocal(lldpV2), lldpRemotes(lldpV2), lldpRemoteAddresses(lldpV2),
+	}
+}
+
+// lldpVersion is one of the two MIBs of neighbours. They differ in how a row says where it is heard, and since that takes one object more in
+// the second, the columns of its lldpV2RemTable are moved by one: the version is the number to add.
+type lldpVersion uint32
+
+const (
+	lldpV1 lldpVersion = 0 // LLDP-MIB: the local port has a number of LLDP's own
+	lldpV2 lldpVersion = 1 // LLDP-V2-MIB: it is an ifIndex, and the destination address of the agent follows
+)
+
+func (v lldpVersion) table() string {
+	if v == lldpV2 {
+		return "lldpV2RemTable"
+	}
+	return "lldpRemTable"
+}
+
+func (v lldpVersion) module() string {
+	if v == lldpV2 {
+		return "LLDP-V2-MIB (IEEE 802.1AB-2009)"
+	}
+	return "LLDP-MIB (IEEE 802.1AB-2005)"
+}
+
+func (v lldpVersion) objects(ids ...uint32) snmprec.OID {
+	if v == lldpV2 {
+		return snmprec.NewOID(1, 3, 111, 2, 802, 1, 1, 13, 1).Append(ids...)
+	}
+	return lldpObjects(ids...)
+}
+
+func (v lldpVersion) needs(more ...need) []need {
+	if v == lldpV2 {
+		return naming(more...)
+	}
+	return append(lldpNaming(need{read: lldpPortRead()}), more...)
+}
+
+func (v lldpVersion) remotes() Read {
+	prefix := strings.TrimSuffix(v.table(), "Table")
+	read := Read{
+		Name: v.table(), MIB: v.module(), OID: v.objects(4, 1, 1),
+		Objects: []Object{
+			{lldpRemChassisIDSubtype, "ChassisIdSubtype"},
+			{lldpRemChassisID, "ChassisId"},
+			{lldpRemPortIDSubtype, "PortIdSubtype"},
+			{lldpRemPortID, "PortId"},
+			{lldpRemPortDesc, "PortDesc"},
+			{lldpRemSysName, "SysName"},
+			{lldpRemSysDesc, "SysDesc"},
+			{lldpRemSysCapEnabled, "SysCapEnabled"},
 		},
-		{
-			Read: Read{
-				Name: "lldpRemManAddrTable", MIB: module, OID: lldpObjects(4, 2, 1),
-				Objects: []Object{{lldpRemManAddrIfSubtype, "lldpRemManAddrIfSubtype"}},
+	}
+	for i := range read.Objects {
+		o := &read.Objects[i]
+		o.ID, o.Name = o.ID+uint32(v), prefix+o.Name
+	}
+	return read
+}
+
+func lldpLocal(v lldpVersion) subject {
+	name, prefix := readLLDPLocal, "lldpLoc"
+	if v == lldpV2 {
+		name, prefix = "lldpV2LocalSystemData", "lldpV2Loc"
+	}
+	return subject{
+		Read: Read{
+			Name: name, MIB: v.module(), OID: v.objects(3), Scalar: true,
+			Objects: []Object{
+				{lldpLocChassisIDSubtype, prefix + "ChassisIdSubtype"},
+				{lldpLocChassisID, prefix + "ChassisId"},
+				{lldpLocSysCapEnabled, prefix + "SysCapEnabled"},
 			},
-			needs: bridging(readLLDPPort, readLLDPRem), state: stateLLDPNeighborAddresses,
 		},
+		state: stateLLDPLocal,
+	}
+}
+
+func lldpRemotes(v lldpVersion) subject {
+	return subject{Read: v.remotes(), needs: v.needs(), state: func(d *device, r *report) { stateLLDPNeighbors(d, r, v) }}
+}
+
+func lldpRemoteAddresses(v lldpVersion) subject {
+	prefix := strings.TrimSuffix(v.table(), "Table")
+	return subject{
+		Read: Read{
+			Name: prefix + "ManAddrTable", MIB: v.module(), OID: v.objects(4, 2, 1),
+			Objects: []Object{{lldpRemManAddrIfSubtype, prefix + "ManAddrIfSubtype"}},
+		},
+		needs: v.needs(need{v.remotes(), v.identity()}),
+		state: func(d *device, r *report) { stateLLDPNeighborAddresses(d, r, v) },
 	}
 }
 
@@ -106,64 +181,113 @@ func readLLDPPorts(rows Rows) map[uint32]lldpPort {
 }
 
 // lldpInterfaces says which interface each lldpLocPortNum is. The standard lets an agent number as it likes, so the port ID that it sends
-// on the port decides: by what its subtype says, the description after it. Else the number is a dot1dBasePort or an ifIndex.
-func (d *device) lldpInterfaces() func(number uint32) (ifIndex uint32, ok bool) {
-	name, descr, alias, mac := d.namesakes()
-	return func(number uint32) (uint32, bool) {
-		base, bridged := d.basePorts[number]
-		if p, ok := d.lldpPorts[number]; ok {
-			id := cleanText(string(p.octets))
-			tries := []named{name, descr, alias}
-			switch p.subtype {
-			case portIfAlias:
-				tries = []named{alias, name, descr}
-			case portMAC:
-				tries = nil
-			}
-			for _, by := range tries {
-				if i, ok := by.pick(id, base, number); ok {
-					return i, true
-				}
-			}
-			if m, ok := macFrom(p.octets); ok && p.subtype != portIfName {
-				if i, ok := mac.pick(m.String(), base, number); ok {
-					return i, true
-				}
-			}
-			if n, err := strconv.ParseUint(id, 10, 31); err == nil && p.subtype != portIfName && d.interfaces[uint32(n)] != nil {
-				return uint32(n), true
-			}
-			for _, by := range []named{descr, name, alias} {
-				if i, ok := by.pick(p.descr, base, number); ok {
-					return i, true
-				}
-			}
-		}
-		if bridged {
-			return base, true
-		}
-		return number, d.interfaces[number] != nil
+// on the port decides, as its subtype says, and the description after it. Else the number is a dot1dBasePort or an ifIndex.
+type lldpInterfaces struct {
+	on                      *device
+	name, descr, alias, mac named
+}
+
+// named finds interfaces by what they are called; several may share a word.
+type named map[string][]uint32
+
+func (ns named) add(word string, ifIndex uint32) {
+	if word != "" {
+		ns[word] = append(ns[word], ifIndex)
 	}
+}
+
+// pick gives the one interface of this name; of several the first that is preferred, if it is among them.
+func (ns named) pick(word string, preferred ...uint32) (uint32, bool) {
+	found := ns[word]
+	if len(found) == 1 {
+		return found[0], true
+	}
+	for _, n := range preferred {
+		if slices.Contains(found, n) {
+			return n, true
+		}
+	}
+	return 0, false
+}
+
+func (d *device) lldpInterfaces() lldpInterfaces {
+	x := lldpInterfaces{d, named{}, named{}, named{}, named{}}
+	for n, i := range d.interfaces {
+		if i.key.IsZero() {
+			continue
+		}
+		x.name.add(i.name, n)
+		x.descr.add(i.descr, n)
+		x.alias.add(i.alias, n)
+		if i.mac != 0 {
+			x.mac.add(i.mac.String(), n)
+		}
+	}
+	return x
+}
+
+func (x lldpInterfaces) find(number uint32) (ifIndex uint32, ok bool) {
+	base, bridged := x.on.basePorts[number]
+	if p, ok := x.on.lldpPorts[number]; ok {
+		if i, ok := x.byID(p, base, number); ok {
+			return i, true
+		}
+		for _, by := range []named{x.descr, x.name, x.alias} {
+			if i, ok := by.pick(p.descr, base, number); ok {
+				return i, true
+			}
+		}
+	}
+	if bridged {
+		return base, true
+	}
+	return number, x.on.interfaces[number] != nil
+}
+
+// byID finds the interface that a port ID names. Agents are free with the subtypes, so one of text is looked for among all names.
+func (x lldpInterfaces) byID(p lldpPort, preferred ...uint32) (uint32, bool) {
+	id := cleanText(string(p.octets))
+	tries := []named{x.name, x.descr, x.alias}
+	switch p.subtype {
+	case portIfAlias:
+		tries = []named{x.alias, x.name, x.descr}
+	case portMAC:
+		tries = nil
+	}
+	for _, by := range tries {
+		if i, ok := by.pick(id, preferred...); ok {
+			return i, true
+		}
+	}
+	if p.subtype == portIfName {
+		return 0, false
+	}
+	if m, ok := macFrom(p.octets); ok {
+		if i, ok := x.mac.pick(m.String(), preferred...); ok {
+			return i, true
+		}
+	}
+	n, err := strconv.ParseUint(id, 10, 31)
+	return uint32(n), err == nil && x.on.interfaces[uint32(n)] != nil
 }
 
 // lldpPort gives the key of a port by its lldpLocPortNum. A port that is no interface of the device, such as a management port that
 // IF-MIB leaves out, is called as it calls itself.
-func (r *report) lldpPort(number uint32, interfaces func(uint32) (uint32, bool)) (topology.Key, bool) {
+func (r *report) lldpPort(number uint32, interfaces lldpInterfaces) (topology.Key, bool) {
 	d := r.on
-	if i, ok := interfaces(number); ok {
-		return r.port(i)
+	if slices.ContainsFunc(lldpV1.needs(), func(n need) bool { return !n.met(d.answers) }) {
+		return topology.Key{}, false // what was not read might say that it is another port
 	}
-	for _, n := range []string{readIf, readIfX, readBasePort, readLLDPPort} {
-		if !d.answers.complete(n) {
-			return topology.Key{}, false
-		}
+	if i, ok := interfaces.find(number); ok {
+		return r.port(i)
 	}
 	name := "lldpLocPortNum " + strconv.FormatUint(uint64(number), 10)
 	k, known := d.others[name]
 	if !known {
 		called := name
-		if p := d.lldpPorts[number]; p.subtype == portIfName && cleanText(string(p.octets)) != "" {
-			called = cleanText(string(p.octets))
+		p := d.lldpPorts[number]
+		if own := cleanText(string(p.octets)); p.subtype == portIfName && own != "" && !d.taken[own] {
+			called = own
 		}
 		k = d.claim(topology.Port, called, number)
 		d.others[name] = k
@@ -175,7 +299,7 @@ func (r *report) lldpPort(number uint32, interfaces func(uint32) (uint32, bool))
 func stateLLDPLocal(d *device, r *report) {
 	subtype, _ := r.scalar(lldpLocChassisIDSubtype).Int()
 	octets, _ := r.scalar(lldpLocChassisID).Octets()
-	if id := chassisID(subtype, octets); id != "" {
+	if id := chassisID(subtype, octets); id != "" && subtype != 0 {
 		r.attr(d.key, topology.AttrChassisID, topology.TextValue(id))
 	}
 	r.capabilities(d.key, lldpLocSysCapEnabled, r.scalar(lldpLocSysCapEnabled), snmprec.NewOID(0))
@@ -225,23 +349,42 @@ func managementAddress(index *cursor) (netip.Addr, bool) {
 	return a, ok && !a.IsUnspecified()
 }
 
-// lldpNeighbor is where a row of lldpRemTable is heard.
-type lldpNeighbor struct{ timeMark, port, index uint32 }
+// lldpPlace is where a row of lldpRemTable is heard; destination is 0 in the first MIB.
+type lldpPlace struct{ timeMark, port, destination, index uint32 }
+
+func (v lldpVersion) place(index *cursor) lldpPlace {
+	at := lldpPlace{timeMark: index.number(), port: index.number()}
+	if v == lldpV2 {
+		at.destination = index.number()
+	}
+	at.index = index.number()
+	return at
+}
+
+// ports gives the function that finds the key of the port of a row.
+func (v lldpVersion) ports(r *report) func(uint32) (topology.Key, bool) {
+	if v == lldpV2 {
+		return r.port
+	}
+	interfaces := r.on.lldpInterfaces()
+	return func(number uint32) (topology.Key, bool) { return r.lldpPort(number, interfaces) }
+}
 
 // stateLLDPNeighbors states every neighbour that the device reports, whoever it may be and wherever it is heard.
-func stateLLDPNeighbors(d *device, r *report) {
-	interfaces := d.lldpInterfaces()
+func stateLLDPNeighbors(_ *device, r *report, v lldpVersion) {
+	ports, moved := v.ports(r), uint32(v)
 	for row := range r.rows() {
-		at, ok := lldpNeighborIndex(row)
-		if !ok {
+		index := indexOf(row.Index)
+		at := v.place(index)
+		if !index.ok() {
 			r.misindexed(row)
 			continue
 		}
-		port, ok := r.lldpPort(at.port, interfaces)
-		if !ok {
+		port, ok := ports(at.port)
+		if !ok || r.unread(row, v.identity()...) {
 			continue
 		}
-		n, chassis, portName := lldpNeighborKey(port, at, row)
+		n, chassis, portName := v.neighbor(port, at, row)
 		r.relate(port, topology.HasNeighbor, n)
 		r.attr(n, topology.AttrProtocol, topology.TextValue("lldp"))
 		if chassis != "" {
@@ -250,26 +393,27 @@ func stateLLDPNeighbors(d *device, r *report) {
 		if portName != "" {
 			r.attr(n, topology.AttrNeighborPort, topology.TextValue(portName))
 		}
-		r.text(n, topology.AttrNeighborPortDesc, row.Value(lldpRemPortDesc))
-		r.text(n, topology.AttrSysName, row.Value(lldpRemSysName))
-		r.text(n, topology.AttrSysDescr, row.Value(lldpRemSysDesc))
-		r.capabilities(n, lldpRemSysCapEnabled, row.Value(lldpRemSysCapEnabled), row.Index)
+		r.text(n, topology.AttrNeighborPortDesc, row.Value(lldpRemPortDesc+moved))
+		r.text(n, topology.AttrSysName, row.Value(lldpRemSysName+moved))
+		r.text(n, topology.AttrSysDescr, row.Value(lldpRemSysDesc+moved))
+		r.capabilities(n, lldpRemSysCapEnabled+moved, row.Value(lldpRemSysCapEnabled+moved), row.Index)
 	}
 }
 
-func lldpNeighborIndex(row Row) (lldpNeighbor, bool) {
-	index := indexOf(row.Index)
-	at := lldpNeighbor{index.number(), index.number(), index.number()}
-	return at, index.ok()
+// identity lists the columns that a neighbour is named by.
+func (v lldpVersion) identity() []uint32 {
+	moved := uint32(v)
+	return []uint32{lldpRemChassisIDSubtype + moved, lldpRemChassisID + moved, lldpRemPortIDSubtype + moved, lldpRemPortID + moved}
 }
 
-// lldpNeighborKey names a neighbour by what it calls itself, or by its place in the table where it is silent.
-func lldpNeighborKey(port topology.Key, at lldpNeighbor, row Row) (key topology.Key, chassis, portName string) {
-	subtype, _ := row.Value(lldpRemChassisIDSubtype).Int()
-	octets, _ := row.Value(lldpRemChassisID).Octets()
+// neighbor names a neighbour by what it calls itself, or by its place in the table where it is silent.
+func (v lldpVersion) neighbor(port topology.Key, at lldpPlace, row Row) (key topology.Key, chassis, portName string) {
+	moved := uint32(v)
+	subtype, _ := row.Value(lldpRemChassisIDSubtype + moved).Int()
+	octets, _ := row.Value(lldpRemChassisID + moved).Octets()
 	chassis = chassisID(subtype, octets)
-	subtype, _ = row.Value(lldpRemPortIDSubtype).Int()
-	octets, _ = row.Value(lldpRemPortID).Octets()
+	subtype, _ = row.Value(lldpRemPortIDSubtype + moved).Int()
+	octets, _ = row.Value(lldpRemPortID + moved).Octets()
 	portName = portID(subtype, octets)
 	last := portName
 	if chassis == "" && portName == "" {
@@ -278,27 +422,28 @@ func lldpNeighborKey(port topology.Key, at lldpNeighbor, row Row) (key topology.
 	return topology.PartKey(topology.Neighbor, port, "lldp", chassis, last), chassis, portName
 }
 
-func stateLLDPNeighborAddresses(d *device, r *report) {
-	interfaces := d.lldpInterfaces()
-	neighbors := map[lldpNeighbor]Row{}
-	for row := range d.answers[readLLDPRem].rows.All() {
-		if at, ok := lldpNeighborIndex(row); ok {
+func stateLLDPNeighborAddresses(d *device, r *report, v lldpVersion) {
+	ports := v.ports(r)
+	neighbors := map[lldpPlace]Row{}
+	for row := range d.answers[v.table()].rows.All() {
+		index := indexOf(row.Index)
+		if at := v.place(index); index.ok() {
 			neighbors[at] = row
 		}
 	}
 	for row := range r.rows() {
 		index := indexOf(row.Index)
-		at := lldpNeighbor{index.number(), index.number(), index.number()}
+		at := v.place(index)
 		a, ok := managementAddress(index)
 		if index.failed {
 			r.misindexed(row)
 		}
 		of, heard := neighbors[at]
-		if !ok || !heard {
+		if !ok || !heard || d.answers[v.table()].unread(v.remotes(), of, v.identity()...) {
 			continue
 		}
-		if port, ok := r.lldpPort(at.port, interfaces); ok {
-			n, _, _ := lldpNeighborKey(port, at, of)
+		if port, ok := ports(at.port); ok {
+			n, _, _ := v.neighbor(port, at, of)
 			r.attr(n, topology.AttrMgmtAddress, topology.AddrValue(a))
 		}
 	}

@@ -32,8 +32,8 @@ const (
 
 func routeMIB() []subject {
 	const module = "IP-FORWARD-MIB (RFC 4292)"
-	number := func(object uint32) func(answers) (int64, bool) {
-		return func(as answers) (int64, bool) {
+	number := func(object uint32) func(told) (int64, bool) {
+		return func(as told) (int64, bool) {
 			return as[readForward].scalars[mib2(4, 24, object, 0)].Int()
 		}
 	}
@@ -43,14 +43,16 @@ func routeMIB() []subject {
 				Name: readForward, MIB: module, OID: mib2(4, 24), Scalar: true,
 				Objects: []Object{{ipCidrRouteNumber, "ipCidrRouteNumber"}, {inetCidrRouteNumber, "inetCidrRouteNumber"}},
 			},
-			state: func(*device, *report) {}, // it only tells how long the tables are
+			state: nothing,
 		},
 		{
 			Read: Read{
 				Name: "inetCidrRouteTable", MIB: module, OID: mib2(4, 24, 7, 1), Long: true,
 				Objects: []Object{
-					{inetCidrRouteIfIndex, "inetCidrRouteIfIndex"}, {inetCidrRouteType, "inetCidrRouteType"},
-					{inetCidrRouteProto, "inetCidrRouteProto"}, {inetCidrRouteMetric1, "inetCidrRouteMetric1"},
+					{inetCidrRouteIfIndex, "inetCidrRouteIfIndex"},
+					{inetCidrRouteType, "inetCidrRouteType"},
+					{inetCidrRouteProto, "inetCidrRouteProto"},
+					{inetCidrRouteMetric1, "inetCidrRouteMetric1"},
 				},
 			},
 			needs: naming(), count: number(inetCidrRouteNumber), state: stateInetCidrRoutes,
@@ -59,7 +61,9 @@ func routeMIB() []subject {
 			Read: Read{
 				Name: "ipCidrRouteTable", MIB: module, OID: mib2(4, 24, 4, 1), Long: true,
 				Objects: []Object{
-					{ipCidrRouteIfIndex, "ipCidrRouteIfIndex"}, {ipCidrRouteType, "ipCidrRouteType"}, {ipCidrRouteProto, "ipCidrRouteProto"},
+					{ipCidrRouteIfIndex, "ipCidrRouteIfIndex"},
+					{ipCidrRouteType, "ipCidrRouteType"},
+					{ipCidrRouteProto, "ipCidrRouteProto"},
 					{ipCidrRouteMetric1, "ipCidrRouteMetric1"},
 				},
 			},
@@ -69,8 +73,12 @@ func routeMIB() []subject {
 			Read: Read{
 				Name: "ipRouteTable", MIB: "RFC1213-MIB (RFC 1213)", OID: mib2(4, 21, 1), Long: true,
 				Objects: []Object{
-					{ipRouteIfIndex, "ipRouteIfIndex"}, {ipRouteMetric1, "ipRouteMetric1"}, {ipRouteNextHop, "ipRouteNextHop"},
-					{ipRouteType, "ipRouteType"}, {ipRouteProto, "ipRouteProto"}, {ipRouteMask, "ipRouteMask"},
+					{ipRouteIfIndex, "ipRouteIfIndex"},
+					{ipRouteMetric1, "ipRouteMetric1"},
+					{ipRouteNextHop, "ipRouteNextHop"},
+					{ipRouteType, "ipRouteType"},
+					{ipRouteProto, "ipRouteProto"},
+					{ipRouteMask, "ipRouteMask"},
 				},
 			},
 			needs: naming(), count: number(ipCidrRouteNumber), state: stateIPRoutes,
@@ -110,6 +118,9 @@ func stateInetCidrRoutes(_ *device, r *report) {
 			r.misindexed(row)
 			continue
 		}
+		if r.unread(row, inetCidrRouteIfIndex, inetCidrRouteType) {
+			continue
+		}
 		r.route(route{
 			prefix: netip.PrefixFrom(destination, bits), nextHop: nextHop, ifIndex: row.Value(inetCidrRouteIfIndex),
 			proto: row.Value(inetCidrRouteProto), metric1: row.Value(inetCidrRouteMetric1), state: routeState(row.Value(inetCidrRouteType)),
@@ -128,6 +139,9 @@ func stateIPCidrRoutes(_ *device, r *report) {
 			r.misindexed(row)
 			continue
 		}
+		if r.unread(row, ipCidrRouteIfIndex, ipCidrRouteType) {
+			continue
+		}
 		r.route(route{
 			prefix: prefix, nextHop: nextHop, ifIndex: row.Value(ipCidrRouteIfIndex),
 			proto: row.Value(ipCidrRouteProto), metric1: row.Value(ipCidrRouteMetric1), state: routeState(row.Value(ipCidrRouteType)),
@@ -144,7 +158,7 @@ func stateIPRoutes(_ *device, r *report) {
 			r.misindexed(row)
 			continue
 		}
-		if kind, _ := row.Value(ipRouteType).Int(); kind == invalid {
+		if kind, _ := row.Value(ipRouteType).Int(); kind == invalid || r.unread(row, ipRouteIfIndex, ipRouteNextHop, ipRouteType, ipRouteMask) {
 			continue
 		}
 		mask, _ := row.Value(ipRouteMask).Addr()

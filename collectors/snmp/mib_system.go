@@ -2,6 +2,7 @@ package snmp
 
 import (
 	"encoding/hex"
+	"net/netip"
 
 	"github.com/throughline-dc/throughline/internal/snmprec"
 	"github.com/throughline-dc/throughline/topology"
@@ -16,6 +17,8 @@ const (
 	sysServices = 7
 
 	snmpEngineID = 1
+
+	hrSystemUptime = 1
 )
 
 func systemMIB() []subject {
@@ -24,7 +27,10 @@ func systemMIB() []subject {
 			Read: Read{
 				Name: readSystem, MIB: "SNMPv2-MIB (RFC 3418)", OID: mib2(1), Scalar: true,
 				Objects: []Object{
-					{sysDescr, "sysDescr"}, {sysObjectID, "sysObjectID"}, {sysName, "sysName"}, {sysLocation, "sysLocation"},
+					{sysDescr, "sysDescr"},
+					{sysObjectID, "sysObjectID"},
+					{sysName, "sysName"},
+					{sysLocation, "sysLocation"},
 					{sysServices, "sysServices"},
 				},
 			},
@@ -37,6 +43,13 @@ func systemMIB() []subject {
 			},
 			state: stateEngine,
 		},
+		{
+			Read: Read{
+				Name: readHost, MIB: "HOST-RESOURCES-MIB (RFC 2790)", OID: mib2(25, 1), Scalar: true,
+				Objects: []Object{{hrSystemUptime, "hrSystemUptime"}},
+			},
+			state: nothing, // that it is there tells a host
+		},
 	}
 }
 
@@ -44,9 +57,25 @@ func stateSystem(d *device, r *report) {
 	r.text(d.key, topology.AttrSysDescr, r.scalar(sysDescr))
 	r.text(d.key, topology.AttrSysName, r.scalar(sysName))
 	r.text(d.key, topology.AttrLocation, r.scalar(sysLocation))
+	if a, ok := answeringAddress(d.inventory.Address); ok && len(r.facts) > 0 {
+		r.attr(d.key, topology.AttrMgmtAddress, topology.AddrValue(a))
+	}
 	if oid, ok := r.scalar(sysObjectID).OID(); ok && oid != snmprec.NewOID(0, 0) {
 		r.attr(d.key, topology.AttrSysObjectID, topology.TextValue(oid.String()))
 	}
+}
+
+// answeringAddress is the address that the inventory has for the agent, if it is one and means the device to others, too.
+func answeringAddress(text string) (netip.Addr, bool) {
+	a, err := netip.ParseAddr(text)
+	if err != nil {
+		withPort, err := netip.ParseAddrPort(text)
+		if err != nil {
+			return netip.Addr{}, false
+		}
+		a = withPort.Addr()
+	}
+	return a.Unmap().WithZone(""), !a.IsLoopback() && !a.IsLinkLocalUnicast() && !a.IsUnspecified()
 }
 
 func stateEngine(d *device, r *report) {

@@ -24,27 +24,34 @@ const (
 
 const bridgeVLANModule = "Q-BRIDGE-MIB (RFC 4363)"
 
+func currentRead() Read {
+	return Read{
+		Name: readCurrent, MIB: bridgeVLANModule, OID: mib2(17, 7, 1, 4, 2, 1),
+		Objects: []Object{
+			{dot1qVlanFdbID, "dot1qVlanFdbId"},
+			{dot1qVlanCurrentEgressPorts, "dot1qVlanCurrentEgressPorts"},
+			{dot1qVlanCurrentUntaggedPorts, "dot1qVlanCurrentUntaggedPorts"},
+		},
+	}
+}
+
+func staticRead() Read {
+	return Read{
+		Name: readStatic, MIB: bridgeVLANModule, OID: mib2(17, 7, 1, 4, 3, 1),
+		Objects: []Object{
+			{dot1qVlanStaticName, "dot1qVlanStaticName"},
+			{dot1qVlanStaticEgressPorts, "dot1qVlanStaticEgressPorts"},
+			{dot1qVlanStaticUntaggedPorts, "dot1qVlanStaticUntaggedPorts"},
+			{dot1qVlanStaticRowStatus, "dot1qVlanStaticRowStatus"},
+		},
+	}
+}
+
 func vlanMIB() []subject {
 	return []subject{
+		{Read: currentRead(), needs: bridging(), state: stateCurrentVLANs},
 		{
-			Read: Read{
-				Name: readCurrent, MIB: bridgeVLANModule, OID: mib2(17, 7, 1, 4, 2, 1),
-				Objects: []Object{
-					{dot1qVlanFdbID, "dot1qVlanFdbId"}, {dot1qVlanCurrentEgressPorts, "dot1qVlanCurrentEgressPorts"},
-					{dot1qVlanCurrentUntaggedPorts, "dot1qVlanCurrentUntaggedPorts"},
-				},
-			},
-			needs: bridging(), state: stateCurrentVLANs,
-		},
-		{
-			Read: Read{
-				Name: readStatic, MIB: bridgeVLANModule, OID: mib2(17, 7, 1, 4, 3, 1),
-				Objects: []Object{
-					{dot1qVlanStaticName, "dot1qVlanStaticName"}, {dot1qVlanStaticEgressPorts, "dot1qVlanStaticEgressPorts"},
-					{dot1qVlanStaticUntaggedPorts, "dot1qVlanStaticUntaggedPorts"}, {dot1qVlanStaticRowStatus, "dot1qVlanStaticRowStatus"},
-				},
-			},
-			needs: bridging(readCurrent), state: stateStaticVLANs,
+			Read: staticRead(), needs: bridging(need{currentRead(), []uint32{dot1qVlanCurrentEgressPorts}}), state: stateStaticVLANs,
 		},
 		{
 			Read: Read{
@@ -138,16 +145,21 @@ func (r *report) membership(m membership) {
 	}
 }
 
-// currentMembership reads dot1qVlanCurrentTable. Of a VLAN that is there with several time marks the last counts: that is its newest state.
-func (d *device) currentMembership() membership {
+// currentVLANs gives the rows of dot1qVlanCurrentTable. Of a VLAN that is there with several time marks the last counts: that is its newest
+// state.
+func (d *device) currentVLANs() map[topology.VID]Row {
 	newest := map[topology.VID]Row{}
 	for row := range d.answers[readCurrent].rows.All() {
 		if vid, ok := currentVID(row); ok {
 			newest[vid] = row
 		}
 	}
+	return newest
+}
+
+func (d *device) currentMembership() membership {
 	m := newMembership()
-	for vid, row := range newest {
+	for vid, row := range d.currentVLANs() {
 		m.add(vid, row.Value(dot1qVlanCurrentEgressPorts), row.Value(dot1qVlanCurrentUntaggedPorts))
 	}
 	return m
@@ -195,7 +207,7 @@ func stateStaticVLANs(d *device, r *report) {
 		}
 		m.add(vid, row.Value(dot1qVlanStaticEgressPorts), row.Value(dot1qVlanStaticUntaggedPorts))
 	}
-	if !d.currentMembership().said && d.answers.complete(readCurrent) {
+	if !d.currentMembership().said && r.complete() {
 		r.membership(m)
 	}
 }
@@ -240,31 +252,36 @@ const (
 	vmVlan = 2
 )
 
+func vtpRead() Read {
+	return Read{
+		Name: readVTP, MIB: "CISCO-VTP-MIB", OID: ciscoMgmt(46, 1, 3, 1, 1),
+		Objects: []Object{{vtpVlanState, "vtpVlanState"}, {vtpVlanType, "vtpVlanType"}, {vtpVlanName, "vtpVlanName"}},
+	}
+}
+
+func trunkRead() Read {
+	return Read{
+		Name: readTrunk, MIB: "CISCO-VTP-MIB", OID: ciscoMgmt(46, 1, 6, 1, 1),
+		Objects: []Object{
+			{vlanTrunkPortVlansEnabled, "vlanTrunkPortVlansEnabled"},
+			{vlanTrunkPortNativeVlan, "vlanTrunkPortNativeVlan"},
+			{vlanTrunkPortDynamicStatus, "vlanTrunkPortDynamicStatus"},
+			{vlanTrunkPortVlansEnabled2k, "vlanTrunkPortVlansEnabled2k"},
+			{vlanTrunkPortVlansEnabled3k, "vlanTrunkPortVlansEnabled3k"},
+			{vlanTrunkPortVlansEnabled4k, "vlanTrunkPortVlansEnabled4k"},
+		},
+	}
+}
+
 func ciscoVLANMIB() []subject {
 	return []subject{
-		{
-			Read: Read{
-				Name: readVTP, MIB: "CISCO-VTP-MIB", OID: ciscoMgmt(46, 1, 3, 1, 1),
-				Objects: []Object{{vtpVlanState, "vtpVlanState"}, {vtpVlanType, "vtpVlanType"}, {vtpVlanName, "vtpVlanName"}},
-			},
-			state: stateVTP,
-		},
-		{
-			Read: Read{
-				Name: readTrunk, MIB: "CISCO-VTP-MIB", OID: ciscoMgmt(46, 1, 6, 1, 1),
-				Objects: []Object{
-					{vlanTrunkPortVlansEnabled, "vlanTrunkPortVlansEnabled"}, {vlanTrunkPortNativeVlan, "vlanTrunkPortNativeVlan"},
-					{vlanTrunkPortDynamicStatus, "vlanTrunkPortDynamicStatus"}, {vlanTrunkPortVlansEnabled2k, "vlanTrunkPortVlansEnabled2k"},
-					{vlanTrunkPortVlansEnabled3k, "vlanTrunkPortVlansEnabled3k"}, {vlanTrunkPortVlansEnabled4k, "vlanTrunkPortVlansEnabled4k"},
-				},
-			},
-			needs: naming(readVTP), state: stateTrunks,
-		},
+		{Read: vtpRead(), state: stateVTP},
+		{Read: trunkRead(), needs: naming(need{vtpRead(), []uint32{vtpVlanState, vtpVlanType}}), state: stateTrunks},
 		{
 			Read: Read{
 				Name: "vmMembershipTable", MIB: "CISCO-VLAN-MEMBERSHIP-MIB", OID: ciscoMgmt(68, 1, 2, 2, 1), Objects: []Object{{vmVlan, "vmVlan"}},
 			},
-			needs: naming(readTrunk), state: stateAccessPorts,
+			needs: naming(need{trunkRead(), []uint32{vlanTrunkPortDynamicStatus}}), state: stateAccessPorts,
 		},
 	}
 }
@@ -280,6 +297,20 @@ func vtpVLAN(row Row) (vid topology.VID, ok bool) {
 	return vid, ok && index.ok() && kind == ethernet
 }
 
+// carriedVLANs lists the VLANs of Ethernet that the switch forwards: one that is suspended is not, and one that it does not have is not.
+func (d *device) carriedVLANs() (vids topology.VIDSet, listed bool) {
+	const operational = 1
+	var ids []topology.VID
+	for row := range d.answers[readVTP].rows.All() {
+		vid, ok := vtpVLAN(row)
+		listed = listed || ok
+		if state, _ := row.Value(vtpVlanState).Int(); ok && state == operational {
+			ids = append(ids, vid)
+		}
+	}
+	return topology.VIDs(ids...), listed
+}
+
 func stateVTP(_ *device, r *report) {
 	for row := range r.rows() {
 		vid, ok := vtpVLAN(row)
@@ -292,19 +323,13 @@ func stateVTP(_ *device, r *report) {
 	}
 }
 
-// stateTrunks states the VLANs of the ports that trunk. The list of a port is what is allowed on it; what leaves it is what exists as
-// well, so the list is cut to the VLANs of vtpVlanTable where the switch has that table.
+// stateTrunks states the VLANs of the ports that trunk. The list of a port is what is allowed on it; what leaves it is what the switch
+// forwards as well, so the list is cut to that where the switch has vtpVlanTable.
 func stateTrunks(d *device, r *report) {
 	const trunking = 1
-	existing := topology.VIDRange(1, 4094)
-	var ids []topology.VID
-	for row := range d.answers[readVTP].rows.All() {
-		if vid, ok := vtpVLAN(row); ok {
-			ids = append(ids, vid)
-		}
-	}
-	if len(ids) > 0 {
-		existing = topology.VIDs(ids...)
+	forwarded, listed := d.carriedVLANs()
+	if !listed {
+		forwarded = topology.VIDRange(1, 4094)
 	}
 	for row := range r.rows() {
 		k, ok := r.interfaceRow(row)
@@ -323,7 +348,7 @@ func stateTrunks(d *device, r *report) {
 		if !ok || !r.complete() {
 			continue
 		}
-		carried := allowed.Intersect(existing)
+		carried := allowed.Intersect(forwarded)
 		r.attr(k, topology.AttrTagged, topology.VIDsValue(carried.Minus(native)))
 		r.attr(k, topology.AttrUntagged, topology.VIDsValue(carried.Intersect(native)))
 	}
@@ -360,7 +385,7 @@ func stateAccessPorts(d *device, r *report) {
 		if !ok || !ok2 {
 			continue
 		}
-		if vid, ok := vidOf(uint32(min(n, maxIfIndex))); ok && d.answers.complete(readTrunk) {
+		if vid, ok := vidOf(uint32(min(n, maxIfIndex))); ok && r.complete() {
 			r.attr(k, topology.AttrPVID, topology.IntValue(vid))
 			r.attr(k, topology.AttrTagged, topology.VIDsValue(topology.VIDSet{}))
 			r.attr(k, topology.AttrUntagged, topology.VIDsValue(topology.VIDs(vid)))

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"math/bits"
 	"net/netip"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -193,7 +194,7 @@ const (
 	portLocal     = 7
 )
 
-// chassisID gives the canonical text of an LLDP chassis ID, "mac/00:00:5e:00:53:01"; "" for an unknown subtype or no octets.
+// chassisID gives the canonical text of an LLDP chassis ID, "mac/00:00:5e:00:53:01"; "" for no octets.
 func chassisID(subtype int64, octets []byte) string {
 	switch subtype {
 	case chassisComponent:
@@ -211,10 +212,10 @@ func chassisID(subtype int64, octets []byte) string {
 	case chassisLocal:
 		return lldpID("local", octets)
 	}
-	return ""
+	return lldpID("subtype"+strconv.FormatInt(subtype, 10), octets)
 }
 
-// portID gives the canonical text of an LLDP port ID, "ifName/Ethernet1"; "" for an unknown subtype or no octets.
+// portID gives the canonical text of an LLDP port ID, "ifName/Ethernet1"; "" for no octets.
 func portID(subtype int64, octets []byte) string {
 	switch subtype {
 	case portIfAlias:
@@ -232,7 +233,7 @@ func portID(subtype int64, octets []byte) string {
 	case portLocal:
 		return lldpID("local", octets)
 	}
-	return ""
+	return lldpID("subtype"+strconv.FormatInt(subtype, 10), octets)
 }
 
 // lldpID writes the value behind its subtype: a MAC address and a network address in their canonical form, printable text as it is,

@@ -20,11 +20,11 @@ type answer struct {
 	time    time.Time
 }
 
-// answers are what a device said, by the name of the Read. What was never asked is not in it.
-type answers map[string]answer
+// told is what a device said, by the name of the Read. What was never asked is not in it.
+type told map[string]answer
 
 // complete reports that a Read was asked and answered to its end.
-func (as answers) complete(name string) bool { return as[name].result.Complete }
+func (as told) complete(name string) bool { return as[name].result.Complete }
 
 // report is one observation in the making: what one Read says.
 type report struct {
@@ -97,6 +97,21 @@ func (r *report) mac(subject topology.Key, a topology.Attr, column uint32, row R
 	}
 }
 
+// unread reports that a row lacks a value because its column was not read to its end. What is made of several values is then left unsaid.
+func (r *report) unread(row Row, columns ...uint32) bool {
+	return r.answer.unread(r.about.Read, row, columns...)
+}
+
+func (a answer) unread(read Read, row Row, columns ...uint32) bool {
+	if a.result.Complete {
+		return false
+	}
+	table := read.Table()
+	return slices.ContainsFunc(columns, func(c uint32) bool {
+		return !row.Value(c).Present() && !a.result.ColumnComplete(table, c)
+	})
+}
+
 // misread keeps a value that is not what its MIB says.
 func (r *report) misread(column uint32, index snmprec.OID, v snmprec.Value, why string) {
 	at := "." + r.about.OID.Append(column).Join(index).String()
@@ -115,7 +130,7 @@ func (r *report) misindexed(row Row) {
 
 // complete reports that everything this report speaks of was read to its end.
 func (r *report) complete() bool {
-	return r.answer.result.Complete && !slices.ContainsFunc(r.about.needs, func(n string) bool { return !r.on.answers.complete(n) })
+	return r.answer.result.Complete && !slices.ContainsFunc(r.about.needs, func(n need) bool { return !n.met(r.on.answers) })
 }
 
 // observation closes the report.
@@ -156,8 +171,8 @@ func (r *report) reason() string {
 		parts = append(parts, gaps[0].String()+andMore(len(gaps)))
 	}
 	for _, n := range r.about.needs {
-		if !r.on.answers.complete(n) {
-			parts = append(parts, n+", which this needs, is incomplete")
+		if !n.met(r.on.answers) {
+			parts = append(parts, n.read.Name+", which this needs, is incomplete")
 		}
 	}
 	if len(r.odd) > 0 {

@@ -52,13 +52,19 @@ func Reads() []Read {
 // subject is a Read and what it means.
 type subject struct {
 	Read
-	// needs names further reads without which the statements of this one cannot be made whole: those that name its ports, say.
-	// When one of them is incomplete, so is what is said here.
-	needs []string
+	// needs is what else must have been read for the statements of this one to be whole: what names its ports, say. When it is
+	// incomplete, so is what is said here.
+	needs []need
 	// count is the single object with the number of rows, where an agent has one: a table of too many rows is left alone.
-	count func(answers) (rows int64, ok bool)
-	state func(*device, *report)
+	count func(told) (rows int64, ok bool)
+	// promised is the number of rows that the device says it has. When it then shows none, something hides them from this user, and
+	// nothing may be concluded from their absence.
+	promised func(told) (rows int64, ok bool)
+	state    func(*device, *report)
 }
+
+// nothing is what those reads state that only help to understand others.
+func nothing(*device, *report) {}
 
 // subjects lists the reads in the order in which they are sent: what names the parts of the device comes first.
 func subjects() []subject {
@@ -68,10 +74,27 @@ func subjects() []subject {
 	)
 }
 
-// naming are the reads that name the interfaces, bridging those that name the ports of the bridge as well.
-func naming(more ...string) []string { return append([]string{readIf, readIfX}, more...) }
+// need is a Read, or some columns of it.
+type need struct {
+	read    Read
+	columns []uint32 // none: all of it
+}
 
-func bridging(more ...string) []string { return append(naming(readBasePort), more...) }
+func (n need) met(as told) bool {
+	result := as[n.read.Name].result
+	if result.Complete || len(n.columns) == 0 {
+		return result.Complete
+	}
+	_, asked := as[n.read.Name]
+	return asked && !slices.ContainsFunc(n.columns, func(c uint32) bool { return !result.ColumnComplete(n.read.Table(), c) })
+}
+
+// naming is what the names of interfaces are made of, bridging what those of the ports of a bridge are made of.
+func naming(more ...need) []need {
+	return append([]need{{ifTableRead(), []uint32{ifDescr, ifType}}, {ifXTableRead(), []uint32{ifName}}}, more...)
+}
+
+func bridging(more ...need) []need { return append(naming(need{read: basePortRead()}), more...) }
 
 // Where the MIBs are in the tree (RFC 2578, RFC 1213, IEEE 802.1AB-2005, IEEE 802.1AX).
 
