@@ -73,7 +73,7 @@ func (d *decoder) snapshot() *Snapshot {
 
 // names reads what the numbers in the checkpoint mean. One that this program does not know becomes 0, an error only if it is used.
 func (d *decoder) names() {
-	d.kinds = named(d, func(name string) Kind { k, _ := ParseKind(name); return k }) //nolint:errcheck // 0 is the answer
+	d.kinds = named(d, func(name string) Kind { k, _ := ParseKind(name); return k })
 	d.rels = named(d, func(name string) Rel { r, _ := ParseRel(name); return r })
 	d.sources = named(d, func(name string) Source { s, _ := ParseSource(name); return s })
 	byName := make(map[string]Attr, attrEnd)
@@ -198,15 +198,8 @@ func (d *decoder) fact(s *Snapshot) fact {
 
 // inRange reports whether the bits can be a value of a type that is not kept as text.
 func inRange(typ ValueType, bits uint64) bool {
-	switch typ {
-	case TypeBool:
-		return bits <= 1
-	case TypeMAC:
-		return bits>>48 == 0
-	case TypeFDB:
-		return bits>>60 < uint64(len(fdbStatusNames)) && bits>>48&0xfff <= 4094
-	}
-	return true
+	return (typ != TypeBool || bits <= 1) && (typ != TypeMAC || bits>>48 == 0) &&
+		(typ != TypeFDB || bits>>60 < uint64(len(fdbStatusNames)) && bits>>48&0xfff <= 4094)
 }
 
 func (d *decoder) edge(s *Snapshot) edge {

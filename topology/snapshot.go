@@ -124,19 +124,15 @@ func (s *Snapshot) text(i uint64) string {
 
 func (s *Snapshot) value(f fact) Value {
 	typ := attrs[f.attr].typ
-	switch typ {
-	case TypeInt, TypeBool, TypeMAC, TypeWWN, TypeFDB:
-		return Value{typ: typ, num: f.val}
+	if textual(typ) {
+		return Value{typ: typ, str: s.text(f.val)}
 	}
-	return Value{typ: typ, str: s.text(f.val)}
+	return Value{typ: typ, num: f.val}
 }
 
+// textual tells which types of value are kept as text, the others being bits.
 func textual(typ ValueType) bool {
-	switch typ {
-	case TypeInt, TypeBool, TypeMAC, TypeWWN, TypeFDB:
-		return false
-	}
-	return true
+	return typ != TypeInt && typ != TypeBool && typ != TypeMAC && typ != TypeWWN && typ != TypeFDB
 }
 
 // Len counts the nodes.
@@ -163,29 +159,17 @@ func (s *Snapshot) Nodes(kinds ...Kind) iter.Seq[Node] {
 		kinds = Kinds()
 	}
 	return func(yield func(Node) bool) {
-		added := make([]uint32, len(s.over.nodes))
-		for i := range added {
-			added[i] = uint32(len(s.base.nodes) + i)
-		}
-		slices.SortFunc(added, func(a, b uint32) int { return s.key(a).Compare(s.key(b)) })
+		added := s.added()
 		for _, kind := range kinds {
 			i, end := s.base.kindStart[kind], s.base.kindStart[kind+1]
-			j, _ := slices.BinarySearchFunc(added, kind, func(n uint32, k Kind) int { return int(s.key(n).Kind) - int(k) })
-			for {
-				more := j < len(added) && s.key(added[j]).Kind == kind
-				var n uint32
-				switch {
-				case i < end && (!more || s.base.nodes[i].ID < s.key(added[j]).ID):
-					n = i
+			from, _ := slices.BinarySearchFunc(added, kind, s.kindOrder)
+			to, _ := slices.BinarySearchFunc(added, kind+1, s.kindOrder)
+			for more := added[from:to]; i < end || len(more) > 0; {
+				n := i
+				if len(more) > 0 && (i == end || s.key(more[0]).ID < s.base.nodes[i].ID) {
+					n, more = more[0], more[1:]
+				} else {
 					i++
-				case more:
-					n = added[j]
-					j++
-				default:
-					n = ^uint32(0)
-				}
-				if n == ^uint32(0) {
-					break
 				}
 				if !s.row(n).empty() && !yield(Node{s, n}) {
 					return
@@ -194,6 +178,18 @@ func (s *Snapshot) Nodes(kinds ...Kind) iter.Seq[Node] {
 		}
 	}
 }
+
+// added lists the nodes of the overlay by key.
+func (s *Snapshot) added() []uint32 {
+	ns := make([]uint32, len(s.over.nodes))
+	for i := range ns {
+		ns[i] = uint32(len(s.base.nodes) + i)
+	}
+	slices.SortFunc(ns, func(a, b uint32) int { return s.key(a).Compare(s.key(b)) })
+	return ns
+}
+
+func (s *Snapshot) kindOrder(n uint32, k Kind) int { return int(s.key(n).Kind) - int(k) }
 
 // Reading finds a reading by key.
 func (s *Snapshot) Reading(k ReadingKey) (Reading, bool) {

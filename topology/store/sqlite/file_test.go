@@ -71,7 +71,7 @@ func TestOpen_leavesAloneWhatIsNotOurs(t *testing.T) {
 		return func(t *testing.T, path string) {
 			t.Helper()
 			db := raw(t, path)
-			if _, err := db.Exec(query); err != nil {
+			if _, err := db.ExecContext(t.Context(), query); err != nil {
 				t.Fatal(err)
 			}
 			if err := db.Close(); err != nil {
@@ -95,8 +95,10 @@ func TestOpen_leavesAloneWhatIsNotOurs(t *testing.T) {
 		"empty file":       {contents(""), "it is no SQLite database"},
 		"short file":       {contents("SQLite format 3\x00"), "it is no SQLite database"},
 		"another database": {statement("CREATE TABLE guests (name)"), "application ID 0x0"},
-		"another program's database": {statement("PRAGMA application_id = 252006674; CREATE TABLE x (y)"),
-			"application ID 0xf055112"},
+		"another program's database": {
+			statement("PRAGMA application_id = 252006674; CREATE TABLE x (y)"),
+			"application ID 0xf055112",
+		},
 		"a folder": {func(t *testing.T, path string) {
 			t.Helper()
 			if err := os.Mkdir(path, 0o700); err != nil {
@@ -301,7 +303,7 @@ func TestOpen_damagedCheckpoint(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := raw(t, path).Exec("UPDATE part SET data = substr(data, 1, 3000) || x'00' || substr(data, 3002)"); err != nil {
+	if _, err := raw(t, path).ExecContext(t.Context(), "UPDATE part SET data = substr(data, 1, 3000) || x'00' || substr(data, 3002)"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := sqlite.Open(t.Context(), path, sqlite.Options{}); !errors.Is(err, topology.ErrSyntax) || !strings.Contains(err.Error(), "its sum is wrong") {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,7 +21,7 @@ import (
 
 func count(t *testing.T, db *sql.DB, query string) (n int) {
 	t.Helper()
-	if err := db.QueryRow(query).Scan(&n); err != nil {
+	if err := db.QueryRowContext(t.Context(), query).Scan(&n); err != nil {
 		t.Fatal(err)
 	}
 	return n
@@ -65,26 +66,26 @@ func TestHistory_readsAsIntervals(t *testing.T) {
 	now := commit(t, s, storetest.Estate(200, storetest.Start()))
 	now = commit(t, s, storetest.Move(now, 0, 1))
 	commit(t, s, storetest.Move(now, 0, 0))
-	rows, err := raw(t, path).Query(`SELECT value, device, from_rev, coalesce(to_rev, 0) FROM history
+	rows, err := raw(t, path).QueryContext(t.Context(), `SELECT value, device, from_rev, coalesce(to_rev, 0) FROM history
 		WHERE subject = (SELECT subject FROM history WHERE value = 'vm0000000') AND word = 'RunsOn' ORDER BY from_rev`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer rows.Close()
-	var got string
+	defer rows.Close() //nolint:errcheck // Err tells
+	var got strings.Builder
 	for rows.Next() {
 		var value, device string
 		var from, to int
 		if err := rows.Scan(&value, &device, &from, &to); err != nil {
 			t.Fatal(err)
 		}
-		got += fmt.Sprintf("%.5s %s %d-%d\n", value, device, from, to)
+		fmt.Fprintf(&got, "%.5s %s %d-%d\n", value, device, from, to)
 	}
 	if err := rows.Err(); err != nil {
 		t.Fatal(err)
 	}
-	if want := "host: host00000 1-2\nhost: host00001 2-3\nhost: host00000 3-0\n"; got != want {
-		t.Errorf("the VM ran\n%swant\n%s", got, want)
+	if want := "host: host00000 1-2\nhost: host00001 2-3\nhost: host00000 3-0\n"; got.String() != want {
+		t.Errorf("the VM ran\n%swant\n%s", got.String(), want)
 	}
 }
 
@@ -184,6 +185,7 @@ func TestCheckpoints_stayFew(t *testing.T) {
 	}
 }
 
+//nolint:paralleltest // it counts what runs
 func TestWatch_leavesNothingRunning(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	path := filepath.Join(t.TempDir(), "throughline.db")

@@ -21,6 +21,23 @@ type view struct {
 	readings map[int64]topology.ReadingKey
 }
 
+// querier is a database or a transaction.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// query calls row for each row that a query gives.
+func query(ctx context.Context, db querier, text string, args []any, row func(*sql.Rows) error) error {
+	rows, err := db.QueryContext(ctx, text, args...)
+	if err != nil {
+		return err
+	}
+	for err == nil && rows.Next() {
+		err = row(rows)
+	}
+	return errors.Join(err, rows.Err(), rows.Close())
+}
+
 func (s *Store) view(ctx context.Context, look func(*view) error) error {
 	tx, err := s.r.BeginTx(ctx, nil)
 	if err != nil {
@@ -133,12 +150,7 @@ func (v *view) checkpoint(ctx context.Context, rev topology.Revision) (st state,
 	if err != nil {
 		return st, err
 	}
-	rows, err := v.tx.QueryContext(ctx, "SELECT data FROM part WHERE revision = ? ORDER BY part", int64(at))
-	if err != nil {
-		return st, err
-	}
-	defer closeRows(rows, &err)
-	if st.snapshot, err = topology.ReadCheckpoint(&parts{rows: rows}); err != nil {
+	if st.snapshot, err = topology.ReadCheckpoint(&parts{ctx: ctx, v: v, revision: at}); err != nil {
 		return st, fmt.Errorf("revision %d: %w", at, err)
 	}
 	return st, nil
@@ -146,21 +158,23 @@ func (v *view) checkpoint(ctx context.Context, rev topology.Revision) (st state,
 
 // parts reads the parts of a checkpoint as one stream.
 type parts struct {
-	rows *sql.Rows
-	rest sql.RawBytes
+	ctx      context.Context //nolint:containedctx // io.Reader has no place for it
+	v        *view
+	revision topology.Revision
+	part     int
+	rest     []byte
 }
 
 func (p *parts) Read(b []byte) (int, error) {
 	for len(p.rest) == 0 {
-		if !p.rows.Next() {
-			if err := p.rows.Err(); err != nil {
-				return 0, err
-			}
+		err := p.v.tx.QueryRowContext(p.ctx, "SELECT data FROM part WHERE revision = ? AND part = ?", int64(p.revision), p.part).Scan(&p.rest)
+		if errors.Is(err, sql.ErrNoRows) {
 			return 0, io.EOF
 		}
-		if err := p.rows.Scan(&p.rest); err != nil {
+		if err != nil {
 			return 0, err
 		}
+		p.part++
 	}
 	n := copy(b, p.rest)
 	p.rest = p.rest[n:]
@@ -175,10 +189,10 @@ func (v *view) replay(ctx context.Context, base state, to target) (state, error)
 	}
 	d := topology.Delta{Time: to.time}
 	var err error
-	if d.Remove, err = v.facts(ctx, "to_rev > ? AND to_rev <= ? AND n <= ?", int64(from), int64(to.revision), base.lastFact); err != nil {
+	if d.Remove, err = v.facts(ctx, ended, int64(from), int64(to.revision), base.lastFact); err != nil {
 		return state{}, err
 	}
-	if d.Add, err = v.facts(ctx, "n > ? AND n <= ? AND (to_rev IS NULL OR to_rev > ?)", base.lastFact, to.lastFact, int64(to.revision)); err != nil {
+	if d.Add, err = v.facts(ctx, begun, base.lastFact, to.lastFact, int64(to.revision)); err != nil {
 		return state{}, err
 	}
 	if err := v.looks(ctx, base.snapshot, to.revision, &d); err != nil {
@@ -192,29 +206,25 @@ func (v *view) replay(ctx context.Context, base state, to target) (state, error)
 }
 
 // looks adds what was renewed and forgotten after the snapshot, up to a revision.
-func (v *view) looks(ctx context.Context, base *topology.Snapshot, to topology.Revision, d *topology.Delta) (err error) {
-	rows, err := v.tx.QueryContext(ctx, "SELECT data FROM look WHERE revision > ? AND revision <= ? ORDER BY revision",
-		int64(base.Revision()), int64(to))
+func (v *view) looks(ctx context.Context, base *topology.Snapshot, to topology.Revision, d *topology.Delta) error {
+	last := map[topology.ReadingKey]topology.Reading{} // without a source: forgotten
+	err := query(ctx, v.tx, "SELECT data FROM look WHERE revision > ? AND revision <= ? ORDER BY revision",
+		[]any{int64(base.Revision()), int64(to)}, func(rows *sql.Rows) error {
+			var data sql.RawBytes
+			if err := rows.Scan(&data); err != nil {
+				return err
+			}
+			renew, forget, err := unpackLook(data)
+			for _, r := range renew {
+				last[r.ReadingKey] = r
+			}
+			for _, k := range forget {
+				last[k] = topology.Reading{}
+			}
+			return err
+		})
 	if err != nil {
 		return err
-	}
-	defer closeRows(rows, &err)
-	last := map[topology.ReadingKey]topology.Reading{} // a zero time: forgotten
-	var data sql.RawBytes
-	for rows.Next() {
-		if err := rows.Scan(&data); err != nil {
-			return err
-		}
-		renew, forget, err := unpackLook(data)
-		if err != nil {
-			return err
-		}
-		for _, r := range renew {
-			last[r.ReadingKey] = r
-		}
-		for _, k := range forget {
-			last[k] = topology.Reading{}
-		}
 	}
 	for k, r := range last {
 		if r.Source != 0 {
@@ -238,9 +248,21 @@ type row struct {
 	since               int64
 }
 
-// facts reads those that a condition selects.
-func (v *view) facts(ctx context.Context, where string, args ...any) ([]topology.Fact, error) {
-	found, err := v.rows(ctx, where, args...)
+const (
+	someFacts = "SELECT node, word, value, peer, reading, derived, confidence, since FROM fact WHERE "
+	ended     = someFacts + "to_rev > ? AND to_rev <= ? AND n <= ?"
+	begun     = someFacts + "n > ? AND n <= ? AND (to_rev IS NULL OR to_rev > ?)"
+)
+
+// facts reads those that a query selects.
+func (v *view) facts(ctx context.Context, which string, args ...any) ([]topology.Fact, error) {
+	var found []row
+	err := query(ctx, v.tx, which, args, func(rows *sql.Rows) error {
+		var r row
+		err := rows.Scan(&r.node, &r.word, &r.value, &r.peer, &r.reading, &r.derived, &r.confidence, &r.since)
+		found = append(found, r)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -253,22 +275,6 @@ func (v *view) facts(ctx context.Context, where string, args ...any) ([]topology
 		facts = append(facts, f)
 	}
 	return facts, nil
-}
-
-func (v *view) rows(ctx context.Context, where string, args ...any) (found []row, err error) {
-	rows, err := v.tx.QueryContext(ctx, "SELECT node, word, value, peer, reading, derived, confidence, since FROM fact WHERE "+where, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer closeRows(rows, &err)
-	for rows.Next() {
-		var r row
-		if err := rows.Scan(&r.node, &r.word, &r.value, &r.peer, &r.reading, &r.derived, &r.confidence, &r.since); err != nil {
-			return nil, err
-		}
-		found = append(found, r)
-	}
-	return found, nil
 }
 
 func (v *view) fact(ctx context.Context, r row) (topology.Fact, error) {

@@ -86,67 +86,63 @@ func (s *Store) open(ctx context.Context) error {
 		return err
 	}
 	exists, err := inspect(path)
+	switch {
+	case err != nil:
+	case !s.opts.ReadOnly:
+		err = s.openWriter(ctx, path)
+	case !exists:
+		err = fmt.Errorf("%w: nothing was collected into it yet", fs.ErrNotExist)
+	default:
+		err = s.openReader(ctx, path)
+	}
 	if err != nil {
 		return err
 	}
-	if s.opts.ReadOnly {
-		if !exists {
-			return fmt.Errorf("%w: nothing was collected into it yet", fs.ErrNotExist)
-		}
-		if s.r, err = open(path, "mode=ro", "_query_only=1"); err != nil {
-			return err
-		}
-		if older, err := checkVersion(ctx, s.r); err != nil || older {
-			return errors.Join(err, outdated(older))
-		}
-		return s.refresh(ctx)
+	return s.refresh(ctx)
+}
+
+func (s *Store) openReader(ctx context.Context, path string) (err error) {
+	if s.r, err = open(path, "mode=ro", "_query_only=1"); err != nil {
+		return err
 	}
+	older, err := checkVersion(ctx, s.r)
+	if older {
+		return errors.New("an earlier version of throughline wrote it: open it once for writing (throughline collect) to upgrade it")
+	}
+	return err
+}
+
+func (s *Store) openWriter(ctx context.Context, path string) (err error) {
 	if s.lock, err = lockFile(path + ".lock"); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			err = fmt.Errorf("the folder %s does not exist: %w", filepath.Dir(path), err)
 		}
 		return err
 	}
-	if exists, err = inspect(path); err != nil { // again: another process may have made it before we had the lock
-		return err
+	exists, err := inspect(path) // again: another process may have made it before we had the lock
+	if err == nil && !exists {
+		err = create(ctx, path)
 	}
-	if !exists {
-		if err := create(ctx, path); err != nil {
-			return err
-		}
-	}
-	if err := s.connect(path); err != nil {
-		return err
-	}
-	older, err := checkVersion(ctx, s.w)
 	if err != nil {
 		return err
 	}
-	if older {
-		if err := migrate(ctx, s.w); err != nil {
-			return fmt.Errorf("upgrade of the schema: %w", err)
-		}
-	}
-	return s.refresh(ctx)
-}
-
-func outdated(older bool) error {
-	if !older {
-		return nil
-	}
-	return errors.New("an earlier version of throughline wrote it: open it once for writing (throughline collect) to upgrade it")
-}
-
-func (s *Store) connect(path string) error {
-	var err error
 	// synchronous FULL: a commit that was acknowledged survives a power cut, too.
 	if s.w, err = open(path, "mode=rw", "_txlock=immediate", "_journal_mode=WAL", "_synchronous=FULL",
 		"_pragma=cache_size(-65536)", "_pragma=journal_size_limit(67108864)"); err != nil {
 		return err
 	}
 	s.w.SetMaxOpenConns(1)
-	s.r, err = open(path, "mode=rw", "_query_only=1")
-	return err
+	if s.r, err = open(path, "mode=rw", "_query_only=1"); err != nil {
+		return err
+	}
+	older, err := checkVersion(ctx, s.w)
+	if err != nil || !older {
+		return err
+	}
+	if err := migrate(ctx, s.w); err != nil {
+		return fmt.Errorf("upgrade of the schema: %w", err)
+	}
+	return nil
 }
 
 // Close waits for what is running, ends all watches and frees the file for the next writer.
@@ -229,28 +225,18 @@ func (s *Store) Revisions(ctx context.Context, from time.Time) ([]store.Revision
 	return infos, s.error(err)
 }
 
-func (s *Store) revisions(ctx context.Context, from time.Time) (infos []store.RevisionInfo, err error) {
-	rows, err := s.r.QueryContext(ctx, "SELECT revision, time, added, removed, renewed FROM revision ORDER BY revision")
-	if err != nil {
-		return nil, err
-	}
-	defer closeRows(rows, &err)
-	for rows.Next() {
+func (s *Store) revisions(ctx context.Context, from time.Time) ([]store.RevisionInfo, error) {
+	var infos []store.RevisionInfo
+	err := query(ctx, s.r, "SELECT revision, time, added, removed, renewed FROM revision ORDER BY revision", nil, func(rows *sql.Rows) error {
 		var i store.RevisionInfo
 		var ms int64
-		if err := rows.Scan(&i.Revision, &ms, &i.Added, &i.Removed, &i.Renewed); err != nil {
-			return nil, err
-		}
+		err := rows.Scan(&i.Revision, &ms, &i.Added, &i.Removed, &i.Renewed)
 		if i.Time = time.UnixMilli(ms).UTC(); !i.Time.Before(from) {
 			infos = append(infos, i)
 		}
-	}
-	return infos, nil
-}
-
-// closeRows ends a query and keeps its first error.
-func closeRows(rows *sql.Rows, err *error) {
-	*err = errors.Join(*err, rows.Err(), rows.Close())
+		return err
+	})
+	return infos, err
 }
 
 // Watch sends each new revision until ctx ends or the store is closed. The commits of another process are seen within pollInterval.

@@ -12,6 +12,7 @@ import (
 func TestSuite(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) storetest.Harness {
+		t.Helper()
 		path := filepath.Join(t.TempDir(), "throughline.db")
 		return storetest.Harness{
 			Persistent: true,

@@ -86,6 +86,7 @@ func tortureDelta(s *topology.Snapshot, seed uint64) topology.Delta {
 // TestTortureKill9 kills a writer in the midst of commits, again and again, and looks at what it left: always a whole revision, never older
 // than the last that it acknowledged. TORTURE=1 kills 1,000 times.
 func TestTortureKill9(t *testing.T) {
+	t.Parallel()
 	kills := 50
 	switch {
 	case os.Getenv("TORTURE") != "":
@@ -253,7 +254,7 @@ func (v *victim) copyFile(suffix, to string) int64 {
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	defer from.Close()
+	defer from.Close() //nolint:errcheck // it was only read
 	into, err := os.Create(to + suffix)
 	if err != nil {
 		v.t.Fatal(err)
@@ -270,7 +271,7 @@ func sound(t *testing.T, path string) {
 	t.Helper()
 	db := raw(t, path)
 	var verdict string
-	if err := db.QueryRow("PRAGMA integrity_check").Scan(&verdict); err != nil || verdict != "ok" {
+	if err := db.QueryRowContext(t.Context(), "PRAGMA integrity_check").Scan(&verdict); err != nil || verdict != "ok" {
 		t.Errorf("integrity check says %s, %v", verdict, err)
 	}
 }
@@ -282,7 +283,7 @@ func raw(t *testing.T, path string) *sql.DB {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { db.Close() })
+	t.Cleanup(func() { db.Close() }) //nolint:errcheck // it is only read
 	return db
 }
 

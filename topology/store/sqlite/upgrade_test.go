@@ -62,7 +62,7 @@ func upgrade(t *testing.T, fixture string, newest bool) {
 	}
 	path := filepath.Join(t.TempDir(), "throughline.db")
 	db := raw(t, path)
-	if _, err := db.Exec(string(script)); err != nil {
+	if _, err := db.ExecContext(t.Context(), string(script)); err != nil {
 		t.Fatalf("%s: %v", fixture, err)
 	}
 	if err := db.Close(); err != nil {
@@ -165,7 +165,7 @@ func filled(t *testing.T, path string) *sqlite.Store {
 	script, err := os.ReadFile("testdata/v00001.sql")
 	if err == nil {
 		db := raw(t, path)
-		if _, err := db.Exec(string(script)); err != nil {
+		if _, err := db.ExecContext(t.Context(), string(script)); err != nil {
 			t.Fatal(err)
 		}
 		if err := db.Close(); err != nil {
@@ -213,7 +213,7 @@ func dump(t *testing.T, db *sql.DB) []byte {
 	fmt.Fprintf(&b, "PRAGMA auto_vacuum = 2;\nPRAGMA page_size = 4096;\nPRAGMA application_id = %d;\nPRAGMA journal_mode = WAL;\n", sqlite.ApplicationID)
 	for _, table := range columns(t, db, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name") {
 		fmt.Fprintf(&b, "%s;\n", columns(t, db, "SELECT sql FROM sqlite_master WHERE name = '"+table+"'")[0])
-		rows, err := db.Query(`SELECT * FROM "` + table + `" ORDER BY rowid`)
+		rows, err := db.QueryContext(t.Context(), `SELECT * FROM "`+table+`" ORDER BY rowid`)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -268,11 +268,11 @@ func literal(t *testing.T, v any) string {
 
 func columns(t *testing.T, db *sql.DB, query string) []string {
 	t.Helper()
-	rows, err := db.Query(query)
+	rows, err := db.QueryContext(t.Context(), query)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer rows.Close()
+	defer rows.Close() //nolint:errcheck // Err tells
 	var out []string
 	for rows.Next() {
 		var text string

@@ -6,16 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/throughline-dc/throughline/topology"
 	"github.com/throughline-dc/throughline/topology/store"
 )
 
-func testEmpty(t *testing.T, s *subject) {
+func testEmpty(s *subject) {
+	t := s.t
 	s.open()
 	ctx := deadline(t)
 	for range 2 {
@@ -34,7 +35,8 @@ func testEmpty(t *testing.T, s *subject) {
 	s.close()
 }
 
-func testRefusals(t *testing.T, s *subject) {
+func testRefusals(s *subject) {
+	t := s.t
 	s.open()
 	ctx := deadline(t)
 	rng := rand.New(rand.NewPCG(1, 1))
@@ -67,7 +69,8 @@ func testRefusals(t *testing.T, s *subject) {
 }
 
 // testAborted ends the context before and while commits run.
-func testAborted(t *testing.T, s *subject) {
+func testAborted(s *subject) {
+	t := s.t
 	s.open()
 	rng := rand.New(rand.NewPCG(2, 2))
 	s.commit(Delta(rng, s.newest(), 100))
@@ -112,7 +115,8 @@ func testAborted(t *testing.T, s *subject) {
 	s.close()
 }
 
-func testByTime(t *testing.T, s *subject) {
+func testByTime(s *subject) {
+	t := s.t
 	s.open()
 	ctx := deadline(t)
 	rng := rand.New(rand.NewPCG(3, 3))
@@ -156,7 +160,7 @@ func testByTime(t *testing.T, s *subject) {
 	s.close()
 }
 
-func testHostileText(t *testing.T, s *subject) {
+func testHostileText(s *subject) {
 	s.open()
 	reading := topology.Reading{ReadingKey: topology.ReadingKey{Source: topology.SourceCLI, Table: "t"}, Time: Start()}
 	d := topology.Delta{Time: Start(), Renew: []topology.Reading{reading}}
@@ -167,7 +171,7 @@ func testHostileText(t *testing.T, s *subject) {
 		d.Renew = append(d.Renew, r)
 		node := topology.Key{Kind: topology.Port, ID: h + "/eth0"}
 		name := topology.Attribute(node, topology.AttrName, topology.TextValue(h))
-		alias := topology.Attribute(topology.Key{Kind: topology.Port, ID: fmt.Sprint(i)}, topology.AttrIfAlias, topology.TextValue(h))
+		alias := topology.Attribute(topology.Key{Kind: topology.Port, ID: strconv.Itoa(i)}, topology.AttrIfAlias, topology.TextValue(h))
 		link := topology.Relate(node, topology.Link, topology.Key{Kind: topology.Port, ID: h + "/eth1"})
 		for _, f := range []topology.Fact{name, alias, link} {
 			f.Reading = r.ReadingKey
@@ -186,7 +190,8 @@ func testHostileText(t *testing.T, s *subject) {
 }
 
 // testConcurrentReaders reads all revisions while they are made.
-func testConcurrentReaders(t *testing.T, s *subject) {
+func testConcurrentReaders(s *subject) {
+	t := s.t
 	s.open()
 	ctx := deadline(t)
 	rng := rand.New(rand.NewPCG(4, 4))
@@ -245,7 +250,8 @@ func testConcurrentReaders(t *testing.T, s *subject) {
 	s.close()
 }
 
-func testLarge(t *testing.T, s *subject) {
+func testLarge(s *subject) {
+	t := s.t
 	s.open()
 	s.commit(Estate(100_000, Start()))
 	if n := s.newest().Len(); n < 99_000 {

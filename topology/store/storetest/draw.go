@@ -198,6 +198,7 @@ func Value(d Draw, typ topology.ValueType) topology.Value {
 		return topology.FDBValue(topology.FDBEntry{
 			VID: topology.VID(d.IntN(3) * 2047), MAC: topology.MAC(0x00005e005300 + d.IntN(4)), Status: topology.FDBStatus(d.IntN(7)),
 		})
+	case topology.TypeText:
 	}
 	if chance(d, 1) {
 		return topology.TextValue(strings.Repeat("long ", d.IntN(20_000)))

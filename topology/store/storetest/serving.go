@@ -3,9 +3,9 @@ package storetest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -53,7 +53,8 @@ func ends(t *testing.T, watch <-chan topology.Revision) {
 	}
 }
 
-func testWatch(t *testing.T, s *subject) {
+func testWatch(s *subject) {
+	t := s.t
 	s.open()
 	rng := rand.New(rand.NewPCG(5, 5))
 	s.commit(Delta(rng, s.newest(), 20))
@@ -73,7 +74,8 @@ func testWatch(t *testing.T, s *subject) {
 	ends(t, s.store.Watch(deadline(t)))
 }
 
-func testSlowWatcher(t *testing.T, s *subject) {
+func testSlowWatcher(s *subject) {
+	t := s.t
 	s.open()
 	rng := rand.New(rand.NewPCG(6, 6))
 	watch := s.store.Watch(deadline(t))
@@ -99,7 +101,8 @@ func (s *subject) prune(before time.Time, oldest topology.Revision) {
 	s.check(s.store)
 }
 
-func testPrune(t *testing.T, s *subject) {
+func testPrune(s *subject) {
+	t := s.t
 	s.open()
 	rng := rand.New(rand.NewPCG(7, 7))
 	for range 20 {
@@ -126,7 +129,7 @@ func testPrune(t *testing.T, s *subject) {
 }
 
 // testPruneRandom prunes here and there among commits, so that what is dropped meets what later revisions need.
-func testPruneRandom(t *testing.T, s *subject) {
+func testPruneRandom(s *subject) {
 	s.open()
 	rng := rand.New(rand.NewPCG(8, 8))
 	for i := range 60 {
@@ -147,7 +150,8 @@ func testPruneRandom(t *testing.T, s *subject) {
 	s.close()
 }
 
-func testClosed(t *testing.T, s *subject) {
+func testClosed(s *subject) {
+	t := s.t
 	s.open()
 	rng := rand.New(rand.NewPCG(9, 9))
 	d := Delta(rng, s.newest(), 20)
@@ -169,7 +173,8 @@ func testClosed(t *testing.T, s *subject) {
 }
 
 // testSecondWriter opens a persistent store twice. One that is not cannot be meant by two.
-func testSecondWriter(t *testing.T, s *subject) {
+func testSecondWriter(s *subject) {
+	t := s.t
 	s.open()
 	s.commit(Delta(rand.New(rand.NewPCG(10, 10)), s.newest(), 20))
 	if s.h.Persistent {
@@ -177,7 +182,7 @@ func testSecondWriter(t *testing.T, s *subject) {
 		if err == nil {
 			t.Fatalf("a second writer was let in; closing it: %v", second.Close())
 		}
-		if !errors.Is(err, store.ErrLocked) || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
+		if !errors.Is(err, store.ErrLocked) || !strings.Contains(err.Error(), strconv.Itoa(os.Getpid())) {
 			t.Errorf("error is %q, want ErrLocked and the number of this process", err)
 		}
 	}
@@ -187,7 +192,8 @@ func testSecondWriter(t *testing.T, s *subject) {
 	s.close()
 }
 
-func testReadOnly(t *testing.T, s *subject) {
+func testReadOnly(s *subject) {
+	t := s.t
 	s.open()
 	rng := rand.New(rand.NewPCG(11, 11))
 	s.commit(Delta(rng, s.newest(), 50))
@@ -218,7 +224,8 @@ func testReadOnly(t *testing.T, s *subject) {
 }
 
 // testReaderBesideWriter follows a writer through commits and prunes, as another process does.
-func testReaderBesideWriter(t *testing.T, s *subject) {
+func testReaderBesideWriter(s *subject) {
+	t := s.t
 	s.open()
 	if s.h.OpenReader == nil {
 		s.close()

@@ -31,7 +31,7 @@ func Run(t *testing.T, harness func(t *testing.T) Harness) {
 	t.Helper()
 	for _, tc := range []struct {
 		name string
-		run  func(*testing.T, *subject)
+		run  func(*subject)
 	}{
 		{"Empty", testEmpty},
 		{"Commit_refuses", testRefusals},
@@ -51,7 +51,7 @@ func Run(t *testing.T, harness func(t *testing.T) Harness) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			tc.run(t, &subject{t: t, h: harness(t)})
+			tc.run(&subject{t: t, h: harness(t)})
 		})
 	}
 	t.Run("Model", func(t *testing.T) {
