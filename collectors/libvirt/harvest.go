@@ -183,12 +183,8 @@ func newHarvest(d collectors.Device, now func() time.Time) *harvest {
 	if d.Source == 0 {
 		d.Source = topology.SourceLibvirt
 	}
-	kind := d.Kind
-	if kind == 0 {
-		kind = topology.Host
-	}
 	return &harvest{
-		device: d, host: topology.DeviceKey(kind, d.Handle), now: now,
+		device: d, host: topology.DeviceKey(topology.Host, d.Handle), now: now,
 		read: make(map[Table]bool), pools: make(map[string]pool), volumes: make(map[volumeName]topology.Key),
 	}
 }

@@ -174,6 +174,14 @@ func names[T any, P interface {
 	return found, nil
 }
 
+// known passes a set of names on. Where it could not be listed, the table lacks what the set would tell.
+func (a *answer) known(set map[string]bool, err error) map[string]bool {
+	if err != nil && !unsupported(err) {
+		a.missing(plain(err).Error())
+	}
+	return set
+}
+
 // member tells whether a name is in a set that may not be known.
 func member(set map[string]bool, name string) *bool {
 	if set == nil {
@@ -200,16 +208,17 @@ func (a *answer) host(conn *libvirt.Connect) error {
 		return err
 	}
 	a.add(Document{Where: "capabilities"}, xml, nil)
-	if xml, err := conn.GetSysinfo(0); err == nil {
-		a.add(Document{Where: "sysinfo"}, xml, nil)
-	}
+	machine, err := conn.GetSysinfo(0)
+	a.optional("sysinfo", machine, err)
 	if cpu, ok := hostModel(xml); ok {
-		if xml, err := conn.BaselineCPU([]string{cpu}, libvirt.CONNECT_BASELINE_CPU_EXPAND_FEATURES); err == nil {
-			a.add(Document{Where: "baseline CPU"}, xml, nil)
-		}
+		expanded, err := conn.BaselineCPU([]string{cpu}, libvirt.CONNECT_BASELINE_CPU_EXPAND_FEATURES)
+		a.optional("baseline CPU", expanded, err)
+	}
+	number, err := conn.GetVersion()
+	if err != nil {
+		a.missing("version: " + plain(err).Error())
 	}
 	name, err := conn.GetHostname()
-	number, _ := conn.GetVersion()
 	a.change(func(l *Listing) {
 		l.Hostname = name
 		if number > 0 {
@@ -217,6 +226,21 @@ func (a *answer) host(conn *libvirt.Connect) error {
 		}
 	})
 	return err
+}
+
+// optional adds what some hypervisors and machines do not have.
+func (a *answer) optional(what, xml string, err error) {
+	switch {
+	case err == nil:
+		a.add(Document{Where: what}, xml, nil)
+	case !unsupported(err):
+		a.missing(what + ": " + plain(err).Error())
+	}
+}
+
+func unsupported(err error) bool {
+	return isCode(err, libvirt.ERR_NO_SUPPORT, libvirt.ERR_CONFIG_UNSUPPORTED, libvirt.ERR_OPERATION_UNSUPPORTED, libvirt.ERR_ARGUMENT_UNSUPPORTED,
+		libvirt.ERR_INVALID_ARG)
 }
 
 // hostModel cuts the <cpu> of the host out of the capabilities, where it names a model.
@@ -235,10 +259,10 @@ func (a *answer) domains(conn *libvirt.Connect) error {
 	if err != nil {
 		return err
 	}
-	persistent, _ := names(conn.ListAllDomains(libvirt.CONNECT_LIST_DOMAINS_PERSISTENT))
-	autostart, _ := names(conn.ListAllDomains(libvirt.CONNECT_LIST_DOMAINS_AUTOSTART))
-	running, _ := names(conn.ListAllDomains(libvirt.CONNECT_LIST_DOMAINS_RUNNING))
-	shutoff, _ := names(conn.ListAllDomains(libvirt.CONNECT_LIST_DOMAINS_SHUTOFF))
+	persistent := a.known(names(conn.ListAllDomains(libvirt.CONNECT_LIST_DOMAINS_PERSISTENT)))
+	autostart := a.known(names(conn.ListAllDomains(libvirt.CONNECT_LIST_DOMAINS_AUTOSTART)))
+	running := a.known(names(conn.ListAllDomains(libvirt.CONNECT_LIST_DOMAINS_RUNNING)))
+	shutoff := a.known(names(conn.ListAllDomains(libvirt.CONNECT_LIST_DOMAINS_SHUTOFF)))
 	each(a.ctx, all, func(d *libvirt.Domain) {
 		name, _ := d.GetName()
 		var state string
@@ -286,9 +310,9 @@ func (a *answer) networks(conn *libvirt.Connect) error {
 	if err != nil {
 		return err
 	}
-	active, _ := names(conn.ListAllNetworks(libvirt.CONNECT_LIST_NETWORKS_ACTIVE))
-	persistent, _ := names(conn.ListAllNetworks(libvirt.CONNECT_LIST_NETWORKS_PERSISTENT))
-	autostart, _ := names(conn.ListAllNetworks(libvirt.CONNECT_LIST_NETWORKS_AUTOSTART))
+	active := a.known(names(conn.ListAllNetworks(libvirt.CONNECT_LIST_NETWORKS_ACTIVE)))
+	persistent := a.known(names(conn.ListAllNetworks(libvirt.CONNECT_LIST_NETWORKS_PERSISTENT)))
+	autostart := a.known(names(conn.ListAllNetworks(libvirt.CONNECT_LIST_NETWORKS_AUTOSTART)))
 	each(a.ctx, all, func(n *libvirt.Network) {
 		name, _ := n.GetName()
 		xml, err := n.GetXMLDesc(0)
@@ -317,9 +341,9 @@ func (a *answer) pools(conn *libvirt.Connect) error {
 	if err != nil {
 		return err
 	}
-	active, _ := names(conn.ListAllStoragePools(libvirt.CONNECT_LIST_STORAGE_POOLS_ACTIVE))
-	persistent, _ := names(conn.ListAllStoragePools(libvirt.CONNECT_LIST_STORAGE_POOLS_PERSISTENT))
-	autostart, _ := names(conn.ListAllStoragePools(libvirt.CONNECT_LIST_STORAGE_POOLS_AUTOSTART))
+	active := a.known(names(conn.ListAllStoragePools(libvirt.CONNECT_LIST_STORAGE_POOLS_ACTIVE)))
+	persistent := a.known(names(conn.ListAllStoragePools(libvirt.CONNECT_LIST_STORAGE_POOLS_PERSISTENT)))
+	autostart := a.known(names(conn.ListAllStoragePools(libvirt.CONNECT_LIST_STORAGE_POOLS_AUTOSTART)))
 	each(a.ctx, all, func(p *libvirt.StoragePool) {
 		name, _ := p.GetName()
 		xml, err := p.GetXMLDesc(0)
@@ -335,7 +359,7 @@ func (a *answer) volumes(conn *libvirt.Connect) error {
 	if err != nil {
 		return err
 	}
-	active, _ := names(conn.ListAllStoragePools(libvirt.CONNECT_LIST_STORAGE_POOLS_ACTIVE))
+	active := a.known(names(conn.ListAllStoragePools(libvirt.CONNECT_LIST_STORAGE_POOLS_ACTIVE)))
 	each(a.ctx, pools, func(p *libvirt.StoragePool) {
 		pool, _ := p.GetName()
 		if activity(active, pool) == "inactive" {
@@ -362,7 +386,7 @@ func (a *answer) nodeDevices(conn *libvirt.Connect) error {
 		libvirt.CONNECT_LIST_NODE_DEVICES_CAP_NET | libvirt.CONNECT_LIST_NODE_DEVICES_CAP_SCSI_HOST |
 		libvirt.CONNECT_LIST_NODE_DEVICES_CAP_SCSI_TARGET | libvirt.CONNECT_LIST_NODE_DEVICES_CAP_SCSI |
 		libvirt.CONNECT_LIST_NODE_DEVICES_CAP_STORAGE)
-	if isCode(err, libvirt.ERR_INVALID_ARG) {
+	if unsupported(err) {
 		all, err = conn.ListAllNodeDevices(0)
 	}
 	if err != nil {

@@ -228,3 +228,17 @@ func TestParse_order(t *testing.T) {
 		t.Errorf("-as written +turned around\n%s", diff)
 	}
 }
+
+func BenchmarkParse_domain(b *testing.B) {
+	raw, err := os.ReadFile("testdata/hv1/domains/web1.xml")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(len(raw)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := libvirt.Parse("domain", raw); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
