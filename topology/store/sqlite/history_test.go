@@ -168,7 +168,7 @@ func TestCheckpoints_stayFew(t *testing.T) {
 	s := open(t, path, sqlite.Options{})
 	rng := rand.New(rand.NewPCG(1, 1))
 	now := topology.Empty()
-	for range 120 {
+	for range 50 {
 		now = commit(t, s, storetest.Delta(rng, now, 1500))
 	}
 	db := raw(t, path)
