@@ -81,7 +81,7 @@ func readerOf(name string) (reader, bool) {
 	case "sysinfo":
 		return reader{Capabilities, func(s *sheet, e *element, _ Document) { s.sysinfo(e) }}, true
 	case "cpu":
-		return reader{Capabilities, func(s *sheet, e *element, _ Document) { s.hostCPU(e) }}, true
+		return reader{Capabilities, func(s *sheet, e *element, _ Document) { s.features(e) }}, true
 	case "node":
 		return reader{Capabilities, func(s *sheet, e *element, _ Document) { s.testNode(e) }}, true
 	}

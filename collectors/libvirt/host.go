@@ -16,7 +16,10 @@ func (s *sheet) capabilities(e *element) {
 		s.text(s.host, topology.AttrUUID, uuid)
 	}
 	cpu := h.child("cpu")
-	s.hostCPU(cpu)
+	s.text(s.host, topology.AttrArch, cpu.child("arch").word())
+	s.text(s.host, topology.AttrCPUModel, cpu.child("model").word())
+	s.text(s.host, topology.AttrCPUVendor, cpu.child("vendor").word())
+	s.features(cpu)
 	s.pages(cpu)
 	s.cells(h.child("topology", "cells"), cpu.child("topology"))
 
@@ -34,12 +37,10 @@ func (s *sheet) capabilities(e *element) {
 	}
 }
 
-// hostCPU states model and features of the host's processors: from <capabilities>, and from a baseline (virsh cpu-baseline --features)
-// in which libvirt has put the features that the model stands for.
-func (s *sheet) hostCPU(cpu *element) {
-	s.text(s.host, topology.AttrArch, cpu.child("arch").word())
-	s.text(s.host, topology.AttrCPUModel, cpu.child("model").word())
-	s.text(s.host, topology.AttrCPUVendor, cpu.child("vendor").word())
+// features states the features of the host's processors by name: of <capabilities>, which has those beyond the model, and of a baseline
+// (virsh cpu-baseline --features) or the host model, in which libvirt has put those that a model stands for. Of these two only the
+// features count: libvirt may have picked another model.
+func (s *sheet) features(cpu *element) {
 	for f := range cpu.all("feature") {
 		if f.attr("policy") != "disable" && f.attr("policy") != "forbid" {
 			s.text(s.host, topology.AttrCPUFeature, f.attr("name"))
@@ -127,7 +128,7 @@ func (s *sheet) domainCapabilities(e *element) {
 	s.text(s.host, topology.AttrArch, e.child("arch").word())
 	for mode := range e.child("cpu").all("mode") {
 		if mode.attr("name") == "host-model" && mode.attr("supported") == "yes" {
-			s.hostCPU(mode)
+			s.features(mode)
 		}
 	}
 }
