@@ -152,11 +152,11 @@ func (r *report) endPackage(e event, text string) {
 }
 
 func (r *report) summary() {
-	fmt.Fprintf(r.out, "%d packages, %d failed; tests: %d passed, %d failed, %d skipped\n",
-		r.packages, r.failedPackages, r.passed, r.failed, r.skipped)
 	for _, name := range r.refused {
 		fmt.Fprintf(r.out, "REQUIRE_LIVE=1 and yet skipped: %s\n", name)
 	}
+	fmt.Fprintf(r.out, "%d packages, %d failed\ntests: %d passed, %d failed, %d skipped\n",
+		r.packages, r.failedPackages, r.passed, r.failed, r.skipped)
 }
 
 // said is what a test printed, without the lines of the test runner.
