@@ -30,7 +30,7 @@ not json
 			"SKIP p TestRoot: x_test.go:9: not root\n",
 			"FAIL p TestBad\n         x_test.go:12: got 1, want 2\n",
 			"not json\n",
-			"1 packages, 1 failed; tests: 0 passed, 1 failed, 2 skipped\n",
+			"1 packages, 1 failed\ntests: 0 passed, 1 failed, 2 skipped\n",
 		} {
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("live %v: no %q in\n%s", live, want, out.String())
