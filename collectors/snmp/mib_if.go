@@ -6,25 +6,6 @@ import (
 	"github.com/throughline-dc/throughline/topology"
 )
 
-// The reads that others refer to by name.
-const (
-	readSystem    = "system"
-	readHost      = "hrSystem"
-	readIf        = "ifTable"
-	readIfX       = "ifXTable"
-	readBase      = "dot1dBase"
-	readBasePort  = "dot1dBasePortTable"
-	readCurrent   = "dot1qVlanCurrentTable"
-	readStatic    = "dot1qVlanStaticTable"
-	readVTP       = "vtpVlanTable"
-	readTrunk     = "vlanTrunkPortTable"
-	readAddr      = "ipAddrTable"
-	readAddress   = "ipAddressTable"
-	readLLDPLocal = "lldpLocalSystemData"
-	readLLDPPort  = "lldpLocPortTable"
-	readForward   = "ipForward"
-)
-
 // ifTable and ifXTable (RFC 2863).
 const (
 	ifDescr       = 2

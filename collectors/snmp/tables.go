@@ -6,6 +6,25 @@ import (
 	"github.com/throughline-dc/throughline/internal/snmprec"
 )
 
+// The reads that others refer to by name.
+const (
+	readSystem    = "system"
+	readHost      = "hrSystem"
+	readIf        = "ifTable"
+	readIfX       = "ifXTable"
+	readBase      = "dot1dBase"
+	readBasePort  = "dot1dBasePortTable"
+	readCurrent   = "dot1qVlanCurrentTable"
+	readStatic    = "dot1qVlanStaticTable"
+	readVTP       = "vtpVlanTable"
+	readTrunk     = "vlanTrunkPortTable"
+	readAddr      = "ipAddrTable"
+	readAddress   = "ipAddressTable"
+	readLLDPLocal = "lldpLocalSystemData"
+	readLLDPPort  = "lldpLocPortTable"
+	readForward   = "ipForward"
+)
+
 // Read is one table, or one group of single objects, that every device is asked for. Its name is the name of the reading.
 type Read struct {
 	Name    string      // as the MIB calls it: "ifTable"
