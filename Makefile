@@ -6,6 +6,9 @@ MAKEFLAGS   += --no-builtin-rules
 GO   ?= go
 LINT  = $(GO) tool -modfile=tools/go.mod golangci-lint
 
+# The linter's cache knows packages by content, not by folder: shared by two clones, it reports one's findings in the other.
+export GOLANGCI_LINT_CACHE := $(CURDIR)/bin/lint-cache
+
 # With REQUIRE_LIVE=1 the tests that need real daemons run too, and none of them may skip.
 # The tag brings the libvirt client (cgo, opened at run time: no headers needed).
 ifeq ($(REQUIRE_LIVE),1)
