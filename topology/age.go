@@ -118,7 +118,8 @@ func (n Node) conflicts() []Conflict {
 			cs = append(cs, Conflict{ConflictRelation, edgeFacts(claims)})
 		}
 	}
-	if links := append(n.Claims(Link), n.incomingClaims(Link)...); len(links) > 1 {
+	// What is known of an aggregate as a whole may be several cables.
+	if links := append(n.Claims(Link), n.incomingClaims(Link)...); len(links) > 1 && n.Kind() != LAG {
 		slices.SortStableFunc(links, func(a, b Edge) int { return int(b.Confidence) - int(a.Confidence) })
 		cs = append(cs, Conflict{ConflictRelation, edgeFacts(links)})
 	}

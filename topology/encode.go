@@ -70,9 +70,12 @@ func (c *Change) UnmarshalJSON(b []byte) error {
 		return err
 	}
 	*c = Change{Subject: j.Subject, Cause: j.Cause}
+	if j.Subject.IsZero() || j.Rel != "" && j.Attr != "" {
+		return fmt.Errorf("%w: change without subject, or of an attribute and a relation", ErrSchema)
+	}
 	var err error
 	if j.Rel != "" {
-		if j.Object == nil || j.Add == nil {
+		if j.Object == nil || j.Object.IsZero() || j.Add == nil {
 			return fmt.Errorf("%w: change of relation %s without object or direction", ErrSchema, j.Rel)
 		}
 		c.Object, c.Add = *j.Object, *j.Add

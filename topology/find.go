@@ -20,15 +20,18 @@ var findKinds = []Kind{ //nolint:gochecknoglobals // read-only table
 
 // findAttrs are the attributes that people look by: names without regard to case, identifiers in any accepted notation.
 var findAttrs = []Attr{ //nolint:gochecknoglobals // read-only table
-	AttrName, AttrHandle, AttrSysName, AttrUUID, AttrMAC, AttrAddress, AttrUnnumbered, AttrMgmtAddress, AttrWWPN, AttrIQN, AttrNQN,
-	AttrDesignator, AttrSerial, AttrPath, AttrAlias, AttrIfName, AttrIfAlias,
+	AttrName, AttrHandle, AttrSysName, AttrUUID, AttrMAC, AttrBridgeMAC, AttrChassisID, AttrAddress, AttrUnnumbered, AttrMgmtAddress, AttrWWPN,
+	AttrIQN, AttrNQN, AttrDesignator, AttrSerial, AttrPath, AttrAlias, AttrIfName, AttrIfAlias,
 }
+
+// maxQuery is longer than any name: a device and an interface of 255 octets each.
+const maxQuery = 1024
 
 // Find lists the nodes that a name, UUID, MAC, IP address, WWPN, IQN, designator, key (kind:ID) or DEVICE/INTERFACE means. It never chooses: who
 // gets several matches asks.
 func (s *Snapshot) Find(what string) []Match {
 	what = strings.TrimSpace(what)
-	if what == "" {
+	if what == "" || len(what) > maxQuery {
 		return nil
 	}
 	if k, err := ParseKey(what); err == nil {
@@ -56,30 +59,45 @@ func (s *Snapshot) Find(what string) []Match {
 type query struct {
 	text  string
 	exact map[Attr]string
+	ids   []string // keys' IDs that it may be
 	addr  netip.Addr
 }
 
 func newQuery(what string) query {
-	q := query{text: what, exact: map[Attr]string{}}
+	q := query{text: what, exact: map[Attr]string{}, ids: []string{what}}
 	if id, err := ParseUUID(what); err == nil {
 		q.exact[AttrUUID] = id
+		q.ids = append(q.ids, id)
 	}
 	if m, err := ParseMAC(what); err == nil {
-		q.exact[AttrMAC] = m.String()
+		q.exact[AttrMAC], q.exact[AttrBridgeMAC], q.exact[AttrChassisID] = m.String(), m.String(), "mac/"+m.String()
+		q.ids = append(q.ids, m.String())
 	}
 	if w, err := ParseWWN(what); err == nil {
 		q.exact[AttrWWPN] = w.String()
+		q.ids = append(q.ids, w.String())
+	}
+	if iqn, err := ParseIQN(what); err == nil {
+		q.exact[AttrIQN] = string(iqn)
+		q.ids = append(q.ids, string(iqn))
 	}
 	if d, err := ParseDesignator(what); err == nil {
 		q.exact[AttrDesignator] = d
+		q.ids = append(q.ids, d)
 	}
-	q.addr, _ = netip.ParseAddr(what)
+	if a, err := netip.ParseAddr(what); err == nil {
+		q.addr = a.Unmap()
+	} else if p, err := netip.ParsePrefix(what); err == nil {
+		q.ids = append(q.ids, p.Masked().String())
+		if p != p.Masked() {
+			q.addr = p.Addr()
+		}
+	}
 	return q
 }
 
 func (q query) matches(n Node) (Attr, bool) {
-	id := n.Key().ID
-	if n.Kind() == VM && id == q.exact[AttrUUID] || id == q.text || id != "" && (id == q.exact[AttrWWPN] || id == q.exact[AttrDesignator]) {
+	if slices.Contains(q.ids, n.Key().ID) {
 		return 0, true
 	}
 	for _, f := range n.s.row(n.n).facts {
@@ -114,7 +132,7 @@ func (s *Snapshot) findInterface(what string) []Match {
 				continue
 			}
 			for _, e := range d.Out(Contains) {
-				if e.To.Kind().Interface() && strings.EqualFold(e.To.Name(), name) {
+				if e.To.Kind().Interface() && e.To.called(name) {
 					ms = append(ms, Match{Node: e.To})
 				}
 			}
@@ -124,4 +142,10 @@ func (s *Snapshot) findInterface(what string) []Match {
 		}
 	}
 	return nil
+}
+
+// called reports whether an interface has the name: its own, or the one it is known by inside its device.
+func (n Node) called(name string) bool {
+	_, part, _ := strings.Cut(n.Key().ID, "/")
+	return name != "" && (strings.EqualFold(n.Name(), name) || strings.EqualFold(n.Text(AttrIfName), name) || strings.EqualFold(part, name))
 }

@@ -15,7 +15,7 @@ func hostile() []string {
 		"", " ", ":", "-", ".", ":::::", "0", "-1", "+1", "1_0", "0x", "0X", "0x0X21000024ff000001", "\x00", "\xff\xfe", "ÄÖÜ", "০১", "１２",
 		"00:00:5e:00:53", "00:00:5e:00:53:01:02", "00:00:5e:00:53:0g", "00:00:5e:00:53:001", ":00:00:5e:00:53:01", "00:00:5e:00:53:01:",
 		"00:00-5e:00:53:01", "000.05e.005.301", "0:0:0:0:5:e:0:0:5:3:0:1", "00 00 5e 00 53 01", "00:00:5e:00:53:01\n",
-		strings.Repeat("0", 13), strings.Repeat("f", 17), strings.Repeat("a", 1<<16), strings.Repeat(":", 1<<16), "{", "{}", "}{",
+		strings.Repeat("0", 13), strings.Repeat("f", 17), "{", "{}", "}{",
 		"iqn.", "iqn.2026-01.", "iqn.2026-1.a", "iqn.20260-1.a", "iqn.2026-01-a", "iqn.2026-01.a b", "iqn.2026-01.a\tb", "iqn.2026-01.<a>",
 		"iqn.2026-01." + strings.Repeat("a", 212), "eui.", "eui.02004567A425678", "eui.02004567A425678DD", "naa.", "naa.600", "naa.z",
 		"nqn.", "nqn.2026-01.", "nqn.2026-01.a b", "NQN.2014-08.org.nvmexpress.discovery", "nqn.2026-01." + strings.Repeat("a", 212),
@@ -39,7 +39,7 @@ func accepted(t *testing.T, parse func(string) (string, error), notations map[st
 			t.Errorf("canonical %q is read as %q (%v)", want, again, err)
 		}
 	}
-	for _, text := range hostile() {
+	for _, text := range append(hostile(), strings.Repeat("a", 1<<20), strings.Repeat(":", 1<<20)) {
 		got, err := parse(text)
 		if _, listed := notations[text]; listed {
 			continue

@@ -169,7 +169,7 @@ func FuzzParseValue(f *testing.F) {
 }
 
 func FuzzParseVIDSet(f *testing.F) {
-	fixpoint(f, textOf(topology.ParseVIDSet), "", "10,20-29", "4094-4094,1", strings.Repeat("1,", 5000)+"1")
+	fixpoint(f, textOf(topology.ParseVIDSet), "", "10,20-29", "4094-4094,1", strings.Repeat("1,", 50)+"1")
 }
 
 func FuzzParseFDBEntry(f *testing.F) {
