@@ -62,7 +62,7 @@ func (k *keepFlag) Set(text string) error {
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d <= 0 {
-		return fmt.Errorf("want an age such as 30d or 720h")
+		return errors.New("want an age such as 30d or 720h")
 	}
 	*k.d = d
 	return nil

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -132,7 +133,7 @@ func (a *app) demoShow(ctx context.Context, scene estate.Scene) error {
 }
 
 func (a *app) demoRails(s *topology.Snapshot, n topology.Node, rail string) {
-	writeHead(a.out, s, n, a.now())
+	writeHead(a.out, s, n)
 	for _, r := range n.Rails() {
 		if rail == "" || r.Name == rail {
 			writeRail(a.out, a.railView(s, r))
@@ -149,14 +150,14 @@ func printCounts(w io.Writer, s *topology.Snapshot) {
 	var rows [][]string
 	for _, k := range topology.Kinds() {
 		if counts[k] > 0 {
-			rows = append(rows, []string{k.String(), fmt.Sprint(counts[k])})
+			rows = append(rows, []string{k.String(), strconv.Itoa(counts[k])})
 		}
 	}
 	links := 0
 	for n := range s.Nodes(topology.Port, topology.NIC, topology.LAG) {
 		links += len(n.Out(topology.Link))
 	}
-	rows = append(rows, []string{"link", fmt.Sprint(links)})
+	rows = append(rows, []string{"link", strconv.Itoa(links)})
 	printTable(w, []string{"kind", "number"}, rows)
 	fmt.Fprintf(w, "%d conflicts, %d gaps, as of %s\n", len(s.Conflicts()), len(gaps(s)), s.Time().Format(time.RFC3339))
 }

@@ -26,8 +26,8 @@ func TestLivePath(t *testing.T) { //nolint:paralleltest // a guest, a libvirtd a
 		t.Skip("this build has no live libvirt: it needs -tags libvirt_dlopen and cgo")
 	}
 	site := live.StartSite(t)
-	for _, version := range []string{"3", "2c"} {
-		t.Run("SNMPv"+version, func(t *testing.T) { //nolint:paralleltest // see above
+	for _, version := range []string{"3", "2c"} { //nolint:paralleltest // one after the other: see above
+		t.Run("SNMPv"+version, func(t *testing.T) {
 			l := liveRun{t: t, dir: t.TempDir()}
 			inventory := l.inventory(site, version)
 			out := l.run("collect", "--inventory", inventory)

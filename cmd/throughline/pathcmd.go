@@ -89,7 +89,7 @@ func (a *app) path(ctx context.Context, args []string, rail, on string) error {
 		v.Rails = append(v.Rails, a.railView(s, r))
 	}
 	return a.print(v, func(w io.Writer) error {
-		writeHead(w, s, node, a.when(s))
+		writeHead(w, s, node)
 		if len(rails) == 0 {
 			fmt.Fprintf(w, "\nno %s rail of %s is known: it has neither vNIC, disk nor uplink in the graph\n", rail, nodeTitle(node))
 		}
@@ -257,7 +257,7 @@ func properties(n topology.Node) []string {
 		}
 	}
 	add("", topology.AttrState)
-	switch n.Kind() { //nolint:exhaustive // the others have nothing more
+	switch n.Kind() {
 	case topology.VNIC:
 		add("mac", topology.AttrMAC)
 		add("", topology.AttrAddress)
@@ -292,7 +292,7 @@ func properties(n topology.Node) []string {
 	return ps
 }
 
-func writeHead(w io.Writer, s *topology.Snapshot, n topology.Node, now time.Time) {
+func writeHead(w io.Writer, s *topology.Snapshot, n topology.Node) {
 	fmt.Fprintf(w, "%s", printable(nodeTitle(n)))
 	if state := n.Text(topology.AttrState); state != "" {
 		fmt.Fprintf(w, ", %s", printable(state))
@@ -314,7 +314,7 @@ func (a *app) pathBetween(s *topology.Snapshot, from, to topology.Node) error {
 		v.Hops = append(v.Hops, a.hopView(s, h))
 	}
 	return a.print(v, func(w io.Writer) error {
-		writeHead(w, s, from, a.when(s))
+		writeHead(w, s, from)
 		fmt.Fprintf(w, "\nNetwork path from %s to %s", printable(v.From), printable(v.To))
 		switch {
 		case m.Gap != "":

@@ -17,7 +17,6 @@ type branch struct {
 	hop  hopView
 	next []*branch
 	gap  string // a path breaks off here, and why
-
 }
 
 func (b *branch) add(way wayView) {
@@ -76,10 +75,10 @@ func (r railView) summary() string {
 		}
 	}
 	var words []string
-	switch {
-	case sound == 0:
+	switch sound {
+	case 0:
 		words = append(words, "no complete path is known")
-	case sound == 1:
+	case 1:
 		words = append(words, "1 path, and there is no second")
 	default:
 		words = append(words, fmt.Sprintf("%d paths, %d independent", sound, r.Independent))

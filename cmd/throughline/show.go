@@ -155,7 +155,7 @@ func ownerName(n topology.Node) string {
 func valueText(n topology.Node, attr topology.Attr) string {
 	var texts []string
 	for _, v := range n.Values(attr) {
-		switch attr { //nolint:exhaustive // only these have units
+		switch attr {
 		case topology.AttrSpeedBits:
 			texts = append(texts, bits(v.Int()))
 		case topology.AttrMemoryBytes, topology.AttrCapacityBytes, topology.AttrAvailableBytes:
