@@ -88,7 +88,7 @@ func inStep(a, b *Snapshot) func(func(Node, Node) bool) {
 		as, bs := slices.Collect(a.Nodes()), slices.Collect(b.Nodes())
 		for len(as) > 0 || len(bs) > 0 {
 			var x, y Node
-			order := 0
+			var order int
 			switch {
 			case len(as) == 0:
 				order = 1
@@ -127,12 +127,12 @@ func diffNode(x, y Node) []Change {
 	for _, r := range relsOf(x, y) {
 		before, after := x.objects(r), y.objects(r)
 		for _, k := range before {
-			if !slices.Contains(after, k) {
+			if _, still := slices.BinarySearchFunc(after, k, Key.Compare); !still {
 				cs = append(cs, Change{Subject: key, Rel: r, Object: k})
 			}
 		}
 		for _, k := range after {
-			if !slices.Contains(before, k) {
+			if _, was := slices.BinarySearchFunc(before, k, Key.Compare); !was {
 				cs = append(cs, Change{Subject: key, Rel: r, Object: k, Add: true})
 			}
 		}

@@ -54,15 +54,26 @@ func (n Node) Int(a Attr) (int64, bool) {
 
 // Values lists the distinct values of an attribute, the believed one first.
 func (n Node) Values(a Attr) []Value {
-	var vs []Value
 	if n.s == nil {
 		return nil
 	}
+	var vs []Value
+	var seen map[Value]bool // an uplink has learned thousands of addresses
 	for _, f := range n.s.row(n.n).facts {
-		if f.attr == a {
-			if v := n.s.value(f); !slices.Contains(vs, v) {
-				vs = append(vs, v)
+		if f.attr != a {
+			continue
+		}
+		v := n.s.value(f)
+		if seen[v] || seen == nil && slices.Contains(vs, v) {
+			continue
+		}
+		if vs = append(vs, v); len(vs) == 16 {
+			seen = make(map[Value]bool, 64)
+			for _, w := range vs {
+				seen[w] = true
 			}
+		} else if seen != nil {
+			seen[v] = true
 		}
 	}
 	return vs

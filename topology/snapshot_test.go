@@ -398,3 +398,28 @@ func TestSnapshot_readersWhileApplying(t *testing.T) {
 		t.Errorf("after 40 moves: revision %d of %s", next.Revision(), next.Time())
 	}
 }
+
+// TestValues_ofAnUplink gives one port many values by two readings that mostly agree.
+func TestValues_ofAnUplink(t *testing.T) {
+	t.Parallel()
+	port := topology.Key{Kind: topology.Port, ID: "leaf1/uplink"}
+	d := topology.Delta{Time: storetest.Start()}
+	o := newOracle()
+	for i, table := range []string{"dot1qTpFdbTable", "dot1dTpFdbTable"} {
+		r := topology.Reading{ReadingKey: topology.ReadingKey{Device: "leaf1", Source: topology.SourceSNMP, Table: table}, Time: d.Time}
+		d.Renew = append(d.Renew, r)
+		for mac := range topology.MAC(100) {
+			entry := topology.FDBEntry{VID: 120, MAC: 0x00005e005300 + mac + topology.MAC(10*i), Status: topology.FDBLearned}
+			f := topology.Attribute(port, topology.AttrLearned, topology.FDBValue(entry))
+			f.Reading = r.ReadingKey
+			d.Add = append(d.Add, f)
+		}
+	}
+	s := mustApply(t, topology.Empty(), d)
+	o.apply(d)
+	o.check(t, s)
+	n, _ := s.Node(port)
+	if got := len(n.Values(topology.AttrLearned)); got != 110 {
+		t.Errorf("the port has %d values, want 110", got)
+	}
+}
