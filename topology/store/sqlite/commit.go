@@ -49,9 +49,10 @@ func (s *Store) Commit(ctx context.Context, parent topology.Revision, d topology
 	return next.Revision(), nil
 }
 
-// transact runs a write transaction: all of it is durable when it returns nil, else nothing of it happened. Should COMMIT itself fail, what the
-// disk has is not known (an fsync that failed once may not be asked again), and nothing more is written until the store is opened anew.
-func (s *Store) transact(ctx context.Context, write func(*writer) error) (err error) {
+// transact runs a write transaction: all of it is durable when it returns nil, else nothing of it happened. Should COMMIT fail for another reason
+// than a full disk, what the disk has is not known (an fsync that failed once may not be asked again), and nothing more is written until
+// the store is opened anew.
+func (s *Store) transact(ctx context.Context, write func(*writer) error) error {
 	if s.failed != nil {
 		return fmt.Errorf("it must be opened anew, since a commit failed: %w", s.failed)
 	}
@@ -59,7 +60,7 @@ func (s *Store) transact(ctx context.Context, write func(*writer) error) (err er
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
+	defer conn.Close() //nolint:errcheck // it goes back to the pool
 	// Single statements are short and run to their end; the writer asks between them whether ctx ended.
 	whole := context.WithoutCancel(ctx)
 	if _, err := conn.ExecContext(whole, "BEGIN IMMEDIATE"); err != nil {
@@ -75,7 +76,9 @@ func (s *Store) transact(ctx context.Context, write func(*writer) error) (err er
 		if _, err = conn.ExecContext(whole, "COMMIT"); err == nil {
 			return nil
 		}
-		s.failed = err
+		if primaryCode(err) != codeFull {
+			s.failed = err
+		}
 	}
 	if _, rollback := conn.ExecContext(whole, "ROLLBACK"); rollback != nil && !strings.Contains(rollback.Error(), "no transaction is active") {
 		s.failed = cmp.Or(s.failed, rollback)

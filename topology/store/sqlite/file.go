@@ -153,13 +153,18 @@ const (
 	codeNotADB   = 26
 )
 
-// explain puts what an SQLite error means for an operator before it.
-func explain(err error) error {
+// primaryCode gives SQLite's result code without its extension, 0 for other errors.
+func primaryCode(err error) int {
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
-		return err
+		return 0
 	}
-	switch e.Code() & 0xff {
+	return e.Code() & 0xff
+}
+
+// explain puts what an SQLite error means for an operator before it.
+func explain(err error) error {
+	switch primaryCode(err) {
 	case codeBusy:
 		return fmt.Errorf("another program holds it for longer than %d s: %w", busyMillis/1000, err)
 	case codeReadOnly:

@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"time"
+	"weak"
 
 	"github.com/throughline-dc/throughline/topology"
 	"github.com/throughline-dc/throughline/topology/store"
@@ -85,7 +86,7 @@ func (s *Store) refresh(ctx context.Context) error {
 // recall reads a revision of the past.
 func (s *Store) recall(ctx context.Context, rev topology.Revision) (*topology.Snapshot, error) {
 	s.mu.Lock()
-	known := s.recalled
+	known := s.recalled.Value()
 	s.mu.Unlock()
 	err := s.view(ctx, func(v *view) error {
 		target, err := v.revision(ctx, rev)
@@ -108,7 +109,7 @@ func (s *Store) recall(ctx context.Context, rev topology.Revision) (*topology.Sn
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.recalled = known
+	s.recalled = weak.Make(known)
 	return known, nil
 }
 

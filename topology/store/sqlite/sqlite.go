@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+	"weak"
 
 	_ "modernc.org/sqlite" // the driver
 
@@ -49,7 +50,7 @@ type Store struct {
 
 	mu       sync.Mutex // guards the two below
 	newest   state
-	recalled *topology.Snapshot // the revision of the past that was last asked for
+	recalled weak.Pointer[topology.Snapshot] // the revision of the past that was last asked for, while somebody uses it
 
 	watchers store.Broadcast
 }
