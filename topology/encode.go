@@ -119,7 +119,7 @@ type changeSetJSON struct {
 
 // MarshalJSON gives the change-set as data.
 func (cs ChangeSet) MarshalJSON() ([]byte, error) {
-	j := changeSetJSON{cs.Revision, cs.Changes}
+	j := changeSetJSON(cs)
 	if j.Changes == nil {
 		j.Changes = []Change{}
 	}
@@ -218,9 +218,9 @@ func (l *listWriter) item(v any) {
 		return
 	}
 	if l.begun {
-		l.b.WriteByte(',') //nolint:errcheck // bufio keeps the error for Flush
+		l.b.WriteByte(',') // bufio keeps the error for Flush
 	}
 	l.begun = true
-	l.b.WriteByte('\n') //nolint:errcheck // bufio keeps the error for Flush
+	l.b.WriteByte('\n') // bufio keeps the error for Flush
 	_, l.err = l.b.Write(text)
 }

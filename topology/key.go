@@ -27,13 +27,14 @@ func PartKey(kind Kind, owner Key, parts ...string) Key {
 	if device, name, nested := strings.Cut(id, "/"); nested {
 		id = device + "/" + EscapeID(name)
 	}
-	for i, p := range parts {
-		if i < len(parts)-1 {
-			p = EscapeID(p)
+	segments := append([]string{id}, parts...)
+	for i := 1; i < len(segments); i++ {
+		if i < len(segments)-1 {
+			segments[i] = EscapeID(segments[i])
 		}
-		id += "/" + Text([]byte(p))
+		segments[i] = Text([]byte(segments[i]))
 	}
-	return Key{kind, id}
+	return Key{kind, strings.Join(segments, "/")}
 }
 
 // Local gives the inventory handle of a local key and the rest after it, which is empty for the device itself.

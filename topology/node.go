@@ -15,11 +15,16 @@ type Node struct {
 	n uint32
 }
 
-// Key names the node across snapshots.
-func (n Node) Key() Key { return n.s.key(n.n) }
+// Key names the node across snapshots; no node has the zero Key.
+func (n Node) Key() Key {
+	if n.s == nil {
+		return Key{}
+	}
+	return n.s.key(n.n)
+}
 
 // Kind tells what it is.
-func (n Node) Kind() Kind { return n.s.key(n.n).Kind }
+func (n Node) Kind() Kind { return n.Key().Kind }
 
 // Snapshot gives the snapshot the node is in.
 func (n Node) Snapshot() *Snapshot { return n.s }
@@ -87,7 +92,7 @@ func (n Node) Name() string {
 		}
 	}
 	id := n.Key().ID
-	switch n.Kind() { //nolint:exhaustive // only these are parts of a device (docs/model.md)
+	switch n.Kind() { // the parts of a device (docs/model.md)
 	case Port, NIC, LAG, VirtualSwitch, Network, PortGroup, VLAN, StoragePool, Volume:
 		if owner, name, ok := strings.Cut(id, "/"); ok && !networkVolume(owner) {
 			return name
@@ -105,6 +110,9 @@ func networkVolume(owner string) bool {
 // Facts lists what every source says of the node: its attributes by precedence, then the relations it is the subject of.
 func (n Node) Facts() iter.Seq[Fact] {
 	return func(yield func(Fact) bool) {
+		if n.s == nil {
+			return
+		}
 		r := n.s.row(n.n)
 		for _, f := range r.facts {
 			if !yield(Fact{

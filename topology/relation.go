@@ -48,17 +48,23 @@ type RelationSpec struct {
 	Mutual   bool   // has no direction: stored once, from the lesser key to the greater
 }
 
-var devices = []Kind{Host, Switch, Router, Firewall, FCSwitch, Array, Server, BMC} //nolint:gochecknoglobals // read-only table
-var interfaces = []Kind{Port, NIC, LAG}                                            //nolint:gochecknoglobals // read-only table
+var (
+	devices    = []Kind{Host, Switch, Router, Firewall, FCSwitch, Array, Server, BMC} //nolint:gochecknoglobals // read-only table
+	interfaces = []Kind{Port, NIC, LAG}                                               //nolint:gochecknoglobals // read-only table
+)
 
 var relations = [relEnd]RelationSpec{ //nolint:gochecknoglobals // read-only table
 	Contains: {Name: "Contains"},
 	RunsOn:   {Name: "RunsOn", From: []Kind{VM}, To: []Kind{Host}, Single: true},
-	AttachedTo: {Name: "AttachedTo", From: []Kind{VNIC}, Single: true,
-		To: []Kind{VirtualSwitch, Network, PortGroup, Port, NIC, LAG}},
-	SupportedBy: {Name: "SupportedBy",
+	AttachedTo: {
+		Name: "AttachedTo", From: []Kind{VNIC}, Single: true,
+		To: []Kind{VirtualSwitch, Network, PortGroup, Port, NIC, LAG},
+	},
+	SupportedBy: {
+		Name: "SupportedBy",
 		From: []Kind{Port, NIC, LAG, VirtualSwitch, Network, PortGroup, VLAN, Host, StoragePool},
-		To:   []Kind{Port, NIC, LAG, VirtualSwitch, Network, VLAN, Server, Volume, LogicalUnit, TargetPort}},
+		To:   []Kind{Port, NIC, LAG, VirtualSwitch, Network, VLAN, Server, Volume, LogicalUnit, TargetPort},
+	},
 	Link:         {Name: "Link", From: interfaces, To: interfaces, Mutual: true},
 	HasNeighbor:  {Name: "HasNeighbor", From: interfaces, To: []Kind{Neighbor}},
 	IdentifiedAs: {Name: "IdentifiedAs", From: []Kind{Neighbor}, To: append(slices.Clone(interfaces), devices...), Single: true},
@@ -67,8 +73,10 @@ var relations = [relEnd]RelationSpec{ //nolint:gochecknoglobals // read-only tab
 	RoutesVia:    {Name: "RoutesVia", From: []Kind{Route}, To: interfaces},
 	PeerLAG:      {Name: "PeerLAG", From: []Kind{LAG}, To: []Kind{LAG}, Mutual: true},
 	InDomain:     {Name: "InDomain", From: []Kind{VLAN, Port, NIC, LAG, VNIC, VirtualSwitch}, To: []Kind{BroadcastDomain}},
-	StoredOn: {Name: "StoredOn", From: []Kind{VDisk, Volume, StoragePool},
-		To: []Kind{Volume, LogicalUnit, StoragePool, TargetPort}},
+	StoredOn: {
+		Name: "StoredOn", From: []Kind{VDisk, Volume, StoragePool},
+		To: []Kind{Volume, LogicalUnit, StoragePool, TargetPort},
+	},
 	LoggedIn:      {Name: "LoggedIn", From: []Kind{InitiatorPort, TargetPort}, To: []Kind{FCPort}, Single: true},
 	Nexus:         {Name: "Nexus", From: []Kind{InitiatorPort}, To: []Kind{TargetPort}},
 	Exports:       {Name: "Exports", From: []Kind{TargetPort}, To: []Kind{LogicalUnit}},
@@ -78,8 +86,10 @@ var relations = [relEnd]RelationSpec{ //nolint:gochecknoglobals // read-only tab
 	MapsUnit:      {Name: "MapsUnit", From: []Kind{Mapping}, To: []Kind{LogicalUnit}, Single: true},
 	MountedIn:     {Name: "MountedIn", From: devices, To: []Kind{Rack}, Single: true},
 	Manages:       {Name: "Manages", From: []Kind{BMC}, To: []Kind{Server}, Single: true},
-	AppliesTo: {Name: "AppliesTo", From: []Kind{Filter, FilterText},
-		To: append(append(slices.Clone(interfaces), devices...), VNIC, VLAN, VirtualSwitch)},
+	AppliesTo: {
+		Name: "AppliesTo", From: []Kind{Filter, FilterText},
+		To: append(append(slices.Clone(interfaces), devices...), VNIC, VLAN, VirtualSwitch),
+	},
 }
 
 // String gives the relation's name, which Neo4j and queries use as well.

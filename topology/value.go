@@ -144,8 +144,9 @@ func (v Value) String() string {
 		return WWN(v.num).String()
 	case TypeFDB:
 		return v.FDB().String()
+	default:
+		return v.str
 	}
-	return v.str
 }
 
 // Compare orders values of one type: numbers by size, others by text.
@@ -215,9 +216,10 @@ func (v Value) canonical() bool {
 	switch v.typ {
 	case TypeText, TypeInt:
 		return true
+	default:
+		back, err := ParseValue(v.typ, v.String())
+		return err == nil && back == v
 	}
-	back, err := ParseValue(v.typ, v.String())
-	return err == nil && back == v
 }
 
 // FDBStatus tells how a bridge came to an entry (dot1qTpFdbStatus, RFC 4363).

@@ -11,93 +11,104 @@ import (
 // forwarding concludes links from where bridges learned addresses, for interfaces that no neighbour protocol speaks of. Two bridges are joined
 // where each learned the other and nobody stands between; another device is behind the one port that is not on the way to a bridge.
 func (c *conclusions) forwarding() {
-	seenBy := c.bridgesBehind()
-	between := c.bridgeLinks(seenBy)
-	devices := c.devicesBehind()
+	bridges := c.bridgesBehind()
+	c.bridgeLinks(bridges)
+	uplinks, devices := c.uplinks(bridges), c.devicesBehind()
 	for mac, sightings := range c.learned {
-		c.attach(mac, sightings, between, devices)
+		c.attach(mac, sightings, uplinks, devices)
 	}
 	c.settle()
 }
 
-// bridgesBehind gives for each port the bridges that were learned through it.
-func (c *conclusions) bridgesBehind() map[topology.Key]map[topology.Key]topology.ReadingKey {
-	behind := map[topology.Key]map[topology.Key]topology.ReadingKey{}
-	note := func(mac topology.MAC, bridge topology.Node) {
-		for _, s := range c.learned[mac] {
-			if owner, ok := c.owner[s.port.Key()]; !ok || owner == bridge {
-				continue
-			}
-			m := behind[s.port.Key()]
-			if m == nil {
-				m = map[topology.Key]topology.ReadingKey{}
-				behind[s.port.Key()] = m
-			}
-			if old, ok := m[bridge.Key()]; !ok || s.reading.Compare(old) < 0 {
-				m[bridge.Key()] = s.reading
-			}
-		}
+// behind gives for each port the bridges that were learned through it, and by which reading.
+type behind map[topology.Key]map[topology.Key]topology.ReadingKey
+
+func (b behind) note(s sighting, bridge topology.Key) {
+	m := b[s.port.Key()]
+	if m == nil {
+		m = map[topology.Key]topology.ReadingKey{}
+		b[s.port.Key()] = m
 	}
+	if old, ok := m[bridge]; !ok || s.reading.Compare(old) < 0 {
+		m[bridge] = s.reading
+	}
+}
+
+func (c *conclusions) bridgesBehind() behind {
+	b := behind{}
 	for _, d := range c.devices {
 		if !c.isBridge[d.Key()] {
 			continue
 		}
-		if v, ok := d.Value(topology.AttrBridgeMAC); ok {
-			note(v.MAC(), d)
-		}
-		for _, p := range c.parts[d.Key()] {
-			if v, ok := p.Value(topology.AttrMAC); ok {
-				note(v.MAC(), d)
-			}
-		}
-	}
-	return behind
-}
-
-// bridgeLinks concludes the links between bridges and reports which ports lead to one.
-func (c *conclusions) bridgeLinks(behind map[topology.Key]map[topology.Key]topology.ReadingKey) map[topology.Key]bool {
-	uplink := map[topology.Key]bool{}
-	for port := range behind {
-		uplink[port] = true
-	}
-	for port, ls := range c.links {
-		for _, l := range ls {
-			peer, ok := c.s.Node(l.peer)
-			if owner := c.owner[peer.Key()]; ok && !owner.IsZero() && c.isBridge[owner.Key()] {
-				uplink[port] = true
-				for _, u := range c.upper[port] {
-					uplink[u.Key()] = true
+		for _, mac := range c.addressesOf(d) {
+			for _, s := range c.learned[mac] {
+				if owner, ok := c.owner[s.port.Key()]; ok && owner != d {
+					b.note(s, d.Key())
 				}
 			}
 		}
 	}
+	return b
+}
+
+// addressesOf lists the hardware addresses of a device and its interfaces.
+func (c *conclusions) addressesOf(d topology.Node) []topology.MAC {
+	var macs []topology.MAC
+	if v, ok := d.Value(topology.AttrBridgeMAC); ok {
+		macs = append(macs, v.MAC())
+	}
+	for _, p := range c.parts[d.Key()] {
+		if v, ok := p.Value(topology.AttrMAC); ok {
+			macs = append(macs, v.MAC())
+		}
+	}
+	return macs
+}
+
+// bridgeLinks concludes the links between bridges: pairs of ports through which each learned the other.
+func (c *conclusions) bridgeLinks(b behind) {
 	byBridge := map[topology.Key][]topology.Key{} // ports of a bridge that lead to another
-	for p := range behind {
+	for p := range b {
 		owner := c.owner[p].Key()
 		byBridge[owner] = append(byBridge[owner], p)
 	}
-	for p, bridges := range behind {
-		if c.taken(p) {
-			continue
-		}
-		a := c.owner[p].Key()
-		for b, reading := range bridges {
-			if a.Compare(b) > 0 {
+	for p, bridges := range b {
+		here := c.owner[p].Key()
+		for there, reading := range bridges {
+			if here.Compare(there) > 0 || c.taken(p) {
 				continue // each pair once
 			}
-			for _, q := range byBridge[b] {
-				back, ok := behind[q][a]
-				if !ok || c.taken(q) || c.between(p, q) {
-					continue
+			for _, q := range byBridge[there] {
+				if back, ok := b[q][here]; ok && !c.taken(q) && !c.between(p, q) {
+					c.later(p, q, topology.ConfidenceFDB, slices.MinFunc([]topology.ReadingKey{reading, back}, topology.ReadingKey.Compare))
 				}
-				if back.Compare(reading) < 0 {
-					reading = back
-				}
-				c.later(p, q, topology.ConfidenceFDB, reading)
 			}
 		}
 	}
+}
+
+// uplinks tells which ports lead to a bridge, by a link or by what they learned.
+func (c *conclusions) uplinks(b behind) map[topology.Key]bool {
+	uplink := map[topology.Key]bool{}
+	for port := range b {
+		uplink[port] = true
+	}
+	for port, ls := range c.links {
+		if !slices.ContainsFunc(ls, func(l claim) bool { return c.ofBridge(l.peer) }) {
+			continue
+		}
+		uplink[port] = true
+		for _, u := range c.upper[port] {
+			uplink[u.Key()] = true
+		}
+	}
 	return uplink
+}
+
+// ofBridge reports whether an interface is one of a bridge.
+func (c *conclusions) ofBridge(iface topology.Key) bool {
+	owner, ok := c.owner[iface]
+	return ok && c.isBridge[owner.Key()]
 }
 
 // taken reports whether an interface, or a member of it, has a link already or hears a neighbour: then addresses prove nothing more.
@@ -202,25 +213,11 @@ func (c *conclusions) attachable(mac topology.MAC) (topology.Node, bool) {
 // resolution concludes links from neighbour caches (ARP, RFC 826; RFC 4861) alone: two interfaces with cables, each the only known device that the
 // other resolved, and neither known to any bridge, which would stand between.
 func (c *conclusions) resolution() {
-	type answer struct {
-		peer    topology.Node
-		reading topology.ReadingKey
-	}
 	met := map[topology.Key][]answer{}
 	for _, d := range c.devices {
 		for _, p := range c.parts[d.Key()] {
-			if !physical(p) || c.linked(p) || c.bridged(p) {
-				continue
-			}
-			for f := range p.Facts() {
-				if f.Attr != topology.AttrARP {
-					continue
-				}
-				peer, ok := c.resolved(f.Value.String())
-				if !ok || c.owner[peer.Key()] == d || slices.ContainsFunc(met[p.Key()], func(a answer) bool { return a.peer == peer }) {
-					continue
-				}
-				met[p.Key()] = append(met[p.Key()], answer{peer, f.Reading})
+			if c.free(p) {
+				met[p.Key()] = c.answers(d, p)
 			}
 		}
 	}
@@ -230,12 +227,34 @@ func (c *conclusions) resolution() {
 		}
 		peer := answers[0].peer
 		back := met[peer.Key()]
-		if !physical(peer) || c.linked(peer) || c.bridged(peer) || len(back) > 1 || len(back) == 1 && back[0].peer.Key() != key {
-			continue
+		if c.free(peer) && (len(back) == 0 || len(back) == 1 && back[0].peer.Key() == key) {
+			c.later(key, peer.Key(), topology.ConfidenceARP, answers[0].reading)
 		}
-		c.later(key, peer.Key(), topology.ConfidenceARP, answers[0].reading)
 	}
 	c.settle()
+}
+
+// answer is an interface of another device that an interface resolved, and the reading that says so.
+type answer struct {
+	peer    topology.Node
+	reading topology.ReadingKey
+}
+
+// free reports whether an interface has a cable, no link yet, and an address that no bridge learned.
+func (c *conclusions) free(p topology.Node) bool { return physical(p) && !c.linked(p) && !c.bridged(p) }
+
+func (c *conclusions) answers(d, p topology.Node) []answer {
+	var found []answer
+	for f := range p.Facts() {
+		if f.Attr != topology.AttrARP {
+			continue
+		}
+		peer, ok := c.resolved(f.Value.String())
+		if ok && c.owner[peer.Key()] != d && !slices.ContainsFunc(found, func(a answer) bool { return a.peer == peer }) {
+			found = append(found, answer{peer, f.Reading})
+		}
+	}
+	return found
 }
 
 // resolved gives the interface that has both the address and the MAC of a cache entry "IP MAC".

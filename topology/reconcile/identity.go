@@ -183,28 +183,10 @@ func (ids *identities) devices(known []*profile, seen map[string]*profile) {
 		if old != nil && cloned(taken[old.key.ID], p) {
 			old = nil
 		}
-		switch {
-		case old == nil:
+		if old == nil {
 			p.key = ids.newKey(p, handle, used, taken)
-		case len(old.ids) == 0 && len(p.ids) > 0:
-			// It was known by its handle alone; now that it says who it is, it goes by that.
-			if slices.Index(kindOrder, old.kind) < slices.Index(kindOrder, p.kind) || p.kind == 0 {
-				p.kind = old.kind
-			}
-			p.key = ids.newKey(p, handle, used, taken)
-			ids.renamed[old.key] = p.key
-			ids.moved[old.key.ID] = p.key.ID
-			maps.Copy(old.ids, p.ids)
-			old.kind = p.kind
-		default:
-			p.key = old.key
-			if p.kind != 0 && slices.Index(kindOrder, p.kind) < slices.Index(kindOrder, old.kind) {
-				p.key.Kind = p.kind
-				ids.renamed[old.key] = p.key
-				old.kind = p.kind
-			} else {
-				p.key.Kind = old.kind
-			}
+		} else {
+			ids.recognise(p, old, func() topology.Key { return ids.newKey(p, handle, used, taken) })
 		}
 		taken[p.key.ID] = append(taken[p.key.ID], p)
 		used[p.key.ID] = true
@@ -219,6 +201,24 @@ func (ids *identities) devices(known []*profile, seen map[string]*profile) {
 		}
 		ids.device[handle] = key
 	}
+}
+
+// recognise gives a profile the key of the device that it is, and renames the device where it now says more of itself: who it is, where it was known
+// by its handle alone, or that it is of a more telling kind.
+func (ids *identities) recognise(p, old *profile, newKey func() topology.Key) {
+	if p.kind == 0 || slices.Index(kindOrder, old.kind) < slices.Index(kindOrder, p.kind) {
+		p.kind = old.kind
+	}
+	p.key = topology.Key{Kind: p.kind, ID: old.key.ID}
+	if len(old.ids) == 0 && len(p.ids) > 0 {
+		p.key = newKey()
+		ids.moved[old.key.ID] = p.key.ID
+		maps.Copy(old.ids, p.ids)
+	}
+	if p.key != old.key {
+		ids.renamed[old.key] = p.key
+	}
+	old.kind = p.kind
 }
 
 // register finds known devices by identifier and by handle.
@@ -409,7 +409,7 @@ func (ids identities) current(k topology.Key) topology.Key {
 
 // partKind tells the kinds whose IDs begin with that of the device that they are part of.
 func partKind(k topology.Kind) bool {
-	switch k { //nolint:exhaustive // all others are named by their device
+	switch k {
 	case topology.VM, topology.VNIC, topology.VDisk, topology.Rack, topology.Subnet, topology.InitiatorPort, topology.TargetPort, topology.LogicalUnit:
 		return false
 	}
