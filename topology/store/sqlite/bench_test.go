@@ -43,7 +43,7 @@ func estate(b *testing.B) (s *sqlite.Store, path string) {
 func BenchmarkCommit_estate(b *testing.B) {
 	d := storetest.Estate(benchNodes(b), storetest.Start())
 	for name, open := range map[string]func() (store.Store, error){
-		"memory": func() (store.Store, error) { return memory.New(), nil },
+		"memory": func() (store.Store, error) { return memory.New(), nil }, //nolint:unparam // as the other
 		"sqlite": func() (store.Store, error) {
 			return sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "throughline.db"), sqlite.Options{})
 		},
