@@ -69,8 +69,8 @@ func (f *fabric) from(device Node) []exit {
 	if xs, ok := f.exits[device.Key()]; ok {
 		return xs
 	}
-	var xs []exit
 	ports := device.Out(Contains)
+	xs := make([]exit, 0, len(ports))
 	told := slices.ContainsFunc(ports, func(e Edge) bool { return e.To.Kind().Interface() && hasVLANs(e.To) })
 	for _, e := range ports {
 		p := e.To
@@ -173,7 +173,7 @@ type arrival struct {
 
 type way struct {
 	from *arrival // nil: the search began here
-	exit exit
+	exit *exit
 }
 
 // goal is a gateway and one way into its device.
@@ -194,8 +194,9 @@ func (f *fabric) search(device, port Node, tagged bool, g grade) *search {
 		frontier := s.next
 		s.next = nil
 		for _, a := range frontier {
-			for _, x := range f.from(a.device) {
-				if x.device != f.left {
+			exits := f.from(a.device)
+			for i := range exits {
+				if x := &exits[i]; x.device != f.left {
 					s.arrive(way{a, x}, x.device, x.far.Node, x.far.Tagged, max(a.grade, x.grade), level)
 				}
 			}
@@ -270,7 +271,7 @@ func (s *search) list(yield func([]Hop)) (more int) {
 			yield(g.hops(nil))
 		} else {
 			all = min(all+g.way.from.count(), tooMany)
-			g.way.from.each([]exit{g.way.exit}, func(xs []exit) bool {
+			g.way.from.each([]*exit{g.way.exit}, func(xs []*exit) bool {
 				if listed < maxPaths {
 					listed++
 					yield(g.hops(xs))
@@ -299,7 +300,7 @@ func (a *arrival) count() int {
 }
 
 // each gives every way to the arrival as its exits in reverse, until visit says no.
-func (a *arrival) each(tail []exit, visit func([]exit) bool) bool {
+func (a *arrival) each(tail []*exit, visit func([]*exit) bool) bool {
 	if len(a.ways) == 0 {
 		return visit(tail)
 	}
@@ -311,7 +312,7 @@ func (a *arrival) each(tail []exit, visit func([]exit) bool) bool {
 	return true
 }
 
-func (g goal) hops(reversed []exit) []Hop {
+func (g goal) hops(reversed []*exit) []Hop {
 	var hops []Hop
 	for i := len(reversed) - 1; i >= 0; i-- {
 		hops = append(hops, reversed[i].near, reversed[i].far)
