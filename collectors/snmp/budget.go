@@ -2,7 +2,6 @@ package snmp
 
 import (
 	"context"
-	"math"
 	"sync"
 	"time"
 )
@@ -78,6 +77,7 @@ type budget struct {
 	queue     []*ticket // walks that wait for a slot, in the order of their coming
 	limit     float64   // learned slots; the fraction is progress towards the next one
 	size      float64   // learned values of one request
+	ceiling   float64   // the device refused this many values, or one more than the profile allows
 	loweredAt time.Time // last halving: requests sent before it say nothing new
 	clock     estimator
 }
@@ -88,7 +88,7 @@ type ticket struct {
 }
 
 func newBudget(p Profile) *budget {
-	return &budget{profile: p, limit: float64(p.InFlight), size: float64(p.Repetitions)}
+	return &budget{profile: p, limit: float64(p.InFlight), size: float64(p.Repetitions), ceiling: float64(p.MaxRepetitions + 1)}
 }
 
 // enqueue asks for a slot. The ticket must be given to release once granted, or to withdraw.
@@ -177,22 +177,30 @@ func (b *budget) timeout(attempt int) time.Duration {
 	if attempt > 0 && attempt >= b.profile.Retries {
 		return b.profile.Timeout
 	}
-	return min(b.profile.Timeout, b.clock.timeout(b.profile.Timeout)<<min(attempt, 8))
+	return min(b.profile.Timeout, b.clock.timeout(b.profile.Timeout, b.inFlight)<<min(attempt, 8))
 }
 
-// answered learns from an answer: asked and got are values, took is its time. Retried requests teach no time, since it is
+// load is how many requests are in flight.
+func (b *budget) load() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.inFlight
+}
+
+// answered learns from an answer: asked and got are values, took is its time, and load is how many requests were in flight
+// when it was sent. Retried requests teach no time, since it is
 // unknown which of them was answered (Karn's rule).
-func (b *budget) answered(asked, got int, took time.Duration, retried bool) {
+func (b *budget) answered(asked, got int, took time.Duration, load int, retried bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !retried {
-		b.clock.observe(took)
+		b.clock.observe(took, load)
 	}
 	if b.profile.Fixed || retried {
 		return
 	}
 	if asked >= int(b.size) && got >= asked {
-		b.size = min(float64(b.profile.MaxRepetitions), b.size+2)
+		b.size = min(b.ceiling-1, b.size+2)
 	}
 	// One more slot for each full round of answers, as long as the device does not slow down under what it has.
 	if b.inFlight >= int(b.limit) && !b.clock.congested() {
@@ -221,44 +229,56 @@ func (b *budget) unanswered(sentAt time.Time, attempt int) {
 	b.limit = max(1, b.limit/2)
 }
 
-// tooBig learns that an answer for so many values was refused: requests get half as large.
+// tooBig learns that an answer for so many values was refused: requests get half as large, and never that large again. This
+// holds for a fixed profile, too.
 func (b *budget) tooBig(asked int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.profile.Fixed && float64(asked) <= b.size {
-		b.size = max(1, float64(asked/2))
+	if asked < 2 || float64(asked) > b.size {
+		return // one value cannot be halved; and what was asked before the last halving says nothing new
 	}
+	b.ceiling = min(b.ceiling, float64(asked))
+	b.size = float64(asked / 2)
 }
 
 // estimator follows the answering time (RFC 6298, with a larger floor: an answer that is late by the jitter of a busy
-// control plane must not be asked for twice).
+// control plane must not be asked for twice). Many devices work on one request after the other, so it also follows the
+// time for each request in the queue: that one grows with the load before the first slow answer shows it.
 type estimator struct {
 	smoothed, deviation, best time.Duration
+	each                      time.Duration // answering time by requests in flight
 }
 
-func (e *estimator) observe(took time.Duration) {
+func (e *estimator) observe(took time.Duration, load int) {
+	each := took / time.Duration(max(1, load))
 	if e.smoothed == 0 {
-		e.smoothed, e.deviation, e.best = took, took/2, took
+		e.smoothed, e.deviation, e.best, e.each = took, took/2, took, each
 		return
 	}
 	off := (took - e.smoothed).Abs()
 	e.deviation += (off - e.deviation) / 4
 	e.smoothed += (took - e.smoothed) / 8
+	if each > e.each {
+		e.each += (each - e.each) / 2 // requests that grow make each answer slower than the last
+	} else {
+		e.each -= (e.each - each) / 16
+	}
 	e.best = min(e.best, took)
 }
 
-// timeout is the longest credible answering time, or longest where nothing is known.
-func (e *estimator) timeout(longest time.Duration) time.Duration {
+// timeout is the longest credible answering time with so many requests in flight, or longest where nothing is known.
+func (e *estimator) timeout(longest time.Duration, load int) time.Duration {
 	const floor = 150 * time.Millisecond
 	if e.smoothed == 0 {
 		return longest
 	}
-	return min(longest, e.smoothed+max(4*e.deviation, floor))
+	expected := max(e.smoothed, e.each*time.Duration(load))
+	return min(longest, expected+max(4*e.deviation, floor))
 }
 
 // congested reports whether answers take far longer than the best one did: requests queue in the device, so more of them
 // at once would gain nothing.
 func (e *estimator) congested() bool {
 	const queueing, slack = 3, 30 * time.Millisecond
-	return e.smoothed > queueing*e.best+slack && e.best < math.MaxInt64/queueing
+	return e.smoothed > queueing*e.best+slack
 }

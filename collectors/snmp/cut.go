@@ -50,7 +50,10 @@ func (p *plan) cutCounted(size int) bool {
 	}
 	// The left part keeps what its request in flight brings, and half of the whole requests that follow.
 	all, _ := p.counted(widest)
-	keep := widest.asked + (len(rest)+size-1)/size/2*size
+	if fits := widest.column.fits; fits > 0 {
+		size = min(size, fits)
+	}
+	keep := min(widest.asked, size) + (len(rest)+size-1)/size/2*size
 	widest.split(widest.column.root.Join(all[keep-1]))
 	return true
 }

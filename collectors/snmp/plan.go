@@ -36,6 +36,7 @@ type column struct {
 	root  snmprec.OID
 	spans []*span // in order; together they cover the column
 	rows  int
+	fits  int           // values of this column that a datagram held when it held fewer than were asked for; 0: unknown
 	keys  []snmprec.OID // indexes of all rows, once complete
 }
 
@@ -159,11 +160,22 @@ func (p *plan) next(size int) (query, bool) {
 			q.spans = append(q.spans, c.span)
 		}
 	}
+	q.repetitions = p.fill(q, size)
 	p.tries++
 	for _, s := range q.spans {
 		s.state, s.asked = spanAsked, q.repetitions
 	}
 	return q, true
+}
+
+// fill raises the repetitions of a query to what its size allows, unless it is known that there is no more to come.
+func (p *plan) fill(q query, size int) int {
+	for _, s := range q.spans {
+		if _, known := p.counted(s); known || s.limit > 0 {
+			return q.repetitions
+		}
+	}
+	return max(q.repetitions, size/len(q.spans))
 }
 
 func boolOrder(a, b bool) int {
@@ -225,6 +237,9 @@ func (p *plan) deliver(q query, varbinds []snmprec.Varbind) {
 	if len(q.spans) == 0 {
 		p.sight(q, varbinds)
 		return
+	}
+	if n := len(varbinds); len(q.spans) == 1 && n > 0 && n < q.repetitions && varbinds[n-1].Value.Kind() != snmprec.EndOfMIBView {
+		q.spans[0].column.fits = max(q.spans[0].column.fits, n)
 	}
 	for i, s := range q.spans {
 		s.asked = 0

@@ -194,7 +194,7 @@ func (s *Session) attempts(ctx context.Context, c *client, a ask, retries int, c
 		if err := s.budget.pace(ctx, a.values()); err != nil {
 			return reply{}, err
 		}
-		timeout := s.budget.timeout(attempt)
+		timeout, load := s.budget.timeout(attempt), s.budget.load()
 		sentAt, before := time.Now(), c.wire.datagrams()
 		r, err := c.exchange(ctx, a, timeout, attempt == 1)
 		count.sent += c.wire.datagrams() - before
@@ -203,7 +203,7 @@ func (s *Session) attempts(ctx context.Context, c *client, a ask, retries int, c
 		}
 		if err == nil {
 			s.hear()
-			s.budget.answered(a.values(), len(r.varbinds), time.Since(sentAt), attempt > 0)
+			s.budget.answered(a.values(), len(r.varbinds), time.Since(sentAt), load, attempt > 0)
 			return r, nil
 		}
 		if !retryable(err) {

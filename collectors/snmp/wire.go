@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -187,6 +188,10 @@ func (c *client) judge(ctx context.Context, err error) error {
 	case reportDecryption:
 		return fmt.Errorf("%w: the device refuses the privacy passphrase or protocol", collectors.ErrDenied)
 	}
+	if panicked, ok := strings.CutPrefix(err.Error(), "recover: "); ok {
+		panicked, _, _ = strings.Cut(panicked, " Stack:")
+		return fmt.Errorf("%w: the codec panicked: %s", collectors.ErrMalformed, panicked)
+	}
 	var timeout net.Error
 	if errors.Is(err, gosnmp.ErrMaxRetriesExceeded) || (errors.As(err, &timeout) && timeout.Timeout()) {
 		return errNoAnswer
@@ -313,6 +318,7 @@ const (
 	version2c = 1
 	version3  = 3
 
+	integer     = 0x02
 	sequence    = 0x30
 	responsePDU = 0xa2
 	reportPDU   = 0xa8
@@ -330,8 +336,8 @@ type frame struct {
 
 func parseFrame(datagram []byte) frame {
 	tag, body, trailing := field(datagram)
-	_, version, body := field(body)
-	if tag != sequence || len(trailing) > 0 || len(version) != 1 {
+	kind, version, body := field(body)
+	if tag != sequence || len(trailing) > 0 || kind != integer || len(version) != 1 {
 		return frame{}
 	}
 	f := frame{version: version[0]}
@@ -359,7 +365,10 @@ func parseFrame(datagram []byte) frame {
 	}
 	tag, pdu, _ := field(body)
 	f.pdu = tag
-	_, id, pdu := field(pdu)
+	kind, id, pdu := field(pdu)
+	if kind != integer {
+		return frame{}
+	}
 	f.request = number(id)
 	if f.pdu == reportPDU {
 		f.counter = usmCounter(pdu)
@@ -381,9 +390,12 @@ func usmCounter(pdu []byte) byte {
 	return oid[len(usmStats)]
 }
 
-// number reads the low 32 bits of an INTEGER.
+// number reads the low 32 bits of an INTEGER in two's complement.
 func number(content []byte) uint32 {
 	var n uint32
+	if len(content) > 0 && content[0]&0x80 != 0 {
+		n = math.MaxUint32
+	}
 	for _, b := range content {
 		n = n<<8 | uint32(b)
 	}
