@@ -77,30 +77,35 @@ func (f *fabric) from(device Node) []exit {
 		if !p.Kind().Interface() {
 			continue
 		}
-		holder, known := vlanHolder(p)
-		if told && !known {
-			continue
-		}
-		lacks := known && f.vid > 0 && !carries(holder, f.vid)
-		links, doubt := cables(p)
-		if text := hears(p); len(links) == 0 && text != "" && !lacks {
-			f.note(device.Name() + " " + text)
-		}
-		near := Hop{Node: p, VID: f.vid, Tagged: f.vid > 0 && (!known || !vlans(holder, AttrUntagged).Has(f.vid)), Fault: stopped(p), Doubt: doubt}
-		switch {
-		case near.Fault != "":
-		case blocked(p, f.vid):
-			near.Fault = "spanning tree blocks " + p.Name()
-		case !known && near.Doubt == "":
-			near.Doubt = "no source says which VLANs " + p.Name() + " carries"
-		}
-		for _, l := range links {
-			if x, ok := f.over(l, near, lacks, holder); ok {
-				xs = append(xs, x)
-			}
+		if holder, known := vlanHolder(p); known || !told {
+			xs = append(xs, f.by(device, p, holder, known)...)
 		}
 	}
 	f.exits[device.Key()] = xs
+	return xs
+}
+
+// by lists the exits by one port of a bridge. The holder has the port's VLANs, if they are known.
+func (f *fabric) by(device, p, holder Node, known bool) []exit {
+	lacks := known && f.vid > 0 && !carries(holder, f.vid)
+	links, doubt := cables(p)
+	if text := hears(p); len(links) == 0 && text != "" && !lacks {
+		f.note(device.Name() + " " + text)
+	}
+	near := Hop{Node: p, VID: f.vid, Tagged: f.vid > 0 && (!known || !vlans(holder, AttrUntagged).Has(f.vid)), Fault: stopped(p), Doubt: doubt}
+	switch {
+	case near.Fault != "":
+	case blocked(p, f.vid):
+		near.Fault = "spanning tree blocks " + p.Name()
+	case !known && near.Doubt == "":
+		near.Doubt = "no source says which VLANs " + p.Name() + " carries"
+	}
+	var xs []exit
+	for _, l := range links {
+		if x, ok := f.over(l, near, lacks, holder); ok {
+			xs = append(xs, x)
+		}
+	}
 	return xs
 }
 
@@ -221,7 +226,8 @@ func (s *search) arrive(w way, device, port Node, tagged bool, g grade, level in
 	} else if device.Kind() != Switch {
 		s.note(fmt.Sprintf("%s is reached at %s, and no source says which of its interfaces routes %s", device.Name(), port.Name(), vlanText(s.vid)))
 	}
-	if _, bridges := vlanHolder(port); device.Kind() != Switch && !(bridges && (device.Kind() == Router || device.Kind() == Firewall)) {
+	_, bridges := vlanHolder(port)
+	if routes := device.Kind() == Router || device.Kind() == Firewall; device.Kind() != Switch && (!bridges || !routes) {
 		return
 	}
 	at := s.arrivals[device.Key()]
@@ -314,8 +320,8 @@ func (a *arrival) each(tail []*exit, visit func([]*exit) bool) bool {
 
 func (g goal) hops(reversed []*exit) []Hop {
 	var hops []Hop
-	for i := len(reversed) - 1; i >= 0; i-- {
-		hops = append(hops, reversed[i].near, reversed[i].far)
+	for _, x := range slices.Backward(reversed) {
+		hops = append(hops, x.near, x.far)
 	}
 	if n := len(hops); n > 0 && hops[n-1].Node == g.gateway.Node {
 		return hops // the cable ends in the gateway itself
