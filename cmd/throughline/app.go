@@ -80,14 +80,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitOK
 	case errors.As(err, &exit):
 		if exit.err != nil {
-			fmt.Fprintln(stderr, "throughline: "+printable(exit.Error()))
+			fmt.Fprintln(stderr, "throughline: "+printableLines(exit.Error()))
 		}
 		return exit.code
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintln(stderr, "throughline: stopped")
 		return exitFailed
 	}
-	fmt.Fprintln(stderr, "throughline: "+printable(err.Error()))
+	fmt.Fprintln(stderr, "throughline: "+printableLines(err.Error()))
 	return exitFailed
 }
 
@@ -115,10 +115,12 @@ Then:        throughline collect --inventory FILE
 			return exitWith(exitUsage, "--output %q: want table, json or yaml", a.output)
 		},
 	}
+	// Words that no command takes are wrong usage; without any, the help is shown.
+	root.Args, root.RunE = noArgs, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exitWith(exitUsage, "%w", err) })
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.store, "store", "throughline.db", "where the graph is kept: a `FILE`, sqlite:FILE, or memory:")
-	flags.StringVar(&a.at, "at", "", "look at the graph as it was: a `TIME` (2026-01-31T18:00:00Z, \"2026-01-31 18:00\"), how long ago (2h), or a revision (@12)")
+	flags.StringVar(&a.at, "at", "", "look at the graph as it was: a `TIME` (2026-01-31T18:00:00Z, \"2026-01-31 18:00\"), how long ago (2h, 30d), or a revision (@12)")
 	flags.StringVarP(&a.output, "output", "o", "table", "`FORM` of the output: table, json or yaml")
 	flags.DurationVar(&a.maxAge, "max-age", topology.DefaultAgeLimit, "older facts are stale")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "tell on standard error what is done")
@@ -197,7 +199,7 @@ func (a *app) parseWhen(text string) (topology.Revision, time.Time, error) {
 		}
 		return topology.Revision(n), time.Time{}, nil
 	}
-	if d, err := time.ParseDuration(strings.TrimSuffix(strings.TrimSpace(text), " ago")); err == nil {
+	if d, err := parseAge(strings.TrimSuffix(strings.TrimSpace(text), " ago")); err == nil {
 		return 0, a.now().Add(-d.Abs()), nil
 	}
 	if t, err := time.Parse(time.RFC3339, text); err == nil {
@@ -208,15 +210,36 @@ func (a *app) parseWhen(text string) (topology.Revision, time.Time, error) {
 			return 0, t, nil
 		}
 	}
-	return 0, time.Time{}, exitWith(exitUsage, "time %q: want 2026-01-31T18:00:00Z, \"2026-01-31 18:00\", 2h, or a revision such as @12", text)
+	return 0, time.Time{}, exitWith(exitUsage, "time %q: want 2026-01-31T18:00:00Z, \"2026-01-31 18:00\", 2h, 30d, or a revision such as @12", text)
 }
 
-// when is "now" for ages: the time asked about, else the clock.
+// when is "now" for ages: the time asked about, or that of the revision, else the clock.
 func (a *app) when(s *topology.Snapshot) time.Time {
-	if a.at != "" {
-		return s.Time()
+	if a.at == "" {
+		return a.now()
 	}
-	return a.now()
+	if _, at, err := a.parseWhen(a.at); err == nil && !at.IsZero() && at.After(s.Time()) {
+		return at
+	}
+	return s.Time()
+}
+
+// noPast refuses --at for a command that it would not change: whoever gives it believes otherwise.
+func (a *app) noPast(instead string) error {
+	if a.at == "" {
+		return nil
+	}
+	return exitWith(exitUsage, "--at does not go with this command%s", instead)
+}
+
+// parseAge reads a duration that may be given in days, too: 30d.
+func parseAge(text string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
+			return time.Duration(n) * 24 * time.Hour, nil
+		}
+	}
+	return time.ParseDuration(text)
 }
 
 // limits gives the age limits: those of an inventory if one is named, else one for all tables.

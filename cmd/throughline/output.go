@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf16"
 
 	"github.com/goccy/go-yaml"
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -34,15 +35,47 @@ func (a *app) print(v any, text func(io.Writer) error) error {
 		return err
 	}
 	if a.output == "yaml" {
-		y, err := yaml.JSONToYAML(b.Bytes())
+		var doc any
+		err := yaml.UnmarshalWithOptions(b.Bytes(), &doc, yaml.UseOrderedMap())
+		if err != nil {
+			return fmt.Errorf("yaml: %w", err)
+		}
+		y, err := yaml.MarshalWithOptions(doc, yaml.CustomMarshaler[string](yamlText))
 		if err != nil {
 			return fmt.Errorf("yaml: %w", err)
 		}
 		_, err = a.out.Write(y)
 		return err
 	}
-	_, err := a.out.Write(b.Bytes())
+	_, err := a.out.Write(harmless(b.Bytes()))
 	return err
+}
+
+// harmless writes as \u escapes what JSON lets stand in its texts but a terminal obeys.
+func harmless(doc []byte) []byte {
+	if !bytes.ContainsFunc(doc, hostile) {
+		return doc
+	}
+	var b bytes.Buffer
+	for _, r := range string(doc) {
+		if !hostile(r) || r == '\n' { // between texts: in them it is escaped
+			b.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&b, `\u%04x`, unit)
+		}
+	}
+	return b.Bytes()
+}
+
+// yamlText writes a text that a terminal would obey in JSON's form, which is YAML too; the others as YAML likes them.
+func yamlText(s string) ([]byte, error) {
+	if !strings.ContainsFunc(s, hostile) {
+		return yaml.Marshal(s)
+	}
+	doc, err := json.Marshal(s)
+	return harmless(doc), err
 }
 
 // printTable writes rows under a head, in the plainest form: columns and blanks, fit for a narrow terminal and for grep.
@@ -69,11 +102,23 @@ func asRow(cells []string) table.Row {
 	return r
 }
 
-// printable makes a device's words harmless on a terminal: control characters, and those that turn the writing direction, are escaped.
-func printable(s string) string {
-	hostile := func(r rune) bool {
-		return !unicode.IsPrint(r) && r != '\n' || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
+// hostile tells the characters that a terminal obeys instead of showing them, and those that turn the writing direction.
+func hostile(r rune) bool {
+	return !unicode.IsPrint(r) || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
+}
+
+// printableLines is printable for a text of several lines of our own.
+func printableLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, l := range lines {
+		lines[i] = printable(l)
 	}
+	return strings.Join(lines, "\n")
+}
+
+// printable makes a device's words harmless on a terminal and keeps them on their line: control characters, line breaks among them, and those
+// that turn the writing direction, are escaped.
+func printable(s string) string {
 	if !strings.ContainsFunc(s, hostile) {
 		return s
 	}
@@ -92,7 +137,7 @@ func printable(s string) string {
 // age words how long ago something was.
 func age(d time.Duration) string {
 	switch {
-	case d < 0:
+	case d <= -time.Second: // revisions have whole seconds
 		return "in the future"
 	case d < time.Second:
 		return "0s"

@@ -86,12 +86,19 @@ func storeKind(where string) (kind, file string) {
 	return "", ""
 }
 
-// parseSNMP tells the two forms of recordings apart: every line of snmpwalk -On has " = ".
+// parseSNMP tells the two forms of recordings apart: the lines of snmpwalk -On have " = ", the others bars. Comments before them do not count.
 func parseSNMP(answer string, raw []byte) ([]topology.Observation, []collectors.Unparsed, error) {
 	if answer == "auto" {
 		answer = snmp.AnswerSnmprec
-		if first, _, _ := bytes.Cut(raw, []byte("\n")); bytes.Contains(first, []byte(" = ")) {
-			answer = snmp.AnswerWalk
+		for line := range bytes.Lines(raw) {
+			equals, bar := bytes.Index(line, []byte(" = ")), bytes.IndexByte(line, '|')
+			if bytes.HasPrefix(line, []byte("#")) || equals < 0 && bar < 0 {
+				continue
+			}
+			if bar < 0 || equals >= 0 && equals < bar {
+				answer = snmp.AnswerWalk
+			}
+			break
 		}
 	}
 	return snmp.Parse(answer, raw)
