@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/throughline-dc/throughline/collectors"
 	"github.com/throughline-dc/throughline/topology"
 )
 
@@ -54,11 +55,9 @@ func (a *app) show(ctx context.Context, what string) error {
 	}
 	view, ok := views[what]
 	if !ok {
-		kind, err := topology.ParseKind(strings.TrimSuffix(strings.ToLower(what), "s"))
-		if err != nil {
-			if kind, err = topology.ParseKind(strings.ToLower(what)); err != nil {
-				return exitWith(exitUsage, "show %q: no such kind or view; throughline show --help lists them", what)
-			}
+		kind, ok := kindOf(what)
+		if !ok {
+			return exitWith(exitUsage, "show %q: no such kind or view; throughline show --help lists them", what)
 		}
 		view = func(s *topology.Snapshot) error { return a.showKind(s, kind) }
 	}
@@ -67,6 +66,17 @@ func (a *app) show(ctx context.Context, what string) error {
 		return err
 	}
 	return view(s)
+}
+
+// kindOf reads the name of a kind, in the plural too: switches.
+func kindOf(what string) (topology.Kind, bool) {
+	what = strings.ToLower(what)
+	for _, ending := range []string{"", "s", "es"} {
+		if k, err := topology.ParseKind(strings.TrimSuffix(what, ending)); err == nil {
+			return k, true
+		}
+	}
+	return 0, false
 }
 
 // columns are what a person wants to see of a kind besides name and key.
@@ -201,7 +211,7 @@ func (a *app) showNeighbors(s *topology.Snapshot) error {
 		for i, r := range rows {
 			is := r.Is
 			if is == "" {
-				is = "(in no inventory)"
+				is = "(not collected)"
 			}
 			cells[i] = []string{r.Device, r.Port, r.Protocol, r.SysName, r.Chassis, r.FarPort, is}
 		}
@@ -319,20 +329,7 @@ func (a *app) showGaps(s *topology.Snapshot) error {
 }
 
 func gaps(s *topology.Snapshot) []gapRow {
-	rows := []gapRow{}
-	for n := range s.Nodes(topology.Neighbor) {
-		if _, known := n.First(topology.IdentifiedAs); known {
-			continue
-		}
-		for _, e := range n.In(topology.HasNeighbor) {
-			who := cmp.Or(n.Text(topology.AttrSysName), n.Text(topology.AttrNeighborChassis), "a device without a name")
-			reason := fmt.Sprintf("hears %s, port %s, which is in no inventory", who, n.Text(topology.AttrNeighborPort))
-			if addr := n.Text(topology.AttrMgmtAddress); addr != "" {
-				reason += "; its management address is " + addr
-			}
-			rows = append(rows, gapRow{"neighbor", nodeTitle(e.From), reason})
-		}
-	}
+	rows := neighborGaps(s)
 	for _, r := range s.Readings() {
 		if r.Partial {
 			rows = append(rows, gapRow{"table", strings.TrimSpace(r.Device + " " + r.Source.String() + " " + r.Table), r.Reason})
@@ -343,6 +340,35 @@ func gaps(s *topology.Snapshot) []gapRow {
 			if reason, half := railGap(rail); half {
 				rows = append(rows, gapRow{"rail", nodeTitle(rail.From) + ", " + rail.Name, reason})
 			}
+		}
+	}
+	sortBy(rows, func(r gapRow) string { return r.Kind + "\x00" + natural(r.Where) })
+	return rows
+}
+
+// neighborGaps lists the neighbours that nobody has collected: those in no inventory, and those of the inventory that did not let themselves be read.
+func neighborGaps(s *topology.Snapshot) []gapRow {
+	rows := []gapRow{}
+	unread := map[string]string{} // by the name in the inventory, why
+	for _, r := range s.Readings() {
+		if r.Partial && r.Table == collectors.SessionTable {
+			unread[strings.ToLower(r.Device)] = r.Reason
+		}
+	}
+	for n := range s.Nodes(topology.Neighbor) {
+		if _, known := n.First(topology.IdentifiedAs); known {
+			continue
+		}
+		who := cmp.Or(n.Text(topology.AttrSysName), n.Text(topology.AttrNeighborChassis), "a device without a name")
+		reason := fmt.Sprintf("hears %s, port %s, which is in no inventory", who, n.Text(topology.AttrNeighborPort))
+		if why, listed := unread[strings.ToLower(who)]; listed {
+			reason = fmt.Sprintf("hears %s, port %s, which is in the inventory but was not read to its end: %s", who, n.Text(topology.AttrNeighborPort), why)
+		}
+		if addr := n.Text(topology.AttrMgmtAddress); addr != "" {
+			reason += "; its management address is " + addr
+		}
+		for _, e := range n.In(topology.HasNeighbor) {
+			rows = append(rows, gapRow{"neighbor", nodeTitle(e.From), reason})
 		}
 	}
 	return rows
@@ -371,7 +397,18 @@ func (a *app) showRevisions(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return a.print(infos, func(w io.Writer) error {
+	type row struct {
+		Revision topology.Revision `json:"revision"`
+		Time     time.Time         `json:"time"`
+		Added    int               `json:"factsAdded"`
+		Removed  int               `json:"factsRemoved"`
+		Renewed  int               `json:"readingsRenewed"`
+	}
+	docs := make([]row, len(infos))
+	for i, v := range infos {
+		docs[i] = row{v.Revision, v.Time, v.Added, v.Removed, v.Renewed}
+	}
+	return a.print(docs, func(w io.Writer) error {
 		rows := make([][]string, len(infos))
 		for i, v := range infos {
 			rows[i] = []string{
