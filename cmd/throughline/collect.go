@@ -54,13 +54,7 @@ func (k *keepFlag) String() string {
 func (k *keepFlag) Type() string { return "AGE" }
 
 func (k *keepFlag) Set(text string) error {
-	var days int
-	var unit string
-	if n, err := fmt.Sscanf(text, "%d%s", &days, &unit); err == nil && n == 2 && unit == "d" && days > 0 {
-		*k.d = time.Duration(days) * 24 * time.Hour
-		return nil
-	}
-	d, err := time.ParseDuration(text)
+	d, err := parseAge(text)
 	if err != nil || d <= 0 {
 		return errors.New("want an age such as 30d or 720h")
 	}
@@ -69,6 +63,12 @@ func (k *keepFlag) Set(text string) error {
 }
 
 func (a *app) collect(ctx context.Context, f collectFlags) error {
+	if err := a.noPast(""); err != nil {
+		return err
+	}
+	if f.every < 0 || f.concurrency < 0 {
+		return exitWith(exitUsage, "--every and --concurrency cannot be negative")
+	}
 	inv, err := a.inventory(f.inventory)
 	if err != nil {
 		return err
@@ -156,7 +156,10 @@ func (a *app) inventory(path string) (*config.Inventory, error) {
 }
 
 func (a *app) inventoryCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "inventory", Short: "Work with the inventory file"}
+	cmd := &cobra.Command{
+		Use: "inventory", Short: "Work with the inventory file", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
 	var file string
 	var offline bool
 	check := &cobra.Command{
@@ -221,9 +224,15 @@ func (a *app) checkInventory(ctx context.Context, file string, offline bool) err
 
 func (a *app) forgetCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "forget DEVICE...", Short: "Take devices out of the graph", Args: cobra.MinimumNArgs(1),
+		Use: "forget DEVICE...", Short: "Take devices out of the graph",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return exitWith(exitUsage, "want the names of devices: throughline show readings lists them")
+			}
+			return a.noPast("")
+		},
 		Long: `Drop what the readings of devices say, by their names in the inventory: for devices that are gone for good. A device that merely does not
-answer keeps its facts, which grow stale. The history keeps them too.` + exits(exitOK, exitFailed, exitNothing),
+answer keeps its facts, which grow stale. The history keeps them too.` + exits(exitOK, exitFailed, exitUsage, exitNothing),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			st, err := openStore(cmd.Context(), a.store, 0)
 			if err != nil {
@@ -250,8 +259,10 @@ answer keeps its facts, which grow stale. The history keeps them too.` + exits(e
 			if err := sw.retire(cmd.Context(), args); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(a.out, "%d facts removed\n", sw.removed)
-			return err
+			return a.print(map[string]int{"factsRemoved": sw.removed}, func(w io.Writer) error {
+				_, err := fmt.Fprintf(w, "%d facts removed\n", sw.removed)
+				return err
+			})
 		},
 	}
 }

@@ -27,8 +27,13 @@ func (a *app) demoCommand() *cobra.Command {
 		Long: `Start a simulated data center of two racks on loopback, collect it over SNMPv3 and libvirt's XML into the embedded store, and show what is there, both rails
 of a VM, and what no hypervisor tells before that VM is moved. Nothing outside this machine is contacted; no root, no services.
 
-With --serve the simulated devices keep answering until Ctrl-C, so that the other commands can be tried on them.` + exits(exitOK, exitFailed),
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.demo(cmd.Context(), dir, serve) },
+With --serve the simulated devices keep answering until Ctrl-C, so that the other commands can be tried on them.` + exits(exitOK, exitFailed, exitUsage),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if a.output != "table" || a.at != "" {
+				return exitWith(exitUsage, "demo is to be read: --output and --at go with the other commands, on its store (--dir FOLDER)")
+			}
+			return a.demo(cmd.Context(), dir, serve)
+		},
 	}
 	cmd.Flags().BoolVar(&serve, "serve", false, "keep the simulated devices and the store until Ctrl-C")
 	cmd.Flags().StringVar(&dir, "dir", "", "keep inventory, credentials and store in this `FOLDER`")
@@ -124,7 +129,7 @@ func (a *app) demoShow(ctx context.Context, scene estate.Scene) error {
 	a.demoRails(s, vm, "")
 	fmt.Fprintf(a.out, "\n== throughline path %s --on %s --rail network\n", vm.Name(), target.Name())
 	fmt.Fprintf(a.out, "%s has the same networks and sees the same disks, so no hypervisor objects to the move. The path on the other side:\n\n", target.Name())
-	moved, err := a.moved(s, vm, target.Name())
+	moved, _, err := a.moved(s, vm, target.Name())
 	if err != nil {
 		return err
 	}

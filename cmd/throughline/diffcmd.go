@@ -19,6 +19,9 @@ func (a *app) diffCommand() *cobra.Command {
 			exits(exitOK, exitDiffers, exitFailed, exitUsage, exitNothing),
 		Example: "  throughline diff --from 24h\n  throughline diff --from @3 --to @7 --output json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.noPast(": give --from and --to"); err != nil {
+				return err
+			}
 			if from == "" {
 				return exitWith(exitUsage, "--from TIME is missing")
 			}
@@ -55,8 +58,12 @@ func (a *app) exportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "export", Short: "Write the whole graph as canonical JSON", Args: noArgs,
 		Long: `Write the graph as JSON, one node a line, in canonical order: the same graph gives the same text. With --facts everything that every source
-says is written too, with its evidence.` + exits(exitOK, exitFailed, exitNothing),
+says is written too, with its evidence. It is JSON whatever --output says, except that yaml is refused.` +
+			exits(exitOK, exitFailed, exitUsage, exitNothing),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if a.output == "yaml" {
+				return exitWith(exitUsage, "export writes JSON, one node a line: leave out --output yaml")
+			}
 			s, err := a.snapshot(cmd.Context())
 			if err != nil {
 				return err

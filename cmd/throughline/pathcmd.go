@@ -38,6 +38,9 @@ shown as they would be if the VM ran there, plugged into the networks and bridge
 			if on != "" && len(args) == 2 {
 				return exitWith(exitUsage, "--on HOST goes with one VM")
 			}
+			if rail == "storage" && len(args) == 2 {
+				return exitWith(exitUsage, "between two VMs there is only the network rail")
+			}
 			return a.path(cmd.Context(), args, rail, on)
 		},
 		ValidArgsFunction: a.completeNames,
@@ -70,8 +73,9 @@ func (a *app) path(ctx context.Context, args []string, rail, on string) error {
 	if err != nil {
 		return err
 	}
+	var missing []string
 	if on != "" {
-		if node, err = a.moved(s, node, on); err != nil {
+		if node, missing, err = a.moved(s, node, on); err != nil {
 			return err
 		}
 		s = node.Snapshot()
@@ -84,14 +88,17 @@ func (a *app) path(ctx context.Context, args []string, rail, on string) error {
 		return a.pathBetween(s, node, peer)
 	}
 	rails := slices.DeleteFunc(node.Rails(), func(r topology.Rail) bool { return rail != "" && r.Name != rail })
-	v := pathView{Of: nodeTitle(node), Key: node.Key(), Revision: s.Revision(), Time: s.Time(), Rails: []railView{}}
+	v := pathView{Of: nodeTitle(node), Key: node.Key(), Revision: s.Revision(), Time: s.Time(), Missing: missing, Rails: []railView{}}
 	for _, r := range rails {
 		v.Rails = append(v.Rails, a.railView(s, r))
 	}
 	return a.print(v, func(w io.Writer) error {
 		writeHead(w, s, node)
+		for _, m := range missing {
+			fmt.Fprintf(w, "X %s\n", printable(m))
+		}
 		if len(rails) == 0 {
-			fmt.Fprintf(w, "\nno %s rail of %s is known: it has neither vNIC, disk nor uplink in the graph\n", rail, nodeTitle(node))
+			fmt.Fprintf(w, "\nno %srail is known that begins at %s\n", strings.TrimLeft(rail+" ", " "), printable(nodeTitle(node)))
 		}
 		for _, r := range v.Rails {
 			writeRail(w, r)
@@ -100,28 +107,25 @@ func (a *app) path(ctx context.Context, args []string, rail, on string) error {
 	})
 }
 
-// moved gives the VM as it would be on another host. What the host lacks is said on standard error.
-func (a *app) moved(s *topology.Snapshot, vm topology.Node, on string) (topology.Node, error) {
+// moved gives the VM as it would be on another host, and what the host lacks in words.
+func (a *app) moved(s *topology.Snapshot, vm topology.Node, on string) (topology.Node, []string, error) {
 	host, err := a.findOne(s, on)
 	if err != nil {
-		return topology.Node{}, err
+		return topology.Node{}, nil, err
 	}
 	if vm.Kind() != topology.VM || host.Kind() != topology.Host {
-		return topology.Node{}, exitWith(exitUsage, "--on wants a VM and a host, not a %s and a %s", vm.Kind(), host.Kind())
+		return topology.Node{}, nil, exitWith(exitUsage, "--on wants a VM and a host, not a %s and a %s", vm.Kind(), host.Kind())
 	}
 	cs, missing, err := s.MoveVM(vm.Key(), host.Key())
 	if err != nil {
-		return topology.Node{}, err
-	}
-	for _, m := range missing {
-		fmt.Fprintln(a.errs, "throughline: "+printable(m))
+		return topology.Node{}, nil, err
 	}
 	then, err := s.With(cs)
 	if err != nil {
-		return topology.Node{}, err
+		return topology.Node{}, nil, err
 	}
 	n, _ := then.Node(vm.Key())
-	return n, nil
+	return n, missing, nil
 }
 
 // findOne resolves what somebody typed to one node that has rails; parts of a VM or host count as themselves.
@@ -179,6 +183,7 @@ type pathView struct {
 	Key      topology.Key      `json:"key"`
 	Revision topology.Revision `json:"revision"`
 	Time     time.Time         `json:"time"`
+	Missing  []string          `json:"missing,omitempty"` // what the host of --on lacks
 	Rails    []railView        `json:"rails"`
 }
 
@@ -193,6 +198,7 @@ type railView struct {
 type wayView struct {
 	Complete bool      `json:"complete"`
 	Faulty   bool      `json:"faulty"`
+	Stale    bool      `json:"stale,omitempty"` // a hop rests on a stale reading
 	Gap      string    `json:"gap,omitempty"`
 	Hops     []hopView `json:"hops"`
 }
@@ -218,7 +224,9 @@ func (a *app) railView(s *topology.Snapshot, r topology.Rail) railView {
 	for _, p := range r.Paths {
 		way := wayView{Complete: p.Complete, Faulty: p.Faulty(), Gap: p.Gap}
 		for _, h := range p.Hops {
-			way.Hops = append(way.Hops, a.hopView(s, h))
+			hop := a.hopView(s, h)
+			way.Hops = append(way.Hops, hop)
+			way.Stale = way.Stale || hop.Stale
 		}
 		v.Paths = append(v.Paths, way)
 	}

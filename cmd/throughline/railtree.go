@@ -61,13 +61,15 @@ func writeRail(w io.Writer, r railView) {
 
 // summary words how many paths there are and how many of them do not depend on each other.
 func (r railView) summary() string {
-	sound, doubtful, broken, open := 0, 0, 0, 0
+	sound, doubtful, broken, stale, open := 0, 0, 0, 0, 0
 	for _, p := range r.Paths {
 		switch {
 		case p.Faulty:
 			broken++
 		case p.Complete && slices.ContainsFunc(p.Hops, func(h hopView) bool { return h.Doubt != "" }):
 			doubtful++
+		case p.Complete && p.Stale:
+			stale++
 		case p.Complete:
 			sound++
 		default:
@@ -75,16 +77,25 @@ func (r railView) summary() string {
 		}
 	}
 	var words []string
-	switch sound {
-	case 0:
+	switch {
+	case sound == 0 && stale > 0:
+		words = append(words, "no path is known to hold still")
+	case sound == 0:
 		words = append(words, "no complete path is known")
-	case 1:
+	case sound == 1 && doubtful+stale+open+r.More == 0:
 		words = append(words, "1 path, and there is no second")
+	case sound == 1:
+		words = append(words, "1 path")
+	case stale > 0: // those that do not depend on each other were counted with the stale ones
+		words = append(words, fmt.Sprintf("%d paths", sound))
 	default:
 		words = append(words, fmt.Sprintf("%d paths, %d independent", sound, r.Independent))
 	}
 	if doubtful > 0 {
 		words = append(words, fmt.Sprintf("%d not proven", doubtful))
+	}
+	if stale > 0 {
+		words = append(words, fmt.Sprintf("%d STALE", stale))
 	}
 	if broken > 0 {
 		words = append(words, fmt.Sprintf("%d BROKEN", broken))
