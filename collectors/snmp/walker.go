@@ -186,6 +186,9 @@ func (r Recording) Walk(ctx context.Context, table Table) (Rows, Result, error) 
 		varbinds := r.Held.Under(prefix)
 		cells := make([]Cell, 0, len(varbinds))
 		for _, vb := range varbinds {
+			if vb.OID == prefix {
+				continue // no instance of the column, though some agents serve it; GETNEXT from the column passes it by
+			}
 			cells = append(cells, Cell{Index: vb.OID.After(prefix.Len()), Value: vb.Value})
 		}
 		columns[column] = cells

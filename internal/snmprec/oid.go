@@ -7,8 +7,8 @@ package snmprec
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -18,8 +18,6 @@ const MaxOIDLen = 128
 
 // subIDBytes is the width of one packed sub-identifier.
 const subIDBytes = 4
-
-var errOIDLen = errors.New("more than 128 sub-identifiers")
 
 // OID is an object identifier. It is immutable and comparable: it may be a map key, and == is equality.
 // The zero value is the empty identifier, which comes before every other.
@@ -33,24 +31,30 @@ func NewOID(ids ...uint32) OID { return OID{}.Append(ids...) }
 
 // ParseOID reads the dotted form, with or without a leading dot: "1.3.6.1.2.1" or ".1.3.6.1.2.1".
 func ParseOID(text string) (OID, error) {
+	// A walk parses every identifier that it gets, so nothing is allocated but the result.
+	var packed [MaxOIDLen * subIDBytes]byte
+	length, digits, id := 0, 0, uint64(0)
 	rest := strings.TrimPrefix(text, ".")
-	if rest == "" {
-		return OID{}, fmt.Errorf("%q is no object identifier: it is empty", clip(text))
-	}
-	packed := make([]byte, 0, subIDBytes*(strings.Count(rest, ".")+1))
-	for more := true; more; {
-		var part string
-		part, rest, more = strings.Cut(rest, ".")
-		id, err := strconv.ParseUint(part, 10, 32)
-		if err != nil || part[0] == '+' {
-			return OID{}, fmt.Errorf("%q is no object identifier: %q is no number below 2^32", clip(text), clip(part))
+	for i := 0; i <= len(rest); i++ {
+		switch {
+		case i < len(rest) && rest[i] >= '0' && rest[i] <= '9':
+			digits++
+			if id = id*10 + uint64(rest[i]-'0'); id > math.MaxUint32 {
+				return OID{}, fmt.Errorf("%q is no object identifier: a number is not below 2^32", clip(text))
+			}
+		case i < len(rest) && rest[i] != '.':
+			return OID{}, fmt.Errorf("%q is no object identifier: it has a %q", clip(text), rest[i])
+		case digits == 0:
+			return OID{}, fmt.Errorf("%q is no object identifier: a number is missing", clip(text))
+		case length == len(packed):
+			return OID{}, fmt.Errorf("%q is no object identifier: it has more than %d numbers", clip(text), MaxOIDLen)
+		default:
+			binary.BigEndian.PutUint32(packed[length:], uint32(id))
+			length += subIDBytes
+			digits, id = 0, 0
 		}
-		packed = binary.BigEndian.AppendUint32(packed, uint32(id))
 	}
-	if len(packed) > MaxOIDLen*subIDBytes {
-		return OID{}, fmt.Errorf("%q is no object identifier: %w", clip(text), errOIDLen)
-	}
-	return OID{string(packed)}, nil
+	return OID{string(packed[:length])}, nil
 }
 
 // Append returns the identifier with more sub-identifiers at its end.
