@@ -20,7 +20,8 @@ import (
 func graph(t interface {
 	Helper()
 	Fatalf(string, ...any)
-}, text string) *topology.Snapshot {
+}, text string,
+) *topology.Snapshot {
 	t.Helper()
 	now := time.Date(2026, 1, 1, 10, 0, 0, 0, time.UTC)
 	d := topology.Delta{Time: now}

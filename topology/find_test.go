@@ -96,7 +96,7 @@ func TestFind(t *testing.T) {
 		"leaf1 ethernet1/1":             {port1},
 		"leaf2:Ethernet1/1":             {port2},
 		"02:00:00:00:00:01/Ethernet1/1": {port1},
-		"leaf1/ifIndex9":               {"port:02:00:00:00:00:01/ifIndex9"},
+		"leaf1/ifIndex9":                {"port:02:00:00:00:00:01/ifIndex9"},
 		"h1/eth0":                       {nic},
 		"to h1":                         {port1},
 		// Several: all are listed, the kinds in order.

@@ -78,7 +78,8 @@ type index struct {
 	parts    map[topology.Key][]topology.Node // interfaces by device
 	owner    map[topology.Key]topology.Node   // device by interface
 	chassis  map[string][]topology.Node       // "mac/…", and bridge addresses in the same form
-	sysName  map[string][]topology.Node       // lower case, whole and up to the first dot
+	sysName  map[string][]topology.Node       // lower case
+	short    map[string][]topology.Node       // those that have a domain, by what is before it
 	address  map[netip.Addr][]topology.Node   // interfaces, and devices by management address
 	mac      map[topology.MAC][]topology.Node // interfaces
 	learned  map[topology.MAC][]sighting      // where bridges learned an address
@@ -96,7 +97,8 @@ type sighting struct {
 func newIndex(s *topology.Snapshot) *index {
 	g := &index{
 		s: s, parts: map[topology.Key][]topology.Node{}, owner: map[topology.Key]topology.Node{},
-		chassis: map[string][]topology.Node{}, sysName: map[string][]topology.Node{}, address: map[netip.Addr][]topology.Node{},
+		chassis: map[string][]topology.Node{}, sysName: map[string][]topology.Node{},
+		short: map[string][]topology.Node{}, address: map[netip.Addr][]topology.Node{},
 		mac: map[topology.MAC][]topology.Node{}, learned: map[topology.MAC][]sighting{},
 		upper: map[topology.Key][]topology.Node{}, byHand: map[topology.Key]bool{}, isBridge: map[topology.Key]bool{},
 	}
@@ -121,15 +123,18 @@ func (g *index) device(n topology.Node) {
 	}
 	for _, a := range []topology.Attr{topology.AttrSysName, topology.AttrName} {
 		name := strings.ToLower(n.Text(a))
-		short, _, _ := strings.Cut(name, ".")
-		for _, k := range []string{name, short} {
-			if k != "" && !slices.Contains(g.sysName[k], n) {
-				g.sysName[k] = append(g.sysName[k], n)
+		add := func(to map[string][]topology.Node, k string) {
+			if k != "" && !slices.Contains(to[k], n) {
+				to[k] = append(to[k], n)
 			}
+		}
+		add(g.sysName, name)
+		if short, ok := shortName(name); ok {
+			add(g.short, short)
 		}
 	}
 	for _, v := range n.Values(topology.AttrMgmtAddress) {
-		g.address[v.Addr()] = append(g.address[v.Addr()], n)
+		g.addressed(v.Addr(), n)
 	}
 	for _, e := range n.Out(topology.Contains) {
 		if e.To.Kind().Interface() {
@@ -145,7 +150,7 @@ func (g *index) iface(n topology.Node) {
 	}
 	for _, a := range []topology.Attr{topology.AttrAddress, topology.AttrUnnumbered} {
 		for _, v := range n.Values(a) {
-			g.address[v.Addr()] = append(g.address[v.Addr()], n)
+			g.addressed(v.Addr(), n)
 		}
 	}
 	for f := range n.Facts() {
@@ -165,6 +170,22 @@ func (g *index) iface(n topology.Node) {
 	for _, e := range n.Out(topology.SupportedBy) {
 		g.upper[e.To.Key()] = append(g.upper[e.To.Key()], n)
 	}
+}
+
+// addressed notes who has an address, unless everybody has it.
+func (g *index) addressed(a netip.Addr, n topology.Node) {
+	if !a.IsLoopback() && !a.IsUnspecified() && !a.IsLinkLocalUnicast() && !a.IsMulticast() {
+		g.address[a] = append(g.address[a], n)
+	}
+}
+
+// shortName gives a host name without its domain, if it has one.
+func shortName(name string) (string, bool) {
+	if _, err := netip.ParseAddr(name); err == nil {
+		return "", false
+	}
+	short, _, qualified := strings.Cut(name, ".")
+	return short, qualified && short != ""
 }
 
 // only gives the one node of a list, if there is exactly one.

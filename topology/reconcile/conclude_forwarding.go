@@ -261,7 +261,8 @@ func (c *conclusions) answers(d, p topology.Node) []answer {
 func (c *conclusions) resolved(entry string) (topology.Node, bool) {
 	ip, hw, _ := strings.Cut(entry, " ")
 	a, err := netip.ParseAddr(ip)
-	if err != nil {
+	m, err2 := topology.ParseMAC(hw)
+	if err != nil || err2 != nil || !m.Usable() {
 		return topology.Node{}, false
 	}
 	var found []topology.Node

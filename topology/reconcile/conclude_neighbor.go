@@ -94,12 +94,8 @@ func (g *index) neighborDevice(n topology.Node) (topology.Node, bool) {
 		}
 	}
 	for _, name := range []string{n.Text(topology.AttrSysName), value} {
-		name = strings.ToLower(name)
-		short, _, _ := strings.Cut(name, ".")
-		for _, k := range []string{name, short} {
-			if d, ok := only(g.sysName[k]); ok && k != "" && !contradicts(d, mac) {
-				return d, true
-			}
+		if d, ok := only(g.namesakes(strings.ToLower(name))); ok && !contradicts(d, mac) {
+			return d, true
 		}
 	}
 	for _, v := range n.Values(topology.AttrMgmtAddress) {
@@ -108,6 +104,18 @@ func (g *index) neighborDevice(n topology.Node) (topology.Node, bool) {
 		}
 	}
 	return topology.Node{}, false
+}
+
+// namesakes gives the devices that a name means: those of that very name, else, since protocols send it with the domain or without, those whose
+// name is the same where one of the two has no domain. Two domains are two devices.
+func (g *index) namesakes(name string) []topology.Node {
+	if found := g.sysName[name]; len(found) > 0 {
+		return found
+	}
+	if short, qualified := shortName(name); qualified {
+		return g.sysName[short]
+	}
+	return g.short[name]
 }
 
 // contradicts reports that the device names a chassis of its own and it is not the one heard.

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -31,7 +32,8 @@ var kindOrder = []topology.Kind{ //nolint:gochecknoglobals // read-only table
 
 // profile is what is known of one device's identity.
 type profile struct {
-	key     topology.Key // of the graph as it was; zero for a new one
+	was     topology.Key // in the graph as it was; zero for what a handle of this sweep says
+	id      string       // of its key in the graph as it will be
 	kind    topology.Kind
 	ids     map[topology.Attr]string
 	handles map[string]bool
@@ -43,29 +45,32 @@ func newProfile() *profile {
 }
 
 func (p *profile) learn(a topology.Attr, v topology.Value) {
-	if !slices.Contains(identifiers, a) || p.ids[a] != "" || !telling(a, v) {
+	if !slices.Contains(identifiers, a) || p.ids[a] != "" {
 		return
 	}
-	p.ids[a] = v.String()
+	if id, ok := telling(a, v); ok {
+		p.ids[a] = id
+	}
 }
 
-// telling leaves out what identifies nothing: placeholder serials, local chassis names, zero addresses.
-func telling(a topology.Attr, v topology.Value) bool {
+// telling gives the canonical text of an identifier, and leaves out what identifies nothing: placeholders of makers who never filled the
+// number in, local chassis names, addresses of nobody.
+func telling(a topology.Attr, v topology.Value) (id string, ok bool) {
 	text := v.String()
 	switch a {
 	case topology.AttrBridgeMAC:
-		return v.MAC().Usable()
+		return text, v.MAC().Usable()
 	case topology.AttrChassisID:
-		subtype, value, _ := strings.Cut(text, "/")
-		if subtype != "mac" {
-			return false
-		}
+		value, isMAC := strings.CutPrefix(text, "mac/")
 		m, err := topology.ParseMAC(value)
-		return err == nil && m.Usable()
+		return "mac/" + m.String(), isMAC && err == nil && m.Usable()
 	case topology.AttrSerial:
-		return len(text) >= 5 && strings.Trim(text, "0") != "" && !strings.HasPrefix("1234567890", text) && !strings.HasPrefix("0123456789", text)
+		return text, len(text) >= 5 && strings.Trim(text, "0") != "" && !strings.HasPrefix("1234567890", text) && !strings.HasPrefix("0123456789", text)
+	case topology.AttrUUID:
+		id, err := topology.ParseUUID(text)
+		return id, err == nil && strings.Trim(id, "0-") != "" && strings.Trim(id, "f-") != "" && id != "03000200-0400-0500-0006-000700080009"
 	}
-	return text != "" && strings.Trim(text, "0-") != ""
+	return text, strings.Trim(text, "0-") != ""
 }
 
 // compare tells whether two profiles are one device by the surest identifier that both have: 1 yes, -1 no, 0 neither has one in common.
@@ -79,6 +84,24 @@ func (p *profile) compare(q *profile) int {
 		}
 	}
 	return 0
+}
+
+// alone reports that the device is known by its handle alone, and named after it (newID).
+func (p *profile) alone() bool {
+	if len(p.ids) > 0 {
+		return false
+	}
+	for handle := range p.handles {
+		if rest, ok := strings.CutPrefix(p.id, topology.EscapeID(handle)); ok && strings.Trim(rest, "~") == "" {
+			return true
+		}
+	}
+	return false
+}
+
+// identified reports that the profile has the identifier by which a device is named.
+func (p *profile) identified(id string) bool {
+	return slices.ContainsFunc(identifiers, func(a topology.Attr) bool { return p.ids[a] != "" && identifierID(a, p.ids[a]) == id })
 }
 
 // disjoint reports that both have interfaces and share no address: then one identifier in common is a clone's.
@@ -112,7 +135,7 @@ func knownDevices(prev *topology.Snapshot) []*profile {
 	var known []*profile
 	for n := range prev.Nodes(kindOrder...) {
 		p := newProfile()
-		p.key, p.kind = n.Key(), n.Kind()
+		p.was, p.id, p.kind = n.Key(), n.Key().ID, n.Kind()
 		for f := range n.Facts() {
 			if f.Rel == 0 {
 				p.learn(f.Attr, f.Value)
@@ -170,58 +193,71 @@ func seenDevices(obs []topology.Observation) map[string]*profile {
 }
 
 // devices gives every handle its device: one that is known by identifier, else by handle unless an identifier speaks against it, else a new one.
+// Handles of this sweep know each other by identifier, too. A device that was known by its handle alone goes by its identity once it tells it.
 func (ids *identities) devices(known []*profile, seen map[string]*profile) {
 	taken := map[string][]*profile{} // device ID to the profiles of this sweep that are it
 	used := map[string]bool{}
 	register := newRegister(known)
 	for _, k := range known {
-		used[k.key.ID] = true
+		used[k.id] = true
 	}
 	for _, handle := range slices.Sorted(maps.Keys(seen)) {
 		p := seen[handle]
 		old := register.match(p, handle)
-		if old != nil && cloned(taken[old.key.ID], p) {
-			old = nil
-		}
-		if old == nil {
-			p.key = ids.newKey(p, handle, used, taken)
+		if old == nil || cloned(taken[old.id], p) || old.alone() && len(p.ids) > 0 {
+			p.id = newID(p, handle, used, taken)
 		} else {
-			ids.recognise(p, old, func() topology.Key { return ids.newKey(p, handle, used, taken) })
+			p.id = old.id
 		}
-		taken[p.key.ID] = append(taken[p.key.ID], p)
-		used[p.key.ID] = true
-		ids.device[handle] = p.key
+		taken[p.id] = append(taken[p.id], p)
+		used[p.id] = true
+		register.add(p)
 	}
-	// Two handles of one device may believe in different kinds: the most telling counts for both.
-	for handle, key := range ids.device {
-		for _, p := range taken[key.ID] {
-			if slices.Index(kindOrder, p.key.Kind) < slices.Index(kindOrder, key.Kind) {
-				key.Kind = p.key.Kind
+	ids.follow(known, seen)
+	ids.kinds(known, seen, taken)
+}
+
+// follow moves the devices that were known by a handle alone to where that handle has gone.
+func (ids *identities) follow(known []*profile, seen map[string]*profile) {
+	for _, k := range known {
+		for _, handle := range slices.Sorted(maps.Keys(k.handles)) {
+			if p := seen[handle]; p != nil && k.alone() && len(p.ids) > 0 && p.id != k.id {
+				ids.moved[k.id] = p.id
+				k.id = p.id
+				break
 			}
 		}
-		ids.device[handle] = key
 	}
 }
 
-// recognise gives a profile the key of the device that it is, and renames the device where it now says more of itself: who it is, where it was known
-// by its handle alone, or that it is of a more telling kind.
-func (ids *identities) recognise(p, old *profile, newKey func() topology.Key) {
-	if p.kind == 0 || slices.Index(kindOrder, old.kind) < slices.Index(kindOrder, p.kind) {
-		p.kind = old.kind
+// kinds settles of what kind each device is: of all that sources believe, the most telling.
+func (ids *identities) kinds(known []*profile, seen map[string]*profile, taken map[string][]*profile) {
+	kind := map[string]topology.Kind{}
+	note := func(p *profile) {
+		if old, ok := kind[p.id]; p.kind != 0 && (!ok || slices.Index(kindOrder, p.kind) < slices.Index(kindOrder, old)) {
+			kind[p.id] = p.kind
+		}
 	}
-	p.key = topology.Key{Kind: p.kind, ID: old.key.ID}
-	if len(old.ids) == 0 && len(p.ids) > 0 {
-		p.key = newKey()
-		ids.moved[old.key.ID] = p.key.ID
-		maps.Copy(old.ids, p.ids)
+	for _, k := range known {
+		if len(taken[k.id]) > 0 {
+			note(k)
+		}
 	}
-	if p.key != old.key {
-		ids.renamed[old.key] = p.key
+	for _, p := range seen {
+		note(p)
 	}
-	old.kind = p.kind
+	for handle, p := range seen {
+		// One without a kind is only named by others' words, such as a link in the inventory.
+		ids.device[handle] = topology.Key{Kind: cmp.Or(kind[p.id], topology.Switch), ID: p.id}
+	}
+	for _, k := range known {
+		if now := (topology.Key{Kind: cmp.Or(kind[k.id], k.kind), ID: k.id}); now != k.was {
+			ids.renamed[k.was] = now
+		}
+	}
 }
 
-// register finds known devices by identifier and by handle.
+// register finds devices by identifier, and known ones by handle.
 type register struct {
 	byID     map[topology.Attr]map[string][]*profile
 	byHandle map[string][]*profile
@@ -233,9 +269,7 @@ func newRegister(known []*profile) register {
 		r.byID[a] = map[string][]*profile{}
 	}
 	for _, k := range known {
-		for a, v := range k.ids {
-			r.byID[a][v] = append(r.byID[a][v], k)
-		}
+		r.add(k)
 		for h := range k.handles {
 			r.byHandle[h] = append(r.byHandle[h], k)
 		}
@@ -243,9 +277,18 @@ func newRegister(known []*profile) register {
 	return r
 }
 
+func (r register) add(p *profile) {
+	for a, v := range p.ids {
+		r.byID[a][v] = append(r.byID[a][v], p)
+	}
+}
+
 // match finds the known device that a handle speaks of, or nil.
 func (r register) match(p *profile, handle string) *profile {
 	for _, a := range identifiers {
+		if p.ids[a] == "" {
+			continue
+		}
 		for _, k := range r.byID[a][p.ids[a]] {
 			if k.compare(p) == 1 && !k.disjoint(p) {
 				return k
@@ -258,7 +301,9 @@ func (r register) match(p *profile, handle string) *profile {
 		case 1:
 			return k // its interfaces were all replaced, but name and identifier agree
 		case 0:
-			named = k
+			if len(k.ids) > 0 || len(p.ids) == 0 || k.alone() || p.identified(k.id) {
+				named = k
+			}
 		}
 	}
 	return named
@@ -268,25 +313,22 @@ func cloned(same []*profile, p *profile) bool {
 	return slices.ContainsFunc(same, p.disjoint)
 }
 
-// newKey names a device seen for the first time by its surest identifier that is not taken by another, else by its handle.
-func (ids *identities) newKey(p *profile, handle string, used map[string]bool, taken map[string][]*profile) topology.Key {
-	if p.kind == 0 {
-		p.kind = topology.Switch // only named by others' words, such as a link in the inventory
-	}
+// newID names a device seen for the first time by its surest identifier that is not taken by another, else by its handle.
+func newID(p *profile, handle string, used map[string]bool, taken map[string][]*profile) string {
 	for _, a := range identifiers {
 		if p.ids[a] == "" {
 			continue
 		}
 		id := identifierID(a, p.ids[a])
 		if !used[id] || len(taken[id]) > 0 && !cloned(taken[id], p) {
-			return topology.Key{Kind: p.kind, ID: id}
+			return id
 		}
 	}
 	id := topology.EscapeID(handle)
 	for used[id] {
 		id += "~"
 	}
-	return topology.Key{Kind: p.kind, ID: id}
+	return id
 }
 
 func identifierID(a topology.Attr, value string) string {
@@ -302,26 +344,9 @@ func identifierID(a topology.Attr, value string) string {
 // interfaces finds for each interface the most specific kind that anybody knows: LAG, then NIC, then Port.
 func (ids *identities) interfaces(prev *topology.Snapshot, obs []topology.Observation) {
 	note := func(k topology.Key) {
-		if !k.Kind.Interface() {
-			return
-		}
-		id := ids.replaceHandle(k).ID
-		best, ok := ids.kind[id]
-		if !ok {
-			for _, kind := range []topology.Kind{topology.LAG, topology.NIC, topology.Port} {
-				if _, found := prev.Node(topology.Key{Kind: kind, ID: id}); found {
-					best = kind
-					break
-				}
-			}
-		}
-		was := best
-		best = max(best, k.Kind) // Port < NIC < LAG in the order of kinds
-		ids.kind[id] = best
-		if was != 0 && was != best {
-			if _, found := prev.Node(topology.Key{Kind: was, ID: id}); found {
-				ids.renamed[topology.Key{Kind: was, ID: id}] = topology.Key{Kind: best, ID: id}
-			}
+		if k.Kind.Interface() {
+			id := ids.replaceHandle(k).ID
+			ids.kind[id] = max(ids.kind[id], k.Kind) // Port < NIC < LAG in the order of kinds
 		}
 	}
 	for _, o := range obs {
@@ -330,38 +355,87 @@ func (ids *identities) interfaces(prev *topology.Snapshot, obs []topology.Observ
 			note(f.Object)
 		}
 	}
+	if len(ids.moved) > 0 {
+		for n := range prev.Nodes(topology.Port, topology.NIC, topology.LAG) {
+			if id := ids.movedID(n.Key().ID); id != n.Key().ID {
+				ids.kind[id] = max(ids.kind[id], n.Kind())
+			}
+		}
+	}
+	for id := range ids.kind {
+		var was []topology.Kind
+		for _, kind := range []topology.Kind{topology.LAG, topology.NIC, topology.Port} {
+			if _, found := prev.Node(topology.Key{Kind: kind, ID: id}); found {
+				was = append(was, kind)
+				ids.kind[id] = max(ids.kind[id], kind)
+			}
+		}
+		for _, kind := range was {
+			if kind != ids.kind[id] {
+				ids.renamed[topology.Key{Kind: kind, ID: id}] = topology.Key{Kind: ids.kind[id], ID: id}
+			}
+		}
+	}
 }
 
-// units joins logical units that have one designator under the designator's key.
+// movedID gives the ID that a part of a device has after the device moved.
+func (ids identities) movedID(id string) string {
+	if owner, rest, ok := strings.Cut(id, "/"); ok {
+		if to, ok := ids.moved[owner]; ok {
+			return to + "/" + rest
+		}
+	}
+	return id
+}
+
+// units joins logical units that have one designator under the designator's key. What goes by a designator already is not renamed, whatever
+// other designator it claims.
 func (ids *identities) units(prev *topology.Snapshot, obs []topology.Observation) {
 	for n := range prev.Nodes(topology.LogicalUnit) {
+		if !isDesignator(n.Key().ID) {
+			continue
+		}
 		for _, v := range n.Values(topology.AttrAlias) {
-			ids.unit[topology.Key{Kind: topology.LogicalUnit, ID: v.String()}] = n.Key()
+			if !isDesignator(v.String()) {
+				ids.unit[topology.Key{Kind: topology.LogicalUnit, ID: v.String()}] = n.Key()
+			}
 		}
 	}
 	for _, o := range obs {
 		for _, f := range o.Facts {
-			if f.Attr != topology.AttrDesignator || f.Subject.Kind != topology.LogicalUnit || f.Rel != 0 {
+			if f.Attr != topology.AttrDesignator || f.Subject.Kind != topology.LogicalUnit || !isDesignator(f.Value.String()) {
 				continue
 			}
-			to := topology.Key{Kind: topology.LogicalUnit, ID: f.Value.String()}
-			if f.Subject != to {
-				ids.unit[f.Subject] = to
-				ids.named[f.Subject] = to
-				if _, ok := prev.Node(f.Subject); ok {
-					ids.renamed[f.Subject] = to
-				}
+			from, to := ids.replaceHandle(f.Subject), topology.Key{Kind: topology.LogicalUnit, ID: f.Value.String()}
+			if isDesignator(from.ID) {
+				continue
+			}
+			if old, ok := ids.named[from]; ok && old.Compare(to) < 0 {
+				continue // two designators at once: the lesser, whichever comes first
+			}
+			ids.unit[from], ids.named[from] = to, to
+			if _, ok := prev.Node(from); ok {
+				ids.renamed[from] = to
 			}
 		}
 	}
+}
+
+func isDesignator(id string) bool {
+	canonical, err := topology.ParseDesignator(id)
+	return err == nil && canonical == id
 }
 
 // aliases states under which other names the observation knows logical units.
 func (ids identities) aliases(o topology.Observation) []topology.Fact {
 	var fs []topology.Fact
 	for _, f := range o.Facts {
-		if to, ok := ids.named[f.Subject]; ok && f.Attr == topology.AttrDesignator {
-			fs = append(fs, topology.Attribute(to, topology.AttrAlias, topology.TextValue(f.Subject.ID)))
+		if f.Attr != topology.AttrDesignator {
+			continue
+		}
+		from := ids.replaceHandle(f.Subject)
+		if to, ok := ids.named[from]; ok {
+			fs = append(fs, topology.Attribute(to, topology.AttrAlias, topology.TextValue(from.ID)))
 		}
 	}
 	return fs
@@ -396,21 +470,19 @@ func (ids identities) current(k topology.Key) topology.Key {
 	if to, ok := ids.renamed[k]; ok {
 		return to
 	}
-	if owner, rest, ok := strings.Cut(k.ID, "/"); ok && partKind(k.Kind) {
-		if id, ok := ids.moved[owner]; ok {
-			k.ID = id + "/" + rest
-			if kind, ok := ids.kind[k.ID]; ok && k.Kind.Interface() {
-				k.Kind = kind
-			}
+	if namedByDevice(k.Kind) {
+		k.ID = ids.movedID(k.ID)
+		if kind, ok := ids.kind[k.ID]; ok && k.Kind.Interface() {
+			k.Kind = kind
 		}
 	}
 	return k
 }
 
-// partKind tells the kinds whose IDs begin with that of the device that they are part of.
-func partKind(k topology.Kind) bool {
+// namedByDevice tells the kinds whose IDs begin with that of the device that they are part of.
+func namedByDevice(k topology.Kind) bool {
 	switch k {
-	case topology.VM, topology.VNIC, topology.VDisk, topology.Rack, topology.Subnet, topology.InitiatorPort, topology.TargetPort, topology.LogicalUnit:
+	case topology.VM, topology.VNIC, topology.VDisk, topology.Rack, topology.Subnet:
 		return false
 	}
 	return !k.Device()

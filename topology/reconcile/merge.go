@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -18,6 +19,8 @@ type merge struct {
 	renewed map[topology.ReadingKey]topology.Reading
 	forgot  map[topology.ReadingKey]bool
 	stated  map[topology.ReadingKey]map[topology.Fact]topology.Fact // what devices' own words were, by reading
+
+	rejected []Rejected
 }
 
 func newMerge(prev *topology.Snapshot, now time.Time) *merge {
@@ -47,6 +50,13 @@ func (m *merge) state(f topology.Fact) {
 func (m *merge) add(f topology.Fact) {
 	f.Confidence = cmp.Or(f.Confidence, topology.ConfidenceStated)
 	id := f.Identity()
+	if old, ok := m.stated[f.Reading][id]; ok && !f.Derived { // two nodes became one, and both had it
+		if f.Confidence <= old.Confidence {
+			return
+		}
+		m.remove(old)
+		f.Since = old.Since
+	}
 	if old, ok := m.removed[id]; ok && old.Confidence == f.Confidence {
 		delete(m.removed, id) // it was there all the time, since it was first seen
 		f = old
@@ -75,6 +85,10 @@ func (m *merge) remove(f topology.Fact) {
 
 // rename moves facts of nodes whose key has changed.
 func (m *merge) rename(ids identities) {
+	if len(ids.renamed) == 0 {
+		return
+	}
+	var moved []topology.Fact
 	for f := range m.prev.Facts() {
 		g := f
 		g.Subject, g.Object = ids.current(f.Subject), ids.current(f.Object)
@@ -82,12 +96,12 @@ func (m *merge) rename(ids identities) {
 			continue
 		}
 		m.remove(f)
-		if f.Derived {
-			continue // concluded anew
+		if r, ok := redirect(g); ok && !f.Derived { // what is derived is concluded anew
+			moved = append(moved, r)
 		}
-		if r, ok := redirect(g); ok {
-			m.add(r)
-		}
+	}
+	for _, f := range moved {
+		m.add(f)
 	}
 }
 
@@ -214,16 +228,18 @@ func (m *merge) resolve(o topology.Observation, ids identities) map[topology.Fac
 		}
 	}
 	for _, f := range o.Facts {
-		handle, rest, local := f.Subject.Local()
-		f.Subject, f.Object = ids.global(f.Subject), ids.global(f.Object)
-		f, ok := redirect(f)
-		if !ok {
-			continue
+		for _, k := range []topology.Key{f.Subject, f.Object} {
+			if handle, rest, local := k.Local(); local && rest == "" && k.Kind.Device() && !named[k] {
+				named[k] = true
+				put(topology.Attribute(ids.global(k), topology.AttrHandle, topology.TextValue(handle)))
+			}
 		}
-		put(f)
-		if local && rest == "" && f.Subject.Kind.Device() && !named[f.Subject] {
-			named[f.Subject] = true
-			put(topology.Attribute(f.Subject, topology.AttrHandle, topology.TextValue(handle)))
+		g := f
+		g.Subject, g.Object = ids.global(f.Subject), ids.global(f.Object)
+		if r, ok := redirect(g); ok {
+			put(r)
+		} else if g.Subject != g.Object {
+			m.rejected = append(m.rejected, Rejected{o.Reading.ReadingKey, f, fmt.Errorf("as %s: %w", g, g.Check())})
 		}
 	}
 	for _, alias := range ids.aliases(o) {

@@ -5,6 +5,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -18,7 +19,8 @@ type Policy struct {
 	Retired []string
 }
 
-// Rejected is a fact that the model does not allow: a defect of the collector that sent it. It is reported, the rest is used.
+// Rejected is a fact that the model does not allow: a defect of the collector that sent it, or of one that says of what kind a device is. It is
+// reported, the rest is used. A reading that is not allowed is rejected with all its facts; Fact is zero then.
 type Rejected struct {
 	Reading topology.ReadingKey
 	Fact    topology.Fact
@@ -36,10 +38,8 @@ type Result struct {
 // The error is a defect of this package or a snapshot that is not what a store gave.
 func Reconcile(prev *topology.Snapshot, obs []topology.Observation, policy Policy, now time.Time) (Result, error) {
 	now = now.UTC().Truncate(time.Second)
-	obs = slices.Clone(obs)
-	slices.SortStableFunc(obs, func(a, b topology.Observation) int { return a.Reading.Compare(b.Reading.ReadingKey) })
 	var res Result
-	obs = checked(obs, &res)
+	obs = checked(obs, policy, &res)
 	ids := identify(prev, obs)
 	m := newMerge(prev, now)
 	m.rename(ids)
@@ -54,6 +54,7 @@ func Reconcile(prev *topology.Snapshot, obs []topology.Observation, policy Polic
 		return Result{}, fmt.Errorf("reconcile: merge: %w", err)
 	}
 	m.conclusions(mid, conclude(mid))
+	res.Rejected = append(res.Rejected, m.rejected...)
 	res.Delta = m.delta(true)
 	if res.Next, err = prev.Apply(res.Delta); err != nil {
 		return Result{}, fmt.Errorf("reconcile: conclusions: %w", err)
@@ -61,20 +62,49 @@ func Reconcile(prev *topology.Snapshot, obs []topology.Observation, policy Polic
 	return res, nil
 }
 
-// checked drops what the model does not allow and notes it.
-func checked(obs []topology.Observation, res *Result) []topology.Observation {
-	for i := range obs {
-		good := make([]topology.Fact, 0, len(obs[i].Facts))
-		for _, f := range obs[i].Facts {
-			if err := f.Check(); err != nil {
-				res.Rejected = append(res.Rejected, Rejected{obs[i].Reading.ReadingKey, f, err})
+// checked puts the observations in order, one of each reading, without those of retired devices, and drops and notes what the model does not
+// allow.
+func checked(all []topology.Observation, policy Policy, res *Result) []topology.Observation {
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, func(a, b topology.Observation) int {
+		return cmp.Or(a.Reading.Compare(b.Reading.ReadingKey), a.Reading.Time.Compare(b.Reading.Time))
+	})
+	obs := make([]topology.Observation, 0, len(all))
+	for _, o := range all {
+		o.Reading.Reason, o.Reading.Command = topology.Text([]byte(o.Reading.Reason)), topology.Text([]byte(o.Reading.Command))
+		if err := o.Reading.Check(); err != nil {
+			res.Rejected = append(res.Rejected, Rejected{Reading: o.Reading.ReadingKey, Err: err})
+			continue
+		}
+		if slices.Contains(policy.Retired, o.Reading.Device) {
+			continue
+		}
+		good := make([]topology.Fact, 0, len(o.Facts))
+		for _, f := range o.Facts {
+			if err := allowed(f); err != nil {
+				res.Rejected = append(res.Rejected, Rejected{o.Reading.ReadingKey, f, err})
 				continue
 			}
 			good = append(good, f)
 		}
-		obs[i].Facts = good
+		o.Facts = good
+		if n := len(obs); n > 0 && obs[n-1].Reading.ReadingKey == o.Reading.ReadingKey {
+			o.Facts = append(obs[n-1].Facts, good...)
+			obs = obs[:n-1]
+		}
+		obs = append(obs, o)
 	}
 	return obs
+}
+
+// allowed checks a fact as a collector sent it.
+func allowed(f topology.Fact) error {
+	for _, k := range []topology.Key{f.Subject, f.Object} {
+		if handle, _, local := k.Local(); local && handle == "" {
+			return fmt.Errorf("%w: %s is local to no device", topology.ErrSchema, k)
+		}
+	}
+	return f.Check()
 }
 
 func byDeviceAndSource(obs []topology.Observation) [][]topology.Observation {
