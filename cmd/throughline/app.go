@@ -95,7 +95,7 @@ func (a *app) command() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "throughline",
 		Short: "Show the whole path of a virtual machine, to its network and to its storage",
-		Long: `Throughline reads hypervisors, switches and SAN arrays into one graph of end-to-end paths and keeps its history.
+		Long: `Throughline reads hypervisors and switches into one graph of end-to-end paths and keeps its history.
 
 Start with:  throughline demo
 Then:        throughline collect --inventory FILE

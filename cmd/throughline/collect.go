@@ -197,11 +197,15 @@ func (a *app) checkInventory(ctx context.Context, file string, offline bool) err
 	progress := collectors.NewProgress(a.errs, len(devices), terminalWidth(a.errs))
 	runner := collectors.NewRunner(newCollectors(), collectors.Options{Progress: progress, Log: a.log})
 	rows := []loginRow{}
-	failed := 0
+	failed, stopped := 0, 0
 	for batch := range runner.Probe(ctx, devices) {
 		for _, o := range batch {
 			rows = append(rows, loginRow{o.Device.Handle, o.Device.Source.String(), o.Status.String(), o.Answer + o.Reason})
-			if o.Status != collectors.StatusOK {
+			switch o.Status {
+			case collectors.StatusOK:
+			case collectors.StatusStopped:
+				stopped++
+			default:
 				failed++
 			}
 		}
@@ -216,7 +220,11 @@ func (a *app) checkInventory(ctx context.Context, file string, offline bool) err
 		printTable(w, []string{"device", "source", "login", "detail"}, cells)
 		return nil
 	})
-	if err == nil && failed > 0 {
+	switch {
+	case err != nil:
+	case stopped > 0:
+		err = exitWith(exitPartial, "stopped: %d of %d logins were not tried to the end, %d failed", stopped, len(rows), failed)
+	case failed > 0:
 		err = exitWith(exitPartial, "%d of %d logins failed", failed, len(rows))
 	}
 	return err
