@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -19,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/throughline-dc/throughline/collectors"
 	"github.com/throughline-dc/throughline/collectors/snmp"
 	"github.com/throughline-dc/throughline/fixtures/sim/snmpagent"
 	"github.com/throughline-dc/throughline/fixtures/sim/udprelay"
@@ -169,7 +171,10 @@ func startSNMPD(tb testing.TB) string {
 	}
 	dir := tb.TempDir()
 	config := filepath.Join(dir, "snmpd.conf")
-	if err := os.WriteFile(config, []byte("rocommunity "+community+" 127.0.0.1\n"), 0o600); err != nil {
+	settings := "rocommunity " + community + " 127.0.0.1\n" +
+		"createUser reader SHA-256 \"" + passphrase + "\" AES \"" + passphrase + "\"\nrouser reader priv\n" +
+		"createUser careful SHA-512 \"" + passphrase + "\" AES-256 \"" + passphrase + "\"\nrouser careful priv\n"
+	if err := os.WriteFile(config, []byte(settings), 0o600); err != nil {
 		tb.Fatal(err)
 	}
 	cmd := exec.CommandContext(tb.Context(), "snmpd", "-f", "-Le", "-C", "-c", config, "-I", "-smux", "udp:"+address)
@@ -223,6 +228,63 @@ func TestCrawl_sameRowsAsNetSNMP(t *testing.T) {
 				t.Errorf("%s: %d rows, snmpbulkwalk has %d others", name, len(got), len(want))
 			}
 		}
+	}
+}
+
+// TestCrawl_snmpdV3 speaks SNMPv3 with an agent that is not ours: it lets the right user in and says why it refuses others.
+func TestCrawl_snmpdV3(t *testing.T) {
+	t.Parallel()
+	address := startSNMPD(t)
+	change := func(f func(*collectors.SNMPAccess)) collectors.SNMPAccess {
+		a := v3()
+		f(&a)
+		return a
+	}
+	for name, c := range map[string]struct {
+		access collectors.SNMPAccess
+		want   error
+		words  string
+	}{
+		"SHA-256, AES": {access: v3()},
+		"SHA-512, AES-256": {access: change(func(a *collectors.SNMPAccess) {
+			a.User, a.Auth, a.Priv = "careful", collectors.SNMPAuthSHA512, collectors.SNMPPrivAES256
+		})},
+		"unknown user": {change(func(a *collectors.SNMPAccess) { a.User = "stranger" }), collectors.ErrDenied, "user"},
+		"wrong passphrase": {
+			change(func(a *collectors.SNMPAccess) { a.AuthKey = collectors.NewSecret("wrong horse battery") }),
+			collectors.ErrDenied, "authentication",
+		},
+		"wrong protocol": {change(func(a *collectors.SNMPAccess) { a.Auth = collectors.SNMPAuthSHA384 }), collectors.ErrDenied, "authentication"},
+		"wrong privacy passphrase": {
+			change(func(a *collectors.SNMPAccess) { a.PrivKey = collectors.NewSecret("wrong horse battery") }),
+			collectors.ErrDenied, "privacy",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			profile := snmp.FixedProfile(4, 60)
+			profile.Timeout, profile.Retries = 500*time.Millisecond, 2
+			session, err := snmp.NewSession(address, c.access, profile)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = session.Close() }()
+			table := installed()
+			rows, result, err := session.Walk(t.Context(), table)
+			if c.want != nil {
+				if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.words) || rows.Len() > 0 || result.Complete {
+					t.Errorf("%v; %d values", err, rows.Len())
+				}
+				return
+			}
+			if err != nil || !result.Complete || result.Retries > 0 {
+				t.Fatalf("%v; %+v", err, result)
+			}
+			want, _, err := theirs(50)(t.Context(), address, []snmp.Table{table})
+			if err != nil || !sameLines(flat(table, rows), want) {
+				t.Errorf("%d values, snmpbulkwalk has %d others; %v", rows.Len(), len(want), err)
+			}
+		})
 	}
 }
 

@@ -271,6 +271,9 @@ func (s *Session) unreachable(c *client, cause error) error {
 		return fmt.Errorf("%w: what answers on UDP port %d does not speak SNMP", collectors.ErrMalformed, s.port)
 	case errors.Is(cause, errNoAnswer) && s.access.Version == collectors.SNMPv2c && !s.everHeard():
 		return fmt.Errorf("%w: no answer (an agent does not answer to a wrong community, either)", collectors.ErrUnreachable)
+	case errors.Is(cause, errNoAnswer) && c.engine() != nil && !s.everHeard():
+		return fmt.Errorf("%w: the device tells its engine and then keeps silent: the privacy passphrase or protocol may be wrong",
+			collectors.ErrDenied)
 	case errors.Is(cause, errNoAnswer):
 		return fmt.Errorf("%w: no answer", collectors.ErrUnreachable)
 	default:
