@@ -94,7 +94,7 @@ func macs(n int, seed uint64) []snmprec.OID {
 
 func startAgent(tb testing.TB, varbinds []snmprec.Varbind) *snmpagent.Agent {
 	tb.Helper()
-	store, err := snmpagent.NewStore(append(varbinds, around()...))
+	store, err := snmpagent.NewStore(slices.Concat(varbinds, around()))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func open(tb testing.TB, agent *snmpagent.Agent, access collectors.SNMPAccess, p
 // quick is a profile for tests that wait for timeouts.
 func quick() snmp.Profile {
 	p := snmp.DefaultProfile()
-	p.Timeout, p.Retries = 250*time.Millisecond, 2
+	p.Timeout, p.Retries = 150*time.Millisecond, 2
 	return p
 }
 
@@ -279,14 +279,14 @@ func TestWalk_neverHidesAnError(t *testing.T) {
 func TestWalk_getsThroughTrouble(t *testing.T) {
 	t.Parallel()
 	table := ifXTable()
-	varbinds := fill(table, numbered(120))
+	varbinds := fill(table, numbered(50))
 	for name, faults := range map[string]snmpagent.Faults{
 		"tooBig":     {MaxVarbinds: 7},
 		"tooBig 1":   {MaxVarbinds: 1},
-		"loss":       {Loss: 0.2, LossRun: 2},
+		"loss":       {Loss: 0.15, LossRun: 2},
 		"duplicates": {Duplicate: 1},
-		"truncation": {Truncate: 0.1},
-		"wrong ids":  {WrongID: 0.1},
+		"truncation": {Truncate: 0.08},
+		"wrong ids":  {WrongID: 0.08},
 		"jitter":     {Delay: time.Millisecond, Jitter: 20 * time.Millisecond},
 		"slow":       {PerValue: 200 * time.Microsecond},
 	} {
@@ -296,7 +296,7 @@ func TestWalk_getsThroughTrouble(t *testing.T) {
 					t.Parallel()
 					agent := startAgent(t, varbinds)
 					agent.SetFaults(faults)
-					profile.Timeout, profile.Retries = 400*time.Millisecond, 8
+					profile.Timeout, profile.Retries = 200*time.Millisecond, 8
 					mustBeWhole(t, open(t, agent, access, profile), table, varbinds)
 				})
 			}
