@@ -345,6 +345,97 @@ func TestWalk_sharesOneBudget(t *testing.T) {
 	}
 }
 
+func TestWalk_isPolite(t *testing.T) {
+	t.Parallel()
+	table := fdbTable()
+	varbinds := fill(table, macs(800, 2))
+	for name, profile := range map[string]snmp.Profile{
+		"learned": snmp.DefaultProfile(), "2 and 10": snmp.FixedProfile(2, 10), "8 and 60": snmp.FixedProfile(8, 60),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			agent := startAgent(t, varbinds)
+			agent.SetFaults(snmpagent.Faults{PerValue: 500 * time.Microsecond, Loss: 0.05})
+			mustBeWhole(t, open(t, agent, v2c(), profile), table, varbinds)
+			s := agent.Stats()
+			if s.MaxInFlight > profile.MaxInFlight {
+				t.Errorf("%d in flight, the budget is %d", s.MaxInFlight, profile.MaxInFlight)
+			}
+			// 0.5 % of the requests, and one for a machine that was busy with something else.
+			if s.Lost == 0 || 200*(s.Needless-1) > s.Requests {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+}
+
+// TestWalk_whileTheTableChanges lets rows come and go under the walk. It must end, and each value must be one that was there.
+func TestWalk_whileTheTableChanges(t *testing.T) {
+	t.Parallel()
+	table := fdbTable()
+	rows := macs(2000, 3)
+	store, err := snmpagent.NewStore(append(fill(table, rows), around()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	agent, err := snmpagent.Start(store, snmpagent.Config{Community: community, Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = agent.Close() }()
+	agent.SetFaults(snmpagent.Faults{Delay: time.Millisecond})
+	session := open(t, agent, v2c(), snmp.FixedProfile(8, 60))
+	over := make(chan struct{})
+	changed := make(chan error, 1)
+	go func() {
+		r := rand.New(rand.NewPCG(9, 9))
+		for {
+			select {
+			case <-over:
+				changed <- nil
+				return
+			default:
+			}
+			moved := rows[r.IntN(len(rows)/2):][:20] // the second half stays
+			err := store.Update(func(e *snmpagent.Edit) {
+				for i, row := range moved {
+					if moved[i].At(0)%20 == 0 {
+						e.RemoveUnder(table.Column(2).Join(row))
+						continue
+					}
+					e.Set(table.Column(2).Join(row), snmprec.IntegerValue(1))
+					e.Set(table.Column(2).Join(row).Append(1), snmprec.IntegerValue(1))
+				}
+			})
+			if err != nil {
+				changed <- err
+				return
+			}
+		}
+	}()
+	got, result, err := session.Walk(t.Context(), table)
+	close(over)
+	if err := <-changed; err != nil {
+		t.Fatal(err)
+	}
+	if err != nil || !result.Complete {
+		t.Fatalf("%v: %v", err, result.Gaps)
+	}
+	for _, row := range rows[len(rows)/2+20:] {
+		for _, column := range table.Columns {
+			if !got.Value(column, row).Present() {
+				t.Errorf("%v, which was there all the time, is missing in column %d", row, column)
+			}
+		}
+	}
+	for _, column := range table.Columns {
+		cells := got.Column(column)
+		if !slices.IsSortedFunc(cells, func(a, b snmp.Cell) int { return a.Index.Compare(b.Index) }) {
+			t.Errorf("column %d is out of order", column)
+		}
+	}
+}
+
 func TestWalk_stopsWithTheContext(t *testing.T) {
 	t.Parallel()
 	table := ifXTable()
