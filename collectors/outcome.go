@@ -186,9 +186,9 @@ func (s *Summary) Add(o Outcome) {
 	s.Facts += o.Facts()
 }
 
-// String is "1000 devices: 980 ok, 12 partial, 8 failed (5 unreachable, 3 denied)"; what there is none of is left out.
+// String is "1000 readings: 980 ok, 12 partial, 8 failed (5 unreachable, 3 denied)"; what there is none of is left out.
 func (s Summary) String() string {
-	return strings.TrimSuffix(fmt.Sprintf("%d devices: %s", s.Devices, s.counts()), ": ")
+	return strings.TrimSuffix(fmt.Sprintf("%d readings: %s", s.Devices, s.counts()), ": ")
 }
 
 func (s Summary) counts() string {

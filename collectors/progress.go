@@ -98,7 +98,7 @@ func (p *Progress) draw(now bool) {
 	line := fmt.Sprintf("%d readings", p.summary.Devices)
 	if p.total > 0 {
 		filled := min(barWidth, barWidth*p.summary.Devices/p.total)
-		line = strings.Repeat("█", filled) + strings.Repeat("░", barWidth-filled) + fmt.Sprintf(" %d of %d devices", p.summary.Devices, p.total)
+		line = strings.Repeat("█", filled) + strings.Repeat("░", barWidth-filled) + fmt.Sprintf(" %d of %d readings", p.summary.Devices, p.total)
 	}
 	if counts := p.summary.counts(); counts != "" {
 		line += ": " + counts

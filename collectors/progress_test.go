@@ -64,7 +64,7 @@ func TestProgress_bar(t *testing.T) {
 		if got, want := screen[50], "further devices that are not ok are only counted"; got != want {
 			t.Errorf("line after 50 devices %q, want %q", got, want)
 		}
-		want := "████████████████████████ 1000 of 1000 devices: 900 ok, 100 failed (100 …"
+		want := "████████████████████████ 1000 of 1000 readings: 900 ok, 100 failed (100 …"
 		if got := screen[51]; got[:len(want)-10] != want[:len(want)-10] || len([]rune(got)) > 71 || len(screen) != 53 || screen[52] != "" {
 			t.Errorf("last line %q of %d, want %q", got, len(screen), want)
 		}
@@ -107,7 +107,7 @@ func TestProgress_none(t *testing.T) {
 func TestSummary(t *testing.T) {
 	t.Parallel()
 	var s collectors.Summary
-	if got := s.String(); got != "0 devices" {
+	if got := s.String(); got != "0 readings" {
 		t.Errorf("got %q", got)
 	}
 	for _, o := range []collectors.Outcome{
@@ -117,7 +117,7 @@ func TestSummary(t *testing.T) {
 	} {
 		s.Add(o)
 	}
-	want := "5 devices: 1 ok, 1 partial, 1 failed, 1 skipped, 1 stopped (1 denied, 1 timeout, 1 backing off)"
+	want := "5 readings: 1 ok, 1 partial, 1 failed, 1 skipped, 1 stopped (1 denied, 1 timeout, 1 backing off)"
 	if got := s.String(); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -98,6 +98,16 @@ func (a Attr) identifiesNode(kind Kind, v Value) bool {
 
 func (n Node) conflicts() []Conflict {
 	var cs []Conflict
+	if handles := n.Values(AttrHandle); len(handles) > 1 && n.Kind().Device() {
+		// One box listed twice, or two that tell one identifier: an operator must say which.
+		c := Conflict{Kind: ConflictIdentifier}
+		for f := range n.Facts() {
+			if f.Attr == AttrHandle && f.Rel == 0 && !slices.ContainsFunc(c.Facts, func(o Fact) bool { return o.Value == f.Value }) {
+				c.Facts = append(c.Facts, f)
+			}
+		}
+		cs = append(cs, c)
+	}
 	for _, a := range attrsOf(n) {
 		if a.Multi() || len(n.Values(a)) < 2 {
 			continue

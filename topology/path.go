@@ -325,7 +325,11 @@ func sameDevice(a, b Node) bool {
 func beyond(n Node) string {
 	switch n.Kind() {
 	case VirtualSwitch, Network:
-		return fmt.Sprintf("no source says which uplink %s %s has: read the host by SSH or SNMP", n.Kind(), n.Name())
+		of := ""
+		if owner, ok := n.Owner(); ok {
+			of = " of " + owner.Name()
+		}
+		return fmt.Sprintf("no source says which uplink %s %s%s has; libvirt knows that of Linux bridges only, not of Open vSwitch", n.Kind(), n.Name(), of)
 	}
 	if text := hears(n); text != "" {
 		return text
@@ -347,7 +351,7 @@ func hears(n Node) string {
 	if id, known := to.First(IdentifiedAs); known {
 		return fmt.Sprintf("%s hears %s, which is %s, but not on which of its ports", n.Name(), who, id.Name())
 	}
-	return fmt.Sprintf("%s hears %s, port %s, which is in no inventory: collect it", n.Name(), who, cmp.Or(to.Text(AttrNeighborPort), "not named"))
+	return fmt.Sprintf("%s hears %s, port %s, of which nothing was read: collect it", n.Name(), who, cmp.Or(to.Text(AttrNeighborPort), "not named"))
 }
 
 // enter arrives on a device and goes on by the shortest ways to a gateway.

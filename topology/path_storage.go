@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -98,7 +99,9 @@ func (w *storageWalker) down(n Node, hops []Hop) {
 		if e.Rel == Contains {
 			to = e.From
 		}
-		w.down(to, append(slices.Clip(hops), step(e, to, 0, false)))
+		hop := step(e, to, 0, false)
+		hop.Fault = cmp.Or(hop.Fault, w.elsewhere(to))
+		w.down(to, append(slices.Clip(hops), hop))
 	}
 	if len(below) > 0 {
 		return
@@ -195,10 +198,8 @@ func (w *storageWalker) unit(n Node, hops []Hop) {
 			}
 			found = true
 			h := step(s, s.From, 0, false)
-			h.Doubt = doubt
-			if h.Fault == "" {
-				h.Fault = masked(n, s.From, e.From)
-			}
+			unseen, unknown := sight(n, s.From, e.From)
+			h.Fault, h.Doubt = cmp.Or(h.Fault, unseen), cmp.Or(doubt, unknown)
 			w.reach(n, append(slices.Clip(target), h), "", s.From, e.From)
 		}
 		if !found {
@@ -229,26 +230,6 @@ func (w *storageWalker) ours(initiator Node) (mine bool, doubt string) {
 	return owner == w.host || owner == w.vm, ""
 }
 
-// masked tells why an initiator does not see a unit behind a target port, where mappings of the unit are known (SNIA SMI-S masking and
-// mapping); "" if it does, or if nobody knows the mappings.
-func masked(unit, initiator, target Node) string {
-	mappings := unit.In(MapsUnit)
-	for _, m := range mappings {
-		targets := m.From.Out(MapsTarget)
-		if leadsTo(m.From.Out(MapsInitiator), initiator) && (len(targets) == 0 || leadsTo(targets, target)) {
-			return ""
-		}
-	}
-	if len(mappings) == 0 {
-		return ""
-	}
-	return fmt.Sprintf("no mapping of %s admits %s at %s", unit.Name(), initiator.Name(), target.Name())
-}
-
-func leadsTo(es []Edge, n Node) bool {
-	return slices.ContainsFunc(es, func(e Edge) bool { return e.To == n })
-}
-
 func (w *storageWalker) adapters() []Edge {
 	if w.host.IsZero() {
 		return nil
@@ -272,9 +253,13 @@ func (w *storageWalker) initiator(n Node, hops []Hop, unit Node) {
 				w.more++
 				return
 			}
+			fault, doubt := sight(x.To, n, s.To)
+			if unit.IsZero() && fault != "" {
+				continue // a unit of others behind the same port
+			}
 			found = true
 			last := step(x, x.To, 0, false)
-			last.Fault = masked(x.To, n, s.To)
+			last.Fault, last.Doubt = fault, doubt
 			w.reach(x.To, append(slices.Clip(hops), step(s, s.To, 0, false), last), "", s.To)
 		}
 	}

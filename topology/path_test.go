@@ -309,7 +309,7 @@ network 0 independent
 			"switch:s Contains port:s/3\nport:s/3 ifName=s3\nport:s/3 tagged=130\nport:s/3 HasNeighbor neighbor:y\nneighbor:y sysName=fw2", `
 network 0 independent
   v/n 120t > h/e 120t > s/1 120t
-    ... no gateway of VLAN 120 is known behind s: collect the router or firewall that routes it (s s2 hears fw1 (192.0.2.9), port ifName/e1, which is in no inventory: collect it)
+    ... no gateway of VLAN 120 is known behind s: collect the router or firewall that routes it (s s2 hears fw1 (192.0.2.9), port ifName/e1, of which nothing was read: collect it)
 `},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -370,7 +370,7 @@ network 0 independent
 		{"a bridge without an uplink", "vnic:v/n AttachedTo virtualswitch:h/br0", `
 network 0 independent
   v/n > h/br0
-    ... no source says which uplink virtualswitch br0 has: read the host by SSH or SNMP
+    ... no source says which uplink virtualswitch br0 has; libvirt knows that of Linux bridges only, not of Open vSwitch
 `},
 		{"a network that the host routes", "vnic:v/n AttachedTo network:h/default\nnetwork:h/default forwardMode=nat\nnetwork:h/default SupportedBy virtualswitch:h/virbr0", `
 network 0 independent
@@ -392,7 +392,7 @@ network 0 independent
 		{"a NIC that hears somebody", "vnic:v/n AttachedTo nic:h/e\nnic:h/e HasNeighbor neighbor:x\nneighbor:x neighborChassis=mac/02:00:00:00:00:ee", `
 network 0 independent
   v/n > h/e
-    ... e hears mac/02:00:00:00:00:ee, port not named, which is in no inventory: collect it
+    ... e hears mac/02:00:00:00:00:ee, port not named, of which nothing was read: collect it
 `},
 		{"a NIC that hears a device, but not which port of it", "vnic:v/n AttachedTo nic:h/e\nnic:h/e HasNeighbor neighbor:x\nneighbor:x sysName=leaf\nneighbor:x IdentifiedAs switch:s", `
 network 0 independent
@@ -443,6 +443,7 @@ host:h Contains initiatorport:21:00:00:24:ff:00:00:01
 host:h Contains initiatorport:21:00:00:24:ff:00:00:02
 targetport:t1 Exports logicalunit:u
 targetport:t2 Exports logicalunit:u
+host:h handle=test
 `
 	for _, c := range []struct{ name, facts, want string }{
 		{"nothing is known", "vm:v Contains vdisk:v/a", `

@@ -11,6 +11,9 @@ import (
 // interface that is on a VLAN says its own.
 func frameOf(n Node) (vid VID, tagged bool, doubt string) {
 	if n.Kind() != VNIC {
+		if v := vlans(n, AttrTagged); v.Len() > 0 {
+			return 0, true, "trunk of VLANs " + v.String() + ": each has a way of its own"
+		}
 		return tagOf(n, 0, false)
 	}
 	plug, _ := n.First(AttachedTo)

@@ -26,6 +26,7 @@ type plan struct {
 	guide   *column // the complete column with the most rows: where the rows of the others are expected
 	chart   chart   // what is known of the key space before there is a guide
 	misses  int     // cuts that found nothing behind them
+	solo    bool    // one span a query: the agent mixed up the columns of an answer
 	tries   int     // requests made
 	values  int     // varbinds received
 	gaps    []Gap
@@ -152,6 +153,9 @@ func (p *plan) next(size int) (query, bool) {
 	})
 	q := query{repetitions: ready[0].rows}
 	most := min(max(1, size/q.repetitions), mostNames)
+	if p.solo {
+		most = 1
+	}
 	for _, c := range ready {
 		if len(q.spans) == most || (len(q.spans) > 0 && (c.span.alone || q.spans[0].alone)) {
 			break
@@ -238,6 +242,14 @@ func (p *plan) deliver(q query, varbinds []snmprec.Varbind) {
 		p.sight(q, varbinds)
 		return
 	}
+	if len(q.spans) > 1 && !orderly(q, varbinds) {
+		// What belongs to which column cannot be told, so nothing of it is used.
+		p.solo = true
+		for _, s := range q.spans {
+			s.state, s.asked = spanReady, 0
+		}
+		return
+	}
 	if n := len(varbinds); len(q.spans) == 1 && n > 0 && n < q.repetitions && varbinds[n-1].Value.Kind() != snmprec.EndOfMIBView {
 		q.spans[0].column.fits = max(q.spans[0].column.fits, n)
 	}
@@ -263,6 +275,22 @@ func (p *plan) deliver(q query, varbinds []snmprec.Varbind) {
 	for _, s := range q.spans {
 		p.settle(s.column)
 	}
+}
+
+// orderly reports whether each name of a query has a sequence of increasing identifiers in the answer, up to the end of the
+// MIB view. An agent that leaves out the columns that have ended shifts the others, and rows would be missed.
+func orderly(q query, varbinds []snmprec.Varbind) bool {
+	at := q.names()
+	ended := make([]bool, len(at))
+	for i, vb := range varbinds {
+		name := i % len(at)
+		end := vb.Value.Kind() == snmprec.EndOfMIBView
+		if ended[name] != end && ended[name] || !end && vb.OID.Compare(at[name]) <= 0 {
+			return false
+		}
+		at[name], ended[name] = vb.OID, end
+	}
+	return true
 }
 
 // relax takes a limit back step by step once requests succeed again.

@@ -201,6 +201,38 @@ func lying(r *rand.Rand, held []snmprec.Varbind, q query, table Table, lie func(
 	return append([]snmprec.Varbind{held[pos]}, successors(held, rest)...)
 }
 
+// TestPlan_distrustsJumbledAnswers uses an agent that leaves out columns once they have ended, so that the values of an answer no longer
+// are where they should be.
+func TestPlan_distrustsJumbledAnswers(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		table := Table{Entry: snmprec.NewOID(1, 3, 6, 1, 2, 1, 50, 1, 1), Columns: []uint32{1, 2, 3, 4}}
+		var held []snmprec.Varbind
+		for _, column := range table.Columns {
+			for i := range rapid.Uint32Range(0, 40).Draw(t, "rows") {
+				held = append(held, snmprec.Varbind{OID: table.Column(column).Append(i + 1), Value: snmprec.IntegerValue(int64(i))})
+			}
+		}
+		p := newPlan(table)
+		size := rapid.IntRange(1, 60).Draw(t, "size")
+		for budget := 1000; !p.done(); budget-- {
+			q, ok := p.next(size)
+			if !ok || budget == 0 {
+				t.Fatal("the plan does not come to an end")
+			}
+			p.deliver(q, slices.DeleteFunc(successors(held, q), func(vb snmprec.Varbind) bool {
+				return vb.Value.Kind() == snmprec.EndOfMIBView
+			}))
+		}
+		if got := p.rows().Len(); got != len(held) {
+			t.Fatalf("%d of %d values, gaps %v", got, len(held), p.gaps)
+		}
+		if len(p.gaps) == 0 {
+			t.Fatal("the end of the last column was never seen, yet it passes for complete")
+		}
+	})
+}
+
 // TestPlan_property lets a random agent answer in random order: with short datagrams, with tooBig, with objects that give genErr or
 // silence. What passes for complete must be complete, and only a broken object may leave a gap.
 func TestPlan_property(t *testing.T) {

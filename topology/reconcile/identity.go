@@ -35,21 +35,23 @@ type profile struct {
 	was     topology.Key // in the graph as it was; zero for what a handle of this sweep says
 	id      string       // of its key in the graph as it will be
 	kind    topology.Kind
-	ids     map[topology.Attr]string
+	ids     map[topology.Attr][]string // sorted; several where sources disagree
 	handles map[string]bool
 	macs    map[topology.MAC]bool
 }
 
 func newProfile() *profile {
-	return &profile{ids: map[topology.Attr]string{}, handles: map[string]bool{}, macs: map[topology.MAC]bool{}}
+	return &profile{ids: map[topology.Attr][]string{}, handles: map[string]bool{}, macs: map[topology.MAC]bool{}}
 }
 
 func (p *profile) learn(a topology.Attr, v topology.Value) {
-	if !slices.Contains(identifiers, a) || p.ids[a] != "" {
+	if !slices.Contains(identifiers, a) {
 		return
 	}
 	if id, ok := telling(a, v); ok {
-		p.ids[a] = id
+		if i, found := slices.BinarySearch(p.ids[a], id); !found {
+			p.ids[a] = slices.Insert(p.ids[a], i, id)
+		}
 	}
 }
 
@@ -76,8 +78,8 @@ func telling(a topology.Attr, v topology.Value) (id string, ok bool) {
 // compare tells whether two profiles are one device by the surest identifier that both have: 1 yes, -1 no, 0 neither has one in common.
 func (p *profile) compare(q *profile) int {
 	for _, a := range identifiers {
-		if p.ids[a] != "" && q.ids[a] != "" {
-			if p.ids[a] == q.ids[a] {
+		if len(p.ids[a]) > 0 && len(q.ids[a]) > 0 {
+			if slices.ContainsFunc(p.ids[a], func(id string) bool { return slices.Contains(q.ids[a], id) }) {
 				return 1
 			}
 			return -1
@@ -101,7 +103,14 @@ func (p *profile) alone() bool {
 
 // identified reports that the profile has the identifier by which a device is named.
 func (p *profile) identified(id string) bool {
-	return slices.ContainsFunc(identifiers, func(a topology.Attr) bool { return p.ids[a] != "" && identifierID(a, p.ids[a]) == id })
+	for a, values := range p.ids {
+		for _, v := range values {
+			if identifierID(a, v) == id {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // disjoint reports that both have interfaces and share no address: then one identifier in common is a clone's.
@@ -182,7 +191,7 @@ func seenDevices(obs []topology.Observation) map[string]*profile {
 			}
 			switch {
 			case p == nil:
-			case rest == "":
+			case rest == "" && f.Subject.Kind.Device():
 				p.learn(f.Attr, f.Value)
 			case f.Attr == topology.AttrMAC && f.Subject.Kind.Interface() && f.Value.MAC().Usable():
 				p.macs[f.Value.MAC()] = true
@@ -278,20 +287,21 @@ func newRegister(known []*profile) register {
 }
 
 func (r register) add(p *profile) {
-	for a, v := range p.ids {
-		r.byID[a][v] = append(r.byID[a][v], p)
+	for a, values := range p.ids {
+		for _, v := range values {
+			r.byID[a][v] = append(r.byID[a][v], p)
+		}
 	}
 }
 
 // match finds the known device that a handle speaks of, or nil.
 func (r register) match(p *profile, handle string) *profile {
 	for _, a := range identifiers {
-		if p.ids[a] == "" {
-			continue
-		}
-		for _, k := range r.byID[a][p.ids[a]] {
-			if k.compare(p) == 1 && !k.disjoint(p) {
-				return k
+		for _, v := range p.ids[a] {
+			for _, k := range r.byID[a][v] {
+				if k.compare(p) == 1 && !k.disjoint(p) {
+					return k
+				}
 			}
 		}
 	}
@@ -316,12 +326,11 @@ func cloned(same []*profile, p *profile) bool {
 // newID names a device seen for the first time by its surest identifier that is not taken by another, else by its handle.
 func newID(p *profile, handle string, used map[string]bool, taken map[string][]*profile) string {
 	for _, a := range identifiers {
-		if p.ids[a] == "" {
-			continue
-		}
-		id := identifierID(a, p.ids[a])
-		if !used[id] || len(taken[id]) > 0 && !cloned(taken[id], p) {
-			return id
+		for _, v := range p.ids[a] {
+			id := identifierID(a, v)
+			if !used[id] || len(taken[id]) > 0 && !cloned(taken[id], p) {
+				return id
+			}
 		}
 	}
 	id := topology.EscapeID(handle)

@@ -37,7 +37,7 @@ type Result struct {
 // Reconcile merges observations into the graph as it was. An unchanged sweep gives a delta that renews readings and touches no fact.
 // The error is a defect of this package or a snapshot that is not what a store gave.
 func Reconcile(prev *topology.Snapshot, obs []topology.Observation, policy Policy, now time.Time) (Result, error) {
-	now = now.UTC().Truncate(time.Second)
+	now = now.UTC().Truncate(time.Millisecond)
 	var res Result
 	obs = checked(obs, policy, &res)
 	ids := identify(prev, obs)
@@ -103,6 +103,9 @@ func allowed(f topology.Fact) error {
 		if handle, _, local := k.Local(); local && handle == "" {
 			return fmt.Errorf("%w: %s is local to no device", topology.ErrSchema, k)
 		}
+	}
+	if f.Attr == topology.AttrHandle {
+		return fmt.Errorf("%w: %s: handles are stated by reconcile alone", topology.ErrSchema, f)
 	}
 	return f.Check()
 }
