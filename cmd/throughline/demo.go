@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -128,11 +129,19 @@ func (a *app) demoShow(ctx context.Context, scene estate.Scene) error {
 	fmt.Fprintf(a.out, "\n== throughline path %s\n", vm.Name())
 	a.demoRails(s, vm, "")
 	fmt.Fprintf(a.out, "\n== throughline path %s --on %s --rail network\n", vm.Name(), target.Name())
-	fmt.Fprintf(a.out, "%s has the same networks and sees the same disks, so no hypervisor objects to the move. The path on the other side:\n\n", target.Name())
-	moved, _, err := a.moved(s, vm, target.Name())
+	moved, missing, err := a.moved(s, vm, target.Name())
 	if err != nil {
 		return err
 	}
+	for _, r := range moved.Rails() {
+		if r.Name == "storage" && r.Independent == 0 {
+			missing = append(missing, "no storage path of "+r.From.Name())
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("demo: the target was to lack nothing that a hypervisor looks at: %s", strings.Join(missing, "; "))
+	}
+	fmt.Fprintf(a.out, "%s has the same networks and sees the same logical unit, so no hypervisor objects to the move. The network there:\n\n", target.Name())
 	a.demoRails(moved.Snapshot(), moved, "network")
 	return nil
 }

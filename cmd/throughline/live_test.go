@@ -31,7 +31,7 @@ func TestLivePath(t *testing.T) { //nolint:paralleltest // a guest, a libvirtd a
 			l := liveRun{t: t, dir: t.TempDir()}
 			inventory := l.inventory(site, version)
 			out := l.run("collect", "--inventory", inventory)
-			want(t, out, `4 devices: 4 ok`, `revision @1: `)
+			want(t, out, `4 readings: 4 ok`, `revision @1: `)
 			want(t, l.run("inventory", "check", "--inventory", inventory), `hv1 +libvirt +ok`, `leaf2 +snmp +ok`)
 			path := l.run("path", "web1")
 			want(t, path, `vm web1, running on host hv1`, `virtualswitch (hv1 )?br0`, regexp.QuoteMeta(site.Running.Disk))

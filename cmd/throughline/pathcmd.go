@@ -130,7 +130,7 @@ func (a *app) moved(s *topology.Snapshot, vm topology.Node, on string) (topology
 
 // findOne resolves what somebody typed to one node that has rails; parts of a VM or host count as themselves.
 func (a *app) findOne(s *topology.Snapshot, what string) (topology.Node, error) {
-	ms := s.Find(what)
+	ms := wholeVMs(s.Find(what))
 	// A name that a VM or device has is meant before the same word on one of its parts (a disk path, an interface alias).
 	for _, wanted := range [][]topology.Kind{
 		{topology.VM, topology.Host},
@@ -148,6 +148,22 @@ func (a *app) findOne(s *topology.Snapshot, what string) (topology.Node, error) 
 		return topology.Node{}, exitWith(exitNothing, "%q is a %s: name a VM, host, port, disk, initiator port or logical unit; for a device, DEVICE/PORT", what, ms[0].Node.Kind())
 	}
 	return topology.Node{}, exitWith(exitNothing, "nothing answers to %q: throughline show vm lists the VMs, throughline show host the hosts", what)
+}
+
+// wholeVMs takes a VM for its vNIC or disk where that was found by a MAC, an address or a path: the key alone means the part.
+func wholeVMs(ms []topology.Match) []topology.Match {
+	var whole []topology.Match
+	for _, m := range ms {
+		if kind := m.Node.Kind(); m.Attr != 0 && (kind == topology.VNIC || kind == topology.VDisk) {
+			if vm, ok := m.Node.Owner(); ok && vm.Kind() == topology.VM {
+				m.Node = vm
+			}
+		}
+		if !slices.ContainsFunc(whole, func(o topology.Match) bool { return o.Node == m.Node }) {
+			whole = append(whole, m)
+		}
+	}
+	return whole
 }
 
 func (a *app) several(_ *topology.Snapshot, what string, ms []topology.Match) error {
