@@ -3,6 +3,7 @@ package topology
 import (
 	"cmp"
 	"slices"
+	"strings"
 )
 
 // Meeting is the network way between two nodes: up from each until one device is on both.
@@ -11,18 +12,22 @@ type Meeting struct {
 	Meet   string // name of the device where the two ways meet
 	Routed bool   // they are in different VLANs there: a router passes between them
 	Gap    string // why there is no way, as far as is known
+	Equal  int    // ways as short as this one, itself included
+	Broken int    // of the ways up from both, those on which something stops traffic: less redundancy than there seems to be
 }
 
 // Between finds the network way between two VMs, hosts or interfaces. Of the equal ways the first that meets soonest is given. Ways that are
 // not certain up to where they meet give a gap.
 func Between(a, b Node) Meeting {
-	as, bs := waysUp(a), waysUp(b)
+	as, broken := waysUp(a)
+	bs, more := waysUp(b)
 	for i, ways := range [][]Path{as, bs} {
 		if len(ways) == 0 {
 			return Meeting{Gap: noWayUp([]Node{a, b}[i])}
 		}
 	}
 	var best, unsure Meeting
+	var ways map[string]bool
 	for _, p := range as {
 		for _, q := range bs {
 			i, j := meet(p, q)
@@ -33,13 +38,21 @@ func Between(a, b Node) Meeting {
 				if unsure.Gap == "" {
 					unsure = Meeting{Hops: p.Hops[:i+1], Gap: "the two ways come to one device, but not for certain in one VLAN: " + doubt}
 				}
-			} else if best.Hops == nil || i+j+2 < len(best.Hops) {
-				best = join(p, q, i, j)
+				continue
+			}
+			switch m := join(p, q, i, j); {
+			case best.Hops == nil || len(m.Hops) < len(best.Hops):
+				best, best.Equal = m, 1
+				ways = map[string]bool{wayText(m.Hops): true}
+			case len(m.Hops) == len(best.Hops):
+				ways[wayText(m.Hops)] = true
+				best.Equal = len(ways)
 			}
 		}
 	}
 	switch {
 	case best.Hops != nil:
+		best.Broken = broken + more
 		return best
 	case unsure.Gap != "":
 		return unsure
@@ -47,15 +60,25 @@ func Between(a, b Node) Meeting {
 	return Meeting{Hops: as[0].Hops, Gap: "the two ways do not meet in any device that is known: " + firstGap(as, bs)}
 }
 
-// waysUp lists the ways on which nothing is known to be broken.
-func waysUp(n Node) []Path {
+// wayText tells ways apart.
+func wayText(hops []Hop) string {
+	var keys []string
+	for _, h := range hops {
+		keys = append(keys, h.Node.Key().String())
+	}
+	return strings.Join(keys, " ")
+}
+
+// waysUp lists the ways on which nothing is known to be broken, and counts the others.
+func waysUp(n Node) (sound []Path, broken int) {
 	var ps []Path
 	for _, r := range n.Rails() {
 		if r.Name == "network" {
 			ps = append(ps, r.Paths...)
 		}
 	}
-	return slices.DeleteFunc(ps, Path.Faulty)
+	sound = slices.DeleteFunc(slices.Clone(ps), Path.Faulty)
+	return sound, len(ps) - len(sound)
 }
 
 func noWayUp(n Node) string {

@@ -268,8 +268,35 @@ func (a *app) hopView(s *topology.Snapshot, h topology.Hop) hopView {
 		v.Evidence = strings.TrimSpace(reading.Device + " " + reading.Source.String() + " " + reading.Table)
 		v.Age = age(now.Sub(reading.Time))
 		v.Stale = a.limits().Stale(reading, now)
+		for _, r := range underneath(s, h.Node) {
+			if a.limits().Stale(r, now) && !v.Stale {
+				v.Stale = true
+				v.Evidence += " over " + r.Device + " " + r.Table + " of " + age(now.Sub(r.Time))
+			}
+		}
 	}
 	return v
+}
+
+// underneath lists the readings that the state and VLANs of a hop come from: what is said of it is as old as the oldest of them.
+func underneath(s *topology.Snapshot, n topology.Node) []topology.Reading {
+	var rs []topology.Reading
+	nodes := []topology.Node{n}
+	for _, e := range n.In(topology.SupportedBy) {
+		if e.From.Kind() == topology.LAG {
+			nodes = append(nodes, e.From)
+		}
+	}
+	for _, n := range nodes {
+		for _, attr := range []topology.Attr{topology.AttrState, topology.AttrPVID, topology.AttrTagged, topology.AttrUntagged, topology.AttrSTPState} {
+			if f, ok := n.Evidence(attr); ok {
+				if r, ok := s.Reading(f.Reading); ok {
+					rs = append(rs, r)
+				}
+			}
+		}
+	}
+	return rs
 }
 
 // properties words what matters at a hop.
@@ -333,7 +360,7 @@ func writeHead(w io.Writer, s *topology.Snapshot, n topology.Node) {
 // pathBetween shows the network way from one node to another: up from each to the device where they first meet.
 func (a *app) pathBetween(s *topology.Snapshot, from, to topology.Node) error {
 	m := topology.Between(from, to)
-	v := betweenView{From: nodeTitle(from), To: nodeTitle(to), Revision: s.Revision(), Meet: m.Meet, Routed: m.Routed, Gap: m.Gap}
+	v := betweenView{From: nodeTitle(from), To: nodeTitle(to), Revision: s.Revision(), Meet: m.Meet, Routed: m.Routed, Gap: m.Gap, Equal: m.Equal, Broken: m.Broken}
 	for _, h := range m.Hops {
 		v.Hops = append(v.Hops, a.hopView(s, h))
 	}
@@ -347,6 +374,12 @@ func (a *app) pathBetween(s *topology.Snapshot, from, to topology.Node) error {
 			fmt.Fprintf(w, ": routed at %s (what its filters let through is not looked at)\n", printable(m.Meet))
 		default:
 			fmt.Fprintf(w, ": within one VLAN, they meet at %s\n", printable(m.Meet))
+		}
+		if m.Equal > 1 {
+			fmt.Fprintf(w, "This is one of %d equal ways.\n", m.Equal)
+		}
+		if m.Broken > 0 {
+			fmt.Fprintf(w, "%d ways up from the two are BROKEN: throughline path shows them for each.\n", m.Broken)
 		}
 		t := &treeWriter{w: w, seen: map[string]int{}}
 		for _, h := range v.Hops {
@@ -363,6 +396,8 @@ type betweenView struct {
 	From     string            `json:"from"`
 	To       string            `json:"to"`
 	Revision topology.Revision `json:"revision"`
+	Equal    int               `json:"equalWays"`
+	Broken   int               `json:"brokenWays"`
 	Meet     string            `json:"meet,omitempty"`
 	Routed   bool              `json:"routed"`
 	Gap      string            `json:"gap,omitempty"`

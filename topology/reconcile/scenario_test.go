@@ -235,7 +235,7 @@ func describeRails(t *testing.T, s *topology.Snapshot, what string, words []stri
 	var b bytes.Buffer
 	if what == "between" {
 		m := topology.Between(nodes[0], nodes[1])
-		fmt.Fprintf(&b, "meet %q routed %t gap %q\n", m.Meet, m.Routed, m.Gap)
+		fmt.Fprintf(&b, "meet %q routed %t gap %q, %d equal, %d broken\n", m.Meet, m.Routed, m.Gap, m.Equal, m.Broken)
 		describeHops(&b, m.Hops)
 		return b.String()
 	}
