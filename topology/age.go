@@ -98,27 +98,17 @@ func (a Attr) identifiesNode(kind Kind, v Value) bool {
 
 func (n Node) conflicts() []Conflict {
 	var cs []Conflict
-	if handles := n.Values(AttrHandle); len(handles) > 1 && n.Kind().Device() {
+	if len(n.Values(AttrHandle)) > 1 && n.Kind().Device() {
 		// One box listed twice, or two that tell one identifier: an operator must say which.
-		c := Conflict{Kind: ConflictIdentifier}
-		for f := range n.Facts() {
-			if f.Attr == AttrHandle && f.Rel == 0 && !slices.ContainsFunc(c.Facts, func(o Fact) bool { return o.Value == f.Value }) {
-				c.Facts = append(c.Facts, f)
-			}
-		}
-		cs = append(cs, c)
+		facts := n.factsOf(AttrHandle)
+		slices.SortFunc(facts, func(a, b Fact) int { return a.Value.Compare(b.Value) })
+		facts = slices.CompactFunc(facts, func(a, b Fact) bool { return a.Value == b.Value })
+		cs = append(cs, Conflict{ConflictIdentifier, facts})
 	}
 	for _, a := range attrsOf(n) {
-		if a.Multi() || len(n.Values(a)) < 2 {
-			continue
+		if !a.Multi() && len(n.Values(a)) > 1 {
+			cs = append(cs, Conflict{ConflictValue, n.factsOf(a)})
 		}
-		c := Conflict{Kind: ConflictValue}
-		for f := range n.Facts() {
-			if f.Attr == a && f.Rel == 0 {
-				c.Facts = append(c.Facts, f)
-			}
-		}
-		cs = append(cs, c)
 	}
 	for _, r := range relsOf(n) {
 		if !relations[r].Single {
@@ -134,6 +124,16 @@ func (n Node) conflicts() []Conflict {
 		cs = append(cs, Conflict{ConflictRelation, edgeFacts(links)})
 	}
 	return cs
+}
+
+func (n Node) factsOf(a Attr) []Fact {
+	var fs []Fact
+	for f := range n.Facts() {
+		if f.Attr == a && f.Rel == 0 {
+			fs = append(fs, f)
+		}
+	}
+	return fs
 }
 
 func edgeFacts(es []Edge) []Fact {

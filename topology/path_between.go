@@ -26,38 +26,46 @@ func Between(a, b Node) Meeting {
 			return Meeting{Gap: noWayUp([]Node{a, b}[i])}
 		}
 	}
-	var best, unsure Meeting
-	var ways map[string]bool
+	var s meetings
 	for _, p := range as {
 		for _, q := range bs {
-			i, j := meet(p, q)
-			if i < 0 {
-				continue
-			}
-			if doubt := firstDoubt(p.Hops[:i+1], q.Hops[:j+1]); doubt != "" {
-				if unsure.Gap == "" {
-					unsure = Meeting{Hops: p.Hops[:i+1], Gap: "the two ways come to one device, but not for certain in one VLAN: " + doubt}
-				}
-				continue
-			}
-			switch m := join(p, q, i, j); {
-			case best.Hops == nil || len(m.Hops) < len(best.Hops):
-				best, best.Equal = m, 1
-				ways = map[string]bool{wayText(m.Hops): true}
-			case len(m.Hops) == len(best.Hops):
-				ways[wayText(m.Hops)] = true
-				best.Equal = len(ways)
-			}
+			s.try(p, q)
 		}
 	}
 	switch {
-	case best.Hops != nil:
-		best.Broken = broken + more
-		return best
-	case unsure.Gap != "":
-		return unsure
+	case s.best.Hops != nil:
+		s.best.Equal, s.best.Broken = len(s.ways), broken+more
+		return s.best
+	case s.unsure.Gap != "":
+		return s.unsure
 	}
 	return Meeting{Hops: as[0].Hops, Gap: "the two ways do not meet in any device that is known: " + firstGap(as, bs)}
+}
+
+// meetings keeps the shortest way found so far, and the first that is not certain.
+type meetings struct {
+	best, unsure Meeting
+	ways         map[string]bool // as short as the best
+}
+
+func (s *meetings) try(p, q Path) {
+	i, j := meet(p, q)
+	if i < 0 {
+		return
+	}
+	if doubt := firstDoubt(p.Hops[:i+1], q.Hops[:j+1]); doubt != "" {
+		if s.unsure.Gap == "" {
+			s.unsure = Meeting{Hops: p.Hops[:i+1], Gap: "the two ways come to one device, but not for certain in one VLAN: " + doubt}
+		}
+		return
+	}
+	m := join(p, q, i, j)
+	if s.best.Hops == nil || len(m.Hops) < len(s.best.Hops) {
+		s.best, s.ways = m, map[string]bool{}
+	}
+	if len(m.Hops) == len(s.best.Hops) {
+		s.ways[wayText(m.Hops)] = true
+	}
 }
 
 // wayText tells ways apart.

@@ -372,17 +372,22 @@ func (ids *identities) interfaces(prev *topology.Snapshot, obs []topology.Observ
 		}
 	}
 	for id := range ids.kind {
-		var was []topology.Kind
-		for _, kind := range []topology.Kind{topology.LAG, topology.NIC, topology.Port} {
-			if _, found := prev.Node(topology.Key{Kind: kind, ID: id}); found {
-				was = append(was, kind)
-				ids.kind[id] = max(ids.kind[id], kind)
-			}
+		ids.oneKind(prev, id)
+	}
+}
+
+// oneKind renames what an interface was before to the most specific kind that it is now or was then.
+func (ids *identities) oneKind(prev *topology.Snapshot, id string) {
+	var was []topology.Key
+	for _, kind := range []topology.Kind{topology.LAG, topology.NIC, topology.Port} {
+		if n, found := prev.Node(topology.Key{Kind: kind, ID: id}); found {
+			was = append(was, n.Key())
+			ids.kind[id] = max(ids.kind[id], kind)
 		}
-		for _, kind := range was {
-			if kind != ids.kind[id] {
-				ids.renamed[topology.Key{Kind: kind, ID: id}] = topology.Key{Kind: ids.kind[id], ID: id}
-			}
+	}
+	for _, k := range was {
+		if k.Kind != ids.kind[id] {
+			ids.renamed[k] = topology.Key{Kind: ids.kind[id], ID: id}
 		}
 	}
 }
@@ -401,32 +406,32 @@ func (ids identities) movedID(id string) string {
 // other designator it claims.
 func (ids *identities) units(prev *topology.Snapshot, obs []topology.Observation) {
 	for n := range prev.Nodes(topology.LogicalUnit) {
-		if !isDesignator(n.Key().ID) {
-			continue
-		}
 		for _, v := range n.Values(topology.AttrAlias) {
-			if !isDesignator(v.String()) {
+			if isDesignator(n.Key().ID) && !isDesignator(v.String()) {
 				ids.unit[topology.Key{Kind: topology.LogicalUnit, ID: v.String()}] = n.Key()
 			}
 		}
 	}
 	for _, o := range obs {
 		for _, f := range o.Facts {
-			if f.Attr != topology.AttrDesignator || f.Subject.Kind != topology.LogicalUnit || !isDesignator(f.Value.String()) {
-				continue
-			}
-			from, to := ids.replaceHandle(f.Subject), topology.Key{Kind: topology.LogicalUnit, ID: f.Value.String()}
-			if isDesignator(from.ID) {
-				continue
-			}
-			if old, ok := ids.named[from]; ok && old.Compare(to) < 0 {
-				continue // two designators at once: the lesser, whichever comes first
-			}
-			ids.unit[from], ids.named[from] = to, to
-			if _, ok := prev.Node(from); ok {
-				ids.renamed[from] = to
+			if f.Attr == topology.AttrDesignator && f.Subject.Kind == topology.LogicalUnit && isDesignator(f.Value.String()) {
+				ids.designate(prev, ids.replaceHandle(f.Subject), topology.Key{Kind: topology.LogicalUnit, ID: f.Value.String()})
 			}
 		}
+	}
+}
+
+// designate notes that a unit known by another name has a designator.
+func (ids *identities) designate(prev *topology.Snapshot, from, to topology.Key) {
+	if isDesignator(from.ID) {
+		return
+	}
+	if old, ok := ids.named[from]; ok && old.Compare(to) < 0 {
+		return // two designators at once: the lesser, whichever comes first
+	}
+	ids.unit[from], ids.named[from] = to, to
+	if _, ok := prev.Node(from); ok {
+		ids.renamed[from] = to
 	}
 }
 
