@@ -2,6 +2,8 @@ package reconcile_test
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -201,4 +203,52 @@ func settle(t *rapid.T, s *topology.Snapshot, obs []topology.Observation, policy
 		s = res.Next
 	}
 	return 4
+}
+
+// What the model does not allow is reported and the rest is used: one bad reading or fact does not lose a sweep.
+func TestReconcile_rejectsAloud(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 1, 10, 0, 0, 0, time.UTC)
+	sw, port := topology.DeviceKey(topology.Switch, "sw"), topology.PartKey(topology.Port, topology.DeviceKey(topology.Switch, "sw"), "p1")
+	good := topology.Attribute(port, topology.AttrMTU, topology.IntValue(1500))
+	reading := func(r topology.Reading, fs ...topology.Fact) topology.Observation {
+		r.Time = now
+		return topology.Observation{Reading: r, Facts: fs}
+	}
+	key := topology.ReadingKey{Device: "sw", Source: topology.SourceSNMP, Table: "ifTable"}
+	obs := []topology.Observation{
+		reading(topology.Reading{ReadingKey: key, Reason: "bad octet \xff", Command: "1.3.6\xfe"}, good,
+			topology.Attribute(port, topology.AttrMTU, topology.TextValue("big")),
+			topology.Attribute(sw, topology.AttrHandle, topology.TextValue("other")),
+			topology.Attribute(topology.Key{Kind: topology.Switch, ID: "@"}, topology.AttrSysName, topology.TextValue("nobody")),
+			topology.Relate(topology.Key{Kind: topology.VM, ID: "v"}, topology.RunsOn, sw),
+		),
+		reading(topology.Reading{ReadingKey: topology.ReadingKey{Device: "sw", Table: "of no source"}}, good),
+		reading(topology.Reading{ReadingKey: topology.ReadingKey{Device: "\xff", Source: topology.SourceSNMP, Table: "ifTable"}}, good),
+		// It fits the kind that the collector believes in, and not the one that the device is.
+		reading(topology.Reading{ReadingKey: topology.ReadingKey{Device: "sw", Source: topology.SourceLibvirt, Table: "domains"}},
+			topology.Relate(topology.Key{Kind: topology.VM, ID: "v"}, topology.RunsOn, topology.DeviceKey(topology.Host, "array"))),
+		reading(topology.Reading{ReadingKey: topology.ReadingKey{Device: "bmc", Source: topology.SourceRedfish, Table: "managers"}},
+			topology.Relate(topology.DeviceKey(topology.BMC, "bmc"), topology.Manages, topology.DeviceKey(topology.Server, "array"))),
+	}
+	res, err := reconcile.Reconcile(topology.Empty(), obs, reconcile.Policy{}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range res.Rejected {
+		if r.Err == nil || !errors.Is(r.Err, topology.ErrSchema) {
+			t.Errorf("%s: error is %v", r.Fact, r.Err)
+		}
+		got = append(got, fmt.Sprintf("%s: %s", r.Reading, r.Err))
+	}
+	if len(got) != 7 {
+		t.Errorf("rejected:\n%s", strings.Join(got, "\n"))
+	}
+	if n, ok := res.Next.Node(topology.Key{Kind: topology.Port, ID: "sw/p1"}); !ok || n.Text(topology.AttrMTU) != "1500" {
+		t.Error("the good fact is lost")
+	}
+	if r, ok := res.Next.Reading(key); !ok || r.Reason != `bad octet \xff` || r.Command != `1.3.6\xfe` {
+		t.Errorf("reading is %+v", r)
+	}
 }

@@ -135,6 +135,11 @@ func describe(prev *topology.Snapshot, res reconcile.Result) string {
 			fmt.Fprintf(&b, "    %s ~%d from %s\n", f, f.Confidence, f.Reading)
 		}
 	}
+	for _, r := range res.Next.Readings() {
+		if r.Partial {
+			fmt.Fprintf(&b, "partial %s, of %s: %s\n", r, r.Time.Format("15:04"), r.Reason)
+		}
+	}
 	for _, e := range res.Next.StaleReadings(topology.AgeLimits{}, res.Next.Time()) {
 		fmt.Fprintf(&b, "stale %s, seen %s\n", e, e.Time.Format("15:04"))
 	}
