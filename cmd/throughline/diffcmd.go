@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 
+	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 
 	"github.com/throughline-dc/throughline/topology"
@@ -58,28 +60,41 @@ func (a *app) exportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "export", Short: "Write the whole graph as canonical JSON", Args: noArgs,
 		Long: `Write the graph as JSON, one node a line, in canonical order: the same graph gives the same text. With --facts everything that every source
-says is written too, with its evidence. It is JSON whatever --output says, except that yaml is refused.` +
+says is written too, with its evidence. With --output yaml the same is written as YAML.` +
 			exits(exitOK, exitFailed, exitUsage, exitNothing),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if a.output == "yaml" {
-				return exitWith(exitUsage, "export writes JSON, one node a line: leave out --output yaml")
-			}
 			s, err := a.snapshot(cmd.Context())
 			if err != nil {
 				return err
 			}
 			if file == "" {
-				return s.WriteJSON(a.out, facts)
+				return a.writeSnapshot(a.out, s, facts)
 			}
 			f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 			if err != nil {
 				return err
 			}
 			defer func() { err = errors.Join(err, f.Close()) }()
-			return s.WriteJSON(f, facts)
+			return a.writeSnapshot(f, s, facts)
 		},
 	}
 	cmd.Flags().BoolVar(&facts, "facts", false, "also write every source's facts with their evidence")
 	cmd.Flags().StringVarP(&file, "file", "f", "", "write to this `FILE`")
 	return cmd
+}
+
+func (a *app) writeSnapshot(w io.Writer, s *topology.Snapshot, facts bool) error {
+	if a.output != "yaml" {
+		return s.WriteJSON(w, facts)
+	}
+	var b bytes.Buffer
+	if err := s.WriteJSON(&b, facts); err != nil {
+		return err
+	}
+	text, err := yaml.JSONToYAML(b.Bytes())
+	if err != nil {
+		return fmt.Errorf("yaml: %w", err)
+	}
+	_, err = w.Write(text)
+	return err
 }
