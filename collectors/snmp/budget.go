@@ -268,12 +268,12 @@ func (e *estimator) observe(took time.Duration, load int) {
 
 // timeout is the longest credible answering time with so many requests in flight, or longest where nothing is known.
 func (e *estimator) timeout(longest time.Duration, load int) time.Duration {
-	const floor = 150 * time.Millisecond
+	const floor = 250 * time.Millisecond
 	if e.smoothed == 0 {
 		return longest
 	}
 	expected := max(e.smoothed, e.each*time.Duration(load))
-	return min(longest, expected+max(4*e.deviation, floor))
+	return min(longest, expected*3/2+max(4*e.deviation, floor))
 }
 
 // congested reports whether answers take far longer than the best one did: requests queue in the device, so more of them
