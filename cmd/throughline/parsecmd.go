@@ -41,7 +41,7 @@ Sources: ` + strings.Join(sources, ", ") + ". snmp reads .snmprec files and the 
 			return a.printParsed(obs, unparsed)
 		},
 	}
-	cmd.Flags().StringVar(&answer, "answer", "auto", "which `ANSWER` the file holds, where the source cannot tell")
+	cmd.Flags().StringVar(&answer, "answer", "auto", "which `ANSWER` the file holds: walk or snmprec for snmp, a root element such as domain for libvirt")
 	return cmd
 }
 
@@ -73,8 +73,11 @@ func (a *app) printParsed(obs []topology.Observation, unparsed []collectors.Unpa
 		Tables   []parsedTable         `json:"tables"`
 		Unparsed []collectors.Unparsed `json:"unparsed"`
 	}{[]parsedTable{}, unparsed}
+	if v.Unparsed == nil {
+		v.Unparsed = []collectors.Unparsed{}
+	}
 	for _, o := range obs {
-		v.Tables = append(v.Tables, parsedTable{o.Reading.Table, o.Reading.Rows, o.Reading.Partial, o.Reading.Reason, o.Facts})
+		v.Tables = append(v.Tables, parsedTable{o.Reading.Table, o.Reading.Rows, o.Reading.Partial, o.Reading.Reason, append([]topology.Fact{}, o.Facts...)})
 	}
 	return a.print(v, func(w io.Writer) error {
 		facts := 0
