@@ -245,7 +245,9 @@ func (s *sheet) hostInterface(e *element) topology.Key {
 
 // link states <link speed='10000' state='up'/>; libvirt gives Mbit/s, and leaves the speed out where the driver does not know it.
 func (s *sheet) link(key topology.Key, e *element) {
-	s.text(key, topology.AttrState, e.attr("state"))
+	if state := e.attr("state"); state != "unknown" { // the kernel does not say it of bridges and taps: no word against those who know
+		s.text(key, topology.AttrState, state)
+	}
 	if speed := e.attr("speed"); speed != "" && speed != "-1" {
 		n, ok := s.unsigned(e, "speed")
 		s.number(key, topology.AttrSpeedBits, n*1_000_000, ok && n > 0 && n < 1<<40)
