@@ -54,6 +54,8 @@ func holder(f *os.File) string {
 	return string(text)
 }
 
+// release gives the lock back. Closing alone would not, as long as a child of this process that was forked a moment ago, and has not yet begun to run
+// its program, has the file open too.
 func (l *lock) release() error {
-	return errors.Join(l.f.Truncate(0), l.f.Close())
+	return errors.Join(l.f.Truncate(0), syscall.Flock(int(l.f.Fd()), syscall.LOCK_UN), l.f.Close())
 }
