@@ -392,6 +392,9 @@ func (ids *identities) oneKind(prev *topology.Snapshot, id string) {
 	}
 }
 
+// renames reports whether anything in the graph as it was goes by another key now.
+func (ids identities) renames() bool { return len(ids.renamed)+len(ids.moved) > 0 }
+
 // movedID gives the ID that a part of a device has after the device moved.
 func (ids identities) movedID(id string) string {
 	if owner, rest, ok := strings.Cut(id, "/"); ok {

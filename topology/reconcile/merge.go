@@ -9,29 +9,68 @@ import (
 	"github.com/throughline-dc/throughline/topology"
 )
 
-// merge gathers the edits that lead from one set of facts to the next. Facts are known by their identity (all but confidence and
-// first-seen time); an edit that is taken back leaves no trace.
+// merge gathers the edits that lead from one set of facts to the next; an edit that is taken back leaves no trace.
 type merge struct {
 	prev    *topology.Snapshot
 	now     time.Time
-	removed map[topology.Fact]topology.Fact
-	added   map[topology.Fact]topology.Fact
+	removed facts
+	added   facts
 	renewed map[topology.ReadingKey]topology.Reading
 	forgot  map[topology.ReadingKey]bool
-	stated  map[topology.ReadingKey]map[topology.Fact]topology.Fact // what devices' own words were, by reading
+	stated  map[topology.ReadingKey]facts // what devices' own words were, by reading
+	partial map[origin][]topology.Reading // of the graph as it was
 
 	rejected []Rejected
 }
 
-func newMerge(prev *topology.Snapshot, now time.Time) *merge {
+// facts are known by their identity: all but confidence and first-seen time.
+type facts map[topology.Fact]weight
+
+type weight struct {
+	confidence uint8
+	since      time.Time
+}
+
+func (fs facts) put(f topology.Fact) { fs[f.Identity()] = weight{f.Confidence, f.Since} }
+
+// fact gives the whole fact of an identity.
+func (w weight) fact(id topology.Fact) topology.Fact {
+	id.Confidence, id.Since = w.confidence, w.since
+	return id
+}
+
+// origin is a way of reading one device.
+type origin struct {
+	device string
+	source topology.Source
+}
+
+// newMerge begins with what the sources said so far, as far as this sweep can touch it: all of it if things are renamed.
+func newMerge(prev *topology.Snapshot, obs []topology.Observation, policy Policy, renames bool, now time.Time) *merge {
 	m := &merge{
-		prev: prev, now: now,
-		removed: map[topology.Fact]topology.Fact{}, added: map[topology.Fact]topology.Fact{},
+		prev: prev, now: now, removed: facts{}, added: facts{},
 		renewed: map[topology.ReadingKey]topology.Reading{}, forgot: map[topology.ReadingKey]bool{},
-		stated: map[topology.ReadingKey]map[topology.Fact]topology.Fact{},
+		stated: map[topology.ReadingKey]facts{}, partial: map[origin][]topology.Reading{},
+	}
+	touched := map[topology.ReadingKey]bool{}
+	for _, o := range obs {
+		for _, part := range []bool{false, true} {
+			k := o.Reading.ReadingKey
+			k.Partial = part
+			touched[k] = true
+		}
+	}
+	for _, r := range prev.Readings() {
+		if r.Partial {
+			from := origin{r.Device, r.Source}
+			m.partial[from] = append(m.partial[from], r)
+		}
+		if r.Partial || slices.Contains(policy.Retired, r.Device) {
+			touched[r.ReadingKey] = true
+		}
 	}
 	for f := range prev.Facts() {
-		if !f.Derived {
+		if !f.Derived && (renames || touched[f.Reading]) {
 			m.state(f)
 		}
 	}
@@ -39,36 +78,40 @@ func newMerge(prev *topology.Snapshot, now time.Time) *merge {
 }
 
 func (m *merge) state(f topology.Fact) {
-	facts := m.stated[f.Reading]
-	if facts == nil {
-		facts = map[topology.Fact]topology.Fact{}
-		m.stated[f.Reading] = facts
+	fs := m.stated[f.Reading]
+	if fs == nil {
+		fs = facts{}
+		m.stated[f.Reading] = fs
 	}
-	facts[f.Identity()] = f
+	fs.put(f)
 }
 
+// add adds what a source said.
 func (m *merge) add(f topology.Fact) {
 	f.Confidence = cmp.Or(f.Confidence, topology.ConfidenceStated)
 	id := f.Identity()
-	if old, ok := m.stated[f.Reading][id]; ok && !f.Derived { // two nodes became one, and both had it
-		if f.Confidence <= old.Confidence {
+	if old, ok := m.stated[f.Reading][id]; ok { // two nodes became one, and both had it
+		if f.Confidence <= old.confidence {
 			return
 		}
-		m.remove(old)
-		f.Since = old.Since
+		m.remove(old.fact(id))
+		f.Since = old.since
 	}
-	if old, ok := m.removed[id]; ok && old.Confidence == f.Confidence {
+	m.enter(id, weight{f.Confidence, f.Since})
+	m.state(f)
+}
+
+// enter adds a fact that is not stated now.
+func (m *merge) enter(id topology.Fact, w weight) {
+	old, ok := m.removed[id]
+	if ok && old.confidence == w.confidence {
 		delete(m.removed, id) // it was there all the time, since it was first seen
-		f = old
-	} else {
-		if ok {
-			f.Since = old.Since
-		}
-		m.added[id] = f
+		return
 	}
-	if !f.Derived {
-		m.state(f)
+	if ok {
+		w.since = old.since
 	}
+	m.added[id] = w
 }
 
 func (m *merge) remove(f topology.Fact) {
@@ -76,27 +119,25 @@ func (m *merge) remove(f topology.Fact) {
 	if _, ok := m.added[id]; ok {
 		delete(m.added, id)
 	} else {
-		m.removed[id] = f
+		m.removed.put(f)
 	}
-	if !f.Derived {
-		delete(m.stated[f.Reading], id)
-	}
+	delete(m.stated[f.Reading], id)
 }
 
 // rename moves facts of nodes whose key has changed.
 func (m *merge) rename(ids identities) {
-	if len(ids.renamed) == 0 {
+	if !ids.renames() {
 		return
 	}
 	var moved []topology.Fact
 	for f := range m.prev.Facts() {
 		g := f
 		g.Subject, g.Object = ids.current(f.Subject), ids.current(f.Object)
-		if g.Subject == f.Subject && g.Object == f.Object {
-			continue
+		if f.Derived || g.Subject == f.Subject && g.Object == f.Object {
+			continue // what is derived is concluded anew
 		}
 		m.remove(f)
-		if r, ok := redirect(g); ok && !f.Derived { // what is derived is concluded anew
+		if r, ok := redirect(g); ok {
 			moved = append(moved, r)
 		}
 	}
@@ -127,8 +168,8 @@ func (m *merge) session(group []topology.Observation, ids identities) {
 	}
 	// A partial reading that held nothing, such as a failed login, is over once the source is read again without it.
 	first := group[0].Reading
-	for _, r := range m.prev.Readings() {
-		if r.Partial && r.Device == first.Device && r.Source == first.Source && !attempted[r.Table] && len(m.stated[r.ReadingKey]) == 0 {
+	for _, r := range m.partial[origin{first.Device, first.Source}] {
+		if !attempted[r.Table] && len(m.stated[r.ReadingKey]) == 0 {
 			m.forgot[r.ReadingKey] = true
 		}
 	}
@@ -154,38 +195,48 @@ func (m *merge) reading(o topology.Observation, ids identities) {
 		}
 	}
 	m.renewed[r.ReadingKey] = r
-	for id, f := range now {
-		old, ok := m.stated[r.ReadingKey][id]
-		if ok && old.Confidence == f.Confidence {
-			continue
+	before := m.stated[r.ReadingKey]
+	for id, w := range now {
+		if old, ok := before[id]; ok {
+			w.since = old.since
+			now[id] = w
+			if old.confidence == w.confidence {
+				continue
+			}
+			m.remove(old.fact(id))
 		}
-		if ok {
-			m.remove(old)
-			f.Since = old.Since
-		}
-		m.add(f)
+		m.enter(id, w)
 	}
+	if r.Partial {
+		for id, w := range before {
+			if _, ok := now[id]; !ok {
+				now[id] = w
+			}
+		}
+	}
+	m.stated[r.ReadingKey] = now
 }
 
 // supersede takes from an older reading of the same table what a partial one shows again, and the values that it replaces.
-func (m *merge) supersede(now map[topology.Fact]topology.Fact, older topology.ReadingKey) {
+func (m *merge) supersede(now facts, older topology.ReadingKey) {
 	type slot struct {
 		subject topology.Key
 		attr    topology.Attr
 		rel     topology.Rel
 	}
 	replaced := map[slot]bool{}
-	for _, f := range now {
+	for f := range now {
 		if f.Rel == 0 && !f.Attr.Multi() || f.Rel != 0 && f.Rel.Spec().Single {
 			replaced[slot{f.Subject, f.Attr, f.Rel}] = true
 		}
 	}
 	var gone []topology.Fact
-	for id, f := range m.stated[older] {
-		id.Reading.Partial = true
-		_, again := now[id]
-		if again && !older.Partial || !again && replaced[slot{f.Subject, f.Attr, f.Rel}] {
-			gone = append(gone, f)
+	for id, w := range m.stated[older] {
+		anew := id
+		anew.Reading.Partial = true
+		_, again := now[anew]
+		if again && !older.Partial || !again && replaced[slot{id.Subject, id.Attr, id.Rel}] {
+			gone = append(gone, w.fact(id))
 		}
 	}
 	for _, f := range gone {
@@ -193,7 +244,7 @@ func (m *merge) supersede(now map[topology.Fact]topology.Fact, older topology.Re
 	}
 }
 
-func covers(now, before map[topology.Fact]topology.Fact) bool {
+func covers(now, before facts) bool {
 	for id := range before {
 		if _, ok := now[id]; !ok {
 			return false
@@ -202,11 +253,11 @@ func covers(now, before map[topology.Fact]topology.Fact) bool {
 	return true
 }
 
-func (m *merge) dropUnless(stated, keep map[topology.Fact]topology.Fact) {
+func (m *merge) dropUnless(stated, keep facts) {
 	var gone []topology.Fact
-	for id, f := range stated {
+	for id, w := range stated {
 		if _, ok := keep[id]; !ok {
-			gone = append(gone, f)
+			gone = append(gone, w.fact(id))
 		}
 	}
 	for _, f := range gone {
@@ -215,16 +266,15 @@ func (m *merge) dropUnless(stated, keep map[topology.Fact]topology.Fact) {
 }
 
 // resolve gives the observation's facts under the nodes' own keys, by identity. Since is when any reading first stated it.
-func (m *merge) resolve(o topology.Observation, ids identities) map[topology.Fact]topology.Fact {
-	facts := make(map[topology.Fact]topology.Fact, len(o.Facts))
+func (m *merge) resolve(o topology.Observation, ids identities) facts {
+	now := make(facts, len(o.Facts))
 	named := map[topology.Key]bool{}
 	put := func(f topology.Fact) {
 		f.Reading, f.Derived = o.Reading.ReadingKey, false
 		f.Confidence = cmp.Or(f.Confidence, topology.ConfidenceStated)
 		f.Since = m.firstSeen(f)
-		id := f.Identity()
-		if old, ok := facts[id]; !ok || old.Confidence < f.Confidence {
-			facts[id] = f
+		if old, ok := now[f.Identity()]; !ok || old.confidence < f.Confidence {
+			now.put(f)
 		}
 	}
 	for _, f := range o.Facts {
@@ -245,18 +295,19 @@ func (m *merge) resolve(o topology.Observation, ids identities) map[topology.Fac
 	for _, alias := range ids.aliases(o) {
 		put(alias)
 	}
-	return facts
+	return now
 }
 
 // firstSeen finds since when some reading of the same table states the fact.
 func (m *merge) firstSeen(f topology.Fact) time.Time {
 	for _, partial := range []bool{false, true} {
 		f.Reading.Partial = partial
-		if old, ok := m.stated[f.Reading][f.Identity()]; ok {
-			return old.Since
+		id := f.Identity()
+		if old, ok := m.stated[f.Reading][id]; ok {
+			return old.since
 		}
-		if old, ok := m.removed[f.Identity()]; ok {
-			return old.Since
+		if old, ok := m.removed[id]; ok {
+			return old.since
 		}
 	}
 	return m.now
@@ -273,56 +324,63 @@ func (m *merge) retire(handle string) {
 	}
 }
 
-// conclusions replaces what was concluded before by what follows now.
-func (m *merge) conclusions(mid *topology.Snapshot, want []topology.Fact) {
-	have := map[topology.Fact]topology.Fact{}
+// conclude replaces what was concluded before by what follows now, beside the edits that led to mid.
+func (m *merge) conclude(mid *topology.Snapshot, want []topology.Fact) *merge {
+	c := &merge{prev: mid, now: m.now, removed: facts{}, added: facts{}}
 	for f := range mid.Facts() {
 		if f.Derived {
-			have[f.Identity()] = f
+			c.removed.put(f)
 		}
 	}
 	// Two rules may reach one conclusion from one reading: the surer one counts.
-	wanted := make(map[topology.Fact]topology.Fact, len(want))
 	for _, f := range want {
 		f.Derived, f.Since = true, m.now
-		if old, ok := wanted[f.Identity()]; !ok || old.Confidence < f.Confidence {
-			wanted[f.Identity()] = f
+		id := f.Identity()
+		if old, ok := c.added[id]; !ok || old.confidence < f.Confidence {
+			c.added.put(f)
 		}
 	}
-	for id, f := range have {
-		if w, ok := wanted[id]; !ok || w.Confidence != f.Confidence {
-			m.remove(f)
+	for id, w := range c.added {
+		if old, ok := c.removed[id]; ok && old.confidence == w.confidence {
+			delete(c.added, id)
+			delete(c.removed, id)
+		} else if ok {
+			c.added[id] = weight{w.confidence, old.since}
 		}
 	}
-	for id, f := range wanted {
-		if old, ok := have[id]; !ok || old.Confidence != f.Confidence {
-			m.add(f)
-		}
-	}
+	return c
 }
 
-// delta gives the edits so far in canonical order. Readings are forgotten at the end only, when no conclusion points to them any more.
-func (m *merge) delta(final bool) topology.Delta {
-	d := topology.Delta{Time: m.now}
-	for _, f := range m.removed {
-		d.Remove = append(d.Remove, f)
-	}
-	for _, f := range m.added {
-		d.Add = append(d.Add, f)
-	}
+// delta gives the edits in canonical order.
+func (m *merge) delta() topology.Delta {
+	d := topology.Delta{Time: m.now, Remove: m.removed.sorted(), Add: m.added.sorted()}
 	for _, r := range m.renewed {
 		d.Renew = append(d.Renew, r)
 	}
-	if final {
-		for k := range m.forgot {
-			if _, again := m.renewed[k]; !again {
-				d.Forget = append(d.Forget, k)
-			}
+	slices.SortFunc(d.Renew, func(a, b topology.Reading) int { return a.Compare(b.ReadingKey) })
+	return d
+}
+
+func (fs facts) sorted() []topology.Fact {
+	if len(fs) == 0 {
+		return nil
+	}
+	all := make([]topology.Fact, 0, len(fs))
+	for id, w := range fs {
+		all = append(all, w.fact(id))
+	}
+	slices.SortFunc(all, topology.Fact.Compare)
+	return all
+}
+
+// unused lists the readings to be forgotten, in canonical order.
+func (m *merge) unused() []topology.ReadingKey {
+	var ks []topology.ReadingKey
+	for k := range m.forgot {
+		if _, again := m.renewed[k]; !again {
+			ks = append(ks, k)
 		}
 	}
-	slices.SortFunc(d.Remove, topology.Fact.Compare)
-	slices.SortFunc(d.Add, topology.Fact.Compare)
-	slices.SortFunc(d.Renew, func(a, b topology.Reading) int { return a.Compare(b.ReadingKey) })
-	slices.SortFunc(d.Forget, topology.ReadingKey.Compare)
-	return d
+	slices.SortFunc(ks, topology.ReadingKey.Compare)
+	return ks
 }

@@ -41,7 +41,7 @@ func Reconcile(prev *topology.Snapshot, obs []topology.Observation, policy Polic
 	var res Result
 	obs = checked(obs, policy, &res)
 	ids := identify(prev, obs)
-	m := newMerge(prev, now)
+	m := newMerge(prev, obs, policy, ids.renames(), now)
 	m.rename(ids)
 	for _, group := range byDeviceAndSource(obs) {
 		m.session(group, ids)
@@ -49,17 +49,39 @@ func Reconcile(prev *topology.Snapshot, obs []topology.Observation, policy Polic
 	for _, handle := range policy.Retired {
 		m.retire(handle)
 	}
-	mid, err := prev.Apply(m.delta(false))
+	res.Rejected = append(res.Rejected, m.rejected...)
+	// First what sources say, then what follows; readings are forgotten at the end only, when no conclusion points to them any more.
+	res.Delta = m.delta()
+	mid, err := prev.Apply(res.Delta)
 	if err != nil {
 		return Result{}, fmt.Errorf("reconcile: merge: %w", err)
 	}
-	m.conclusions(mid, conclude(mid))
-	res.Rejected = append(res.Rejected, m.rejected...)
-	res.Delta = m.delta(true)
-	if res.Next, err = prev.Apply(res.Delta); err != nil {
+	follows := m.conclude(mid, conclude(mid)).delta()
+	follows.Forget = m.unused()
+	next, err := mid.Apply(follows)
+	if err != nil {
 		return Result{}, fmt.Errorf("reconcile: conclusions: %w", err)
 	}
+	res.Next = next.At(prev.Revision()+1, now)
+	res.Delta.Forget = follows.Forget
+	res.Delta.Remove, res.Delta.Add = merged(res.Delta.Remove, follows.Remove), merged(res.Delta.Add, follows.Add)
 	return res, nil
+}
+
+// merged joins two sorted lists of facts that have none in common.
+func merged(a, b []topology.Fact) []topology.Fact {
+	if len(b) == 0 {
+		return a
+	}
+	all := make([]topology.Fact, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		if a[0].Compare(b[0]) < 0 {
+			all, a = append(all, a[0]), a[1:]
+		} else {
+			all, b = append(all, b[0]), b[1:]
+		}
+	}
+	return append(append(all, a...), b...)
 }
 
 // checked puts the observations in order, one of each reading, without those of retired devices, and drops and notes what the model does not
@@ -79,22 +101,33 @@ func checked(all []topology.Observation, policy Policy, res *Result) []topology.
 		if slices.Contains(policy.Retired, o.Reading.Device) {
 			continue
 		}
-		good := make([]topology.Fact, 0, len(o.Facts))
-		for _, f := range o.Facts {
+		o.Facts = res.good(o)
+		if n := len(obs); n > 0 && obs[n-1].Reading.ReadingKey == o.Reading.ReadingKey {
+			o.Facts = slices.Concat(obs[n-1].Facts, o.Facts)
+			obs = obs[:n-1]
+		}
+		obs = append(obs, o)
+	}
+	return obs
+}
+
+// good gives the facts of an observation that are allowed, and notes the others.
+func (res *Result) good(o topology.Observation) []topology.Fact {
+	for i, f := range o.Facts {
+		if allowed(f) == nil {
+			continue
+		}
+		good := slices.Clone(o.Facts[:i])
+		for _, f := range o.Facts[i:] {
 			if err := allowed(f); err != nil {
 				res.Rejected = append(res.Rejected, Rejected{o.Reading.ReadingKey, f, err})
 				continue
 			}
 			good = append(good, f)
 		}
-		o.Facts = good
-		if n := len(obs); n > 0 && obs[n-1].Reading.ReadingKey == o.Reading.ReadingKey {
-			o.Facts = append(obs[n-1].Facts, good...)
-			obs = obs[:n-1]
-		}
-		obs = append(obs, o)
+		return good
 	}
-	return obs
+	return o.Facts
 }
 
 // allowed checks a fact as a collector sent it.

@@ -175,6 +175,9 @@ func mustSweep(t *rapid.T, prev *topology.Snapshot, obs []topology.Observation, 
 	if err != nil {
 		t.Fatal(err)
 	}
+	if applied, err := prev.Apply(res.Delta); err != nil || canonical(t, applied) != canonical(t, res.Next) {
+		t.Fatalf("the delta does not lead to what it is said to lead to: %v", err)
+	}
 	for f := range res.Next.Facts() {
 		r, ok := res.Next.Reading(f.Reading)
 		if err := f.Check(); err != nil || !ok || r.Time.After(now) || f.Since.After(now) {
