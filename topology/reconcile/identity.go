@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/throughline-dc/throughline/topology"
 )
@@ -36,12 +37,12 @@ type profile struct {
 	id      string       // of its key in the graph as it will be
 	kind    topology.Kind
 	ids     map[topology.Attr][]string // sorted; several where sources disagree
-	handles map[string]bool
+	handles map[string]time.Time       // and when it last went by each
 	macs    map[topology.MAC]bool
 }
 
 func newProfile() *profile {
-	return &profile{ids: map[topology.Attr][]string{}, handles: map[string]bool{}, macs: map[topology.MAC]bool{}}
+	return &profile{ids: map[topology.Attr][]string{}, handles: map[string]time.Time{}, macs: map[topology.MAC]bool{}}
 }
 
 func (p *profile) learn(a topology.Attr, v topology.Value) {
@@ -146,12 +147,15 @@ func knownDevices(prev *topology.Snapshot) []*profile {
 		p := newProfile()
 		p.was, p.id, p.kind = n.Key(), n.Key().ID, n.Kind()
 		for f := range n.Facts() {
-			if f.Rel == 0 {
-				p.learn(f.Attr, f.Value)
+			if f.Rel != 0 {
+				continue
 			}
-		}
-		for _, v := range n.Values(topology.AttrHandle) {
-			p.handles[v.String()] = true
+			p.learn(f.Attr, f.Value)
+			if f.Attr == topology.AttrHandle {
+				if r, _ := prev.Reading(f.Reading); !r.Time.Before(p.handles[f.Value.String()]) {
+					p.handles[f.Value.String()] = r.Time
+				}
+			}
 		}
 		for _, e := range n.Out(topology.Contains) {
 			if v, ok := e.To.Value(topology.AttrMAC); ok && e.To.Kind().Interface() && v.MAC().Usable() {
@@ -174,7 +178,7 @@ func seenDevices(obs []topology.Observation) map[string]*profile {
 		p := seen[handle]
 		if p == nil {
 			p = newProfile()
-			p.handles[handle] = true
+			p.handles[handle] = time.Time{}
 			seen[handle] = p
 		}
 		if rest == "" && k.Kind.Device() && (p.kind == 0 || slices.Index(kindOrder, k.Kind) < slices.Index(kindOrder, p.kind)) {
@@ -305,13 +309,14 @@ func (r register) match(p *profile, handle string) *profile {
 			}
 		}
 	}
-	var named *profile
+	var named *profile // of several that go by the handle, as when a box was replaced, the last that did
 	for _, k := range r.byHandle[handle] {
 		switch k.compare(p) {
 		case 1:
 			return k // its interfaces were all replaced, but name and identifier agree
 		case 0:
-			if len(k.ids) > 0 || len(p.ids) == 0 || k.alone() || p.identified(k.id) {
+			fits := len(k.ids) > 0 || len(p.ids) == 0 || k.alone() || p.identified(k.id)
+			if fits && (named == nil || cmp.Or(named.handles[handle].Compare(k.handles[handle]), cmp.Compare(k.id, named.id)) < 0) {
 				named = k
 			}
 		}
