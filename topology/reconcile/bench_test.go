@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
 	"testing"
 	"time"
 
@@ -45,7 +46,7 @@ func estate(switches, ports int, now time.Time) []topology.Observation {
 			if p%4 == 0 {
 				// Port p of switch i is cabled to port p of another, and both say so.
 				peer := i ^ 1<<(p/4%11)
-				n := topology.PartKey(topology.Neighbor, port, "lldp", fmt.Sprint(peer), name)
+				n := topology.PartKey(topology.Neighbor, port, "lldp", strconv.Itoa(peer), name)
 				lldp = append(lldp, topology.Relate(port, topology.HasNeighbor, n), text(n, topology.AttrProtocol, "lldp"),
 					text(n, topology.AttrNeighborChassis, "mac/"+topology.MAC(0x020000000000+peer<<16).String()),
 					text(n, topology.AttrNeighborPort, "ifName/"+name))
