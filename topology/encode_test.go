@@ -15,8 +15,8 @@ import (
 	"github.com/throughline-dc/throughline/topology"
 )
 
-// graph builds a snapshot from lines such as "port:a/1 mtu=1500", "vm:v RunsOn host:h ~20", under "SOURCE TABLE:" headings; the first
-// heading may be left out.
+// graph builds a snapshot from lines such as "port:a/1 mtu=1500", "vm:v RunsOn host:h ~20", under "SOURCE TABLE:" or "SOURCE TABLE DEVICE:"
+// headings; the first heading may be left out.
 func graph(t interface {
 	Helper()
 	Fatalf(string, ...any)
@@ -29,12 +29,15 @@ func graph(t interface {
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
 		if heading, ok := strings.CutSuffix(line, ":"); ok {
-			source, table, _ := strings.Cut(heading, " ")
-			s, err := topology.ParseSource(source)
-			if err != nil {
+			words := append(strings.Fields(heading), "test")
+			s, err := topology.ParseSource(words[0])
+			if err != nil || len(words) < 3 {
 				t.Fatalf("%q: %v", line, err)
 			}
-			reading.Source, reading.Table = s, table
+			reading.Source, reading.Table, reading.Device = s, words[1], words[2]
+			if !slices.Contains(d.Renew, reading) {
+				d.Renew = append(d.Renew, reading)
+			}
 			continue
 		}
 		if line == "" || strings.HasPrefix(line, "#") {

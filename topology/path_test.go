@@ -445,6 +445,16 @@ targetport:t1 Exports logicalunit:u
 targetport:t2 Exports logicalunit:u
 host:h handle=test
 `
+	const others = `
+vm:v Contains vdisk:v/a
+vm:v RunsOn host:h
+vdisk:v/a StoredOn logicalunit:u
+host:h Contains initiatorport:21:00:00:24:ff:00:00:01
+initiatorport:21:00:00:24:ff:00:00:01 Nexus targetport:t1
+host:h handle=h
+libvirt nodeDevices g:
+targetport:t1 Exports logicalunit:u
+`
 	for _, c := range []struct{ name, facts, want string }{
 		{"nothing is known", "vm:v Contains vdisk:v/a", `
 storage 0 independent
@@ -560,6 +570,49 @@ storage 0 independent
     ... zones and target ports of the fabric are not known: collect its switches and the array
   v/a > u > 21:00:00:24:ff:00:00:03 > t9
     ... no source says which logical units t9 exports: collect the array, or the host by SSH
+`},
+		{"other hosts alone say that the target has the unit", others, `
+storage 0 independent
+  v/a > u > t1 > 21:00:00:24:ff:00:00:01 ?(no reading of h says that it sees u at t1)
+    ... its end is known, but not all of the way: no reading of h says that it sees u at t1
+`},
+		{"the host itself was read to the end and does not have the unit there", others + "\nlibvirt nodeDevices h:\nhost:h name=h", `
+storage 0 independent
+  v/a > u > t1 > 21:00:00:24:ff:00:00:01 X(h does not see u at t1: its nodeDevices were read to the end and do not have it) .
+`},
+		{"the session of a guest that has no disk there", "vm:v Contains vdisk:v/a\nvdisk:v/a StoredOn logicalunit:u\nvm:v Contains initiatorport:iqn.2026-01.test:v\ntargetport:t1 Exports logicalunit:u\n" +
+			"vm:w Contains initiatorport:iqn.2026-01.test:w\ninitiatorport:iqn.2026-01.test:w Nexus targetport:t1\ninitiatorport:iqn.2026-01.test:v Nexus targetport:t1", `
+storage 1 independent
+  v/a > u > t1 > iqn.2026-01.test:v .
+`},
+		{"the volume of another host", "vm:v Contains vdisk:v/a\nvm:v RunsOn host:h\nhost:g name=g\nvdisk:v/a StoredOn volume:g//img/a", `
+storage 0 independent
+  v/a > g//img/a X(volume /img/a is of host g; h does not have it) .
+`},
+		{"a source that nothing lists", "vdisk:v/a sourceType=volume\nvdisk:v/a source=gone/x", `
+storage 0 independent
+  v/a
+    ... no source says what volume "gone/x" is stored on: read the host's pools by libvirt
+`},
+		{"a protocol without servers", "vdisk:v/a StoredOn volume:h/rbd:/pool/a\nvolume:h/rbd:/pool/a protocol=rbd", `
+storage 0 independent
+  v/a > h/rbd:/pool/a
+    ... no source says which servers offer it over rbd
+`},
+		{"a volume that is no path", "vdisk:v/a StoredOn volume:h/p/a", `
+storage 0 independent
+  v/a > h/p/a
+    ... no source says what p/a is stored on: read the host's pools by libvirt
+`},
+		{"a volume group without devices", "vdisk:v/a StoredOn volume:h//dev/vg/a\nstoragepool:h/vg Contains volume:h//dev/vg/a\nstoragepool:h/vg poolType=logical", `
+storage 0 independent
+  v/a > h//dev/vg/a > h/vg
+    ... no source says on what devices the logical pool vg is: read the host by SSH
+`},
+		{"a volume group on a device by name alone", "vdisk:v/a StoredOn volume:h//dev/vg/a\nstoragepool:h/vg Contains volume:h//dev/vg/a\nstoragepool:h/vg poolType=logical\nstoragepool:h/vg sourceDevice=/dev/sdb", `
+storage 0 independent
+  v/a > h//dev/vg/a > h/vg
+    ... no source says what /dev/sdb below the logical pool is: read the host by SSH
 `},
 		{"a unit alone", "vdisk:v/a StoredOn logicalunit:u", `
 storage 0 independent
