@@ -140,38 +140,40 @@ func canonical(t *rapid.T, s *topology.Snapshot) string {
 // the same again soon changes nothing: at once, or after one more sweep where a device is not named any more by what it was known by.
 func TestReconcile_takesWhateverIsAllowed(t *testing.T) {
 	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		snap := topology.Empty()
-		now := time.Date(2026, 1, 1, 10, 0, 0, 0, time.UTC)
-		global, most := rapid.Bool().Draw(t, "global keys"), 1
-		if global {
-			most = 5
+	rapid.Check(t, takesWhateverIsAllowed)
+}
+
+func takesWhateverIsAllowed(t *rapid.T) {
+	snap := topology.Empty()
+	now := time.Date(2026, 1, 1, 10, 0, 0, 0, time.UTC)
+	global, most := rapid.Bool().Draw(t, "global keys"), 1
+	if global {
+		most = 5
+	}
+	for range rapid.IntRange(1, 5).Draw(t, "sweeps") {
+		now = now.Add(5 * time.Minute)
+		obs := drawAnySweep(t, now, global)
+		var policy reconcile.Policy
+		if rapid.IntRange(0, 9).Draw(t, "retire") == 0 {
+			policy.Retired = []string{word(t, "retired", "a", "b")}
 		}
-		for range rapid.IntRange(1, 5).Draw(t, "sweeps") {
-			now = now.Add(5 * time.Minute)
-			obs := drawAnySweep(t, now, global)
-			var policy reconcile.Policy
-			if rapid.IntRange(0, 9).Draw(t, "retire") == 0 {
-				policy.Retired = []string{word(t, "retired", "a", "b")}
-			}
-			res := mustSweep(t, snap, obs, policy, now)
-			shuffled := slices.Clone(obs)
-			rand.New(rand.NewPCG(1, uint64(len(obs)))).Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
-			if d := cmp.Diff(canonical(t, res.Next), canonical(t, mustSweep(t, snap, shuffled, policy, now).Next)); d != "" {
-				t.Fatalf("another order of observations gives another graph:\n%s", d)
-			}
-			if settled := settle(t, res.Next, obs, policy, now); settled > most {
-				for _, o := range obs {
-					t.Logf("%s", o.Reading)
-					for _, f := range o.Facts {
-						t.Logf("    %s ~%d", f, f.Confidence)
-					}
+		res := mustSweep(t, snap, obs, policy, now)
+		shuffled := slices.Clone(obs)
+		rand.New(rand.NewPCG(1, uint64(len(obs)))).Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+		if d := cmp.Diff(canonical(t, res.Next), canonical(t, mustSweep(t, snap, shuffled, policy, now).Next)); d != "" {
+			t.Fatalf("another order of observations gives another graph:\n%s", d)
+		}
+		if settled := settle(t, res.Next, obs, policy, now); settled > most {
+			for _, o := range obs {
+				t.Logf("%s", o.Reading)
+				for _, f := range o.Facts {
+					t.Logf("    %s ~%d", f, f.Confidence)
 				}
-				t.Fatalf("the same sweep changes the graph %d times:\n%s", settled, cmp.Diff(canonical(t, res.Next), canonical(t, mustSweep(t, res.Next, obs, policy, now).Next)))
 			}
-			snap = res.Next
+			t.Fatalf("the same sweep changes the graph %d times:\n%s", settled, cmp.Diff(canonical(t, res.Next), canonical(t, mustSweep(t, res.Next, obs, policy, now).Next)))
 		}
-	})
+		snap = res.Next
+	}
 }
 
 func mustSweep(t *rapid.T, prev *topology.Snapshot, obs []topology.Observation, policy reconcile.Policy, now time.Time) reconcile.Result {
