@@ -135,3 +135,38 @@ func nameIn(names []string, text string) (int, error) {
 	}
 	return n + 1, nil
 }
+
+// SSHAccess is the Access of a Linux host or switch that is read by its own commands. Address is HOST or HOST:PORT; without a port it is 22.
+type SSHAccess struct {
+	User     string
+	Password Secret // password, or "" where a key is used
+	Key      Secret // private key in OpenSSH's or PEM form
+	KeyPass  Secret // passphrase of the key, if it has one
+	Agent    bool   // ask the agent at SSH_AUTH_SOCK
+
+	// HostKeys are the fingerprints that the device may show, "SHA256:…" (RFC 4255 digest, base64 without padding); KnownHosts is the file of
+	// those that were accepted before (OpenSSH's format). A key that neither names stops the device before any credential is sent.
+	HostKeys   []string
+	KnownHosts string
+	AcceptNew  bool // keep the key of a first contact in KnownHosts and go on
+
+	Jump []SSHHop // hosts to go through, the nearest first; each has host keys and credentials of its own
+
+	Sudo    bool          // send the commands that need it with "sudo -n"
+	Timeout time.Duration // of one command; 0: the collector's default
+}
+
+// SSHHop is a host on the way to a device.
+type SSHHop struct {
+	Address string // HOST:PORT
+	SSHAccess
+}
+
+// Secrets lists the password, the key and its passphrase, and those of all hops.
+func (a SSHAccess) Secrets() []Secret {
+	all := []Secret{a.Password, a.Key, a.KeyPass}
+	for _, hop := range a.Jump {
+		all = append(all, hop.Secrets()...)
+	}
+	return all
+}

@@ -66,6 +66,14 @@ const (
 	AttrDriver     // of a NIC, HBA or disk format driver
 	AttrLinkMode   // of a NIC used directly: bridge, vepa, private, passthrough
 	AttrUnnumbered // address whose prefix length the device did not give
+	AttrQdisc      // queueing discipline that holds frames back: "kind handle options" (tc)
+	AttrDuplex     // full, half
+
+	// Tunnels (RFC 7348).
+
+	AttrVNI         // VXLAN network identifier, 24 bits
+	AttrVTEP        // local tunnel endpoint address
+	AttrTunnelEntry // where a VTEP sends an address: "MAC VTEP", MAC 00:00:00:00:00:00 for what is flooded
 
 	// Link aggregation (IEEE 802.1AX).
 
@@ -74,6 +82,7 @@ const (
 	AttrPartnerSystemID // dot3adAggPartnerSystemID
 	AttrPartnerKey      // dot3adAggPartnerOperKey
 	AttrDistributed     // ends on two systems (DRNI)
+	AttrLAGMode         // 802.3ad, active-backup, balance-xor, balance-slb ...
 
 	// VLAN, subnet, VRF, route, network.
 
@@ -85,6 +94,8 @@ const (
 	AttrForwardMode // libvirt network: nat, route, bridge, private, vepa, passthrough, hostdev, open, isolated
 	AttrBridge      // name of the bridge that a vNIC or network names
 	AttrVirtualPort // libvirt virtualport type
+	AttrForwarding  // the device forwards packets: "ipv4", "ipv6" (ipForwarding, RFC 4293)
+	AttrPolicyRule  // which routing table is asked: "priority selector table" (RFC 1104 policy routing, ip rule)
 
 	// Neighbours (IEEE 802.1AB; CDP uses the same attributes).
 
@@ -155,6 +166,7 @@ const (
 	AttrDesignator // VPD page 83h
 	AttrLUN
 	AttrAccessState // asymmetric access state (SPC)
+	AttrPathState   // one path of a host to the unit: "HOST-HANDLE H:C:T:L device dm-state checker-state" (multipath)
 	AttrZoneMember  // as written in the zone
 	AttrVFID
 
@@ -205,15 +217,21 @@ var attrs = [attrEnd]attrSpec{ //nolint:gochecknoglobals // read-only table
 	AttrLLDPPortID: {name: "lldpPortID", typ: TypeText}, AttrPCIAddress: {name: "pciAddress", typ: TypeText},
 	AttrDriver: {name: "driver", typ: TypeText}, AttrLinkMode: {name: "linkMode", typ: TypeText},
 	AttrUnnumbered: {name: "addressWithoutPrefix", typ: TypeAddr, multi: true},
+	AttrQdisc:      {name: "qdisc", typ: TypeText, multi: true}, AttrDuplex: {name: "duplex", typ: TypeText},
+
+	AttrVNI: {name: "vni", typ: TypeInt}, AttrVTEP: {name: "vtep", typ: TypeAddr},
+	AttrTunnelEntry: {name: "tunnelEntry", typ: TypeText, multi: true},
 
 	AttrActorSystemID: {name: "actorSystemID", typ: TypeMAC}, AttrActorKey: {name: "actorKey", typ: TypeInt},
 	AttrPartnerSystemID: {name: "partnerSystemID", typ: TypeMAC}, AttrPartnerKey: {name: "partnerKey", typ: TypeInt},
-	AttrDistributed: {name: "distributed", typ: TypeBool},
+	AttrDistributed: {name: "distributed", typ: TypeBool}, AttrLAGMode: {name: "lagMode", typ: TypeText},
 
 	AttrVID: {name: "vid", typ: TypeInt}, AttrPrefix: {name: "prefix", typ: TypePrefix},
 	AttrNextHop: {name: "nextHop", typ: TypeAddr}, AttrProtocol: {name: "protocol", typ: TypeText},
 	AttrMetric: {name: "metric", typ: TypeInt}, AttrForwardMode: {name: "forwardMode", typ: TypeText},
 	AttrBridge: {name: "bridge", typ: TypeText}, AttrVirtualPort: {name: "virtualPort", typ: TypeText},
+	AttrForwarding: {name: "forwarding", typ: TypeText, multi: true},
+	AttrPolicyRule: {name: "policyRule", typ: TypeText, multi: true},
 
 	AttrNeighborChassis: {name: "neighborChassis", typ: TypeText}, AttrNeighborPort: {name: "neighborPort", typ: TypeText},
 	AttrNeighborPortDesc: {name: "neighborPortDesc", typ: TypeText}, AttrPlatform: {name: "platform", typ: TypeText},
@@ -250,6 +268,7 @@ var attrs = [attrEnd]attrSpec{ //nolint:gochecknoglobals // read-only table
 	AttrNQN: {name: "nqn", typ: TypeText}, AttrPortal: {name: "portal", typ: TypeText, multi: true},
 	AttrDesignator: {name: "designator", typ: TypeText, identifies: true}, AttrLUN: {name: "lun", typ: TypeInt},
 	AttrAccessState: {name: "accessState", typ: TypeText},
+	AttrPathState:   {name: "pathState", typ: TypeText, multi: true},
 	AttrZoneMember:  {name: "zoneMember", typ: TypeText, multi: true}, AttrVFID: {name: "vfID", typ: TypeInt},
 
 	AttrDialect: {name: "dialect", typ: TypeText}, AttrText: {name: "text", typ: TypeText},

@@ -1,0 +1,135 @@
+// Package ssh reads Linux hosts and Linux switches with the commands of their own operating system, over one SSH connection to each: what
+// no MIB tells. Commands come from a fixed list of reading ones (tables); nothing else can be sent.
+//
+// A command's grammar is a pure function in a file of its own, which fills the sheet of the device. What the sheet says is stated when all answers
+// are there, since one command's words may need another's: the addresses of an interface that a third one calls a bond.
+package ssh
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/topology"
+)
+
+// table is one row of the fixed list: a command, its grammar, and what it states.
+type table struct {
+	name string // of the reading, and of the answer for Parse: "ip-link"
+	line string // the command, whole and fixed: no part of it comes from anywhere else
+	old  string // the command of systems that do not understand line (no -j); "" if there is none
+	root bool   // an ordinary user gets nothing or half: sent with "sudo -n" where the inventory says so
+	may  bool   // a host without the command has no such table: complete with 0 rows, no failure
+
+	// parse reads the answer of line or of old into the sheet. It gives the number of rows, understood or not, and the pieces that it did not
+	// understand; the error says that the answer is none of the command's (collectors.ErrMalformed). It never panics.
+	parse func(s *sheet, raw []byte) (rows int, unparsed []collectors.Unparsed, err error)
+	// tell states what this table said, looking at the sheet for what other tables know.
+	tell func(s *sheet, say *words)
+}
+
+// tables is the fixed list in the order of sending: cheap and telling ones first.
+func tables() []table { return slices.Concat(networkTables(), hostTables()) }
+
+// sheet is all that one device said in one session, parsed. A nil or empty part was not said.
+type sheet struct {
+	device topology.Key
+	network
+	storage
+}
+
+// words gathers what one table states.
+type words struct {
+	facts []topology.Fact
+}
+
+func (w *words) set(k topology.Key, a topology.Attr, v topology.Value) {
+	w.facts = append(w.facts, topology.Attribute(k, a, v))
+}
+
+// text states a text unless it is empty.
+func (w *words) text(k topology.Key, a topology.Attr, text string) {
+	if text != "" {
+		w.set(k, a, topology.TextValue(text))
+	}
+}
+
+func (w *words) relate(from topology.Key, r topology.Rel, to topology.Key) {
+	w.facts = append(w.facts, topology.Relate(from, r, to))
+}
+
+// contains states that the device owns a part.
+func (w *words) contains(s *sheet, part topology.Key) { w.relate(s.device, topology.Contains, part) }
+
+// answer is what came back for one table, or why nothing whole did.
+type answer struct {
+	raw     []byte
+	line    string // what was sent at last
+	partial string // why it is not whole; "" if it is
+	absent  bool   // the device has no such command
+	at      time.Time
+}
+
+// observe turns the answers of one session into observations: pure.
+func observe(d collectors.Device, answers map[string]answer) ([]topology.Observation, []collectors.Unparsed) {
+	s := &sheet{device: topology.DeviceKey(cmp.Or(d.Kind, topology.Host), d.Handle)}
+	var unparsed []collectors.Unparsed
+	readings := map[string]topology.Reading{}
+	for _, t := range tables() {
+		a, asked := answers[t.name]
+		if !asked {
+			continue
+		}
+		r := collectors.NewReading(d, t.name, a.line, a.at)
+		r.Partial, r.Reason = a.partial != "", a.partial
+		if !a.absent {
+			rows, left, err := t.parse(s, a.raw)
+			r.Rows = rows
+			unparsed = append(unparsed, left...)
+			switch {
+			case r.Partial:
+			case err != nil:
+				r.Partial, r.Reason = true, err.Error()
+			case len(left) > 0:
+				r.Reason = fmt.Sprintf("%d of %d rows not understood: %s: %s", len(left), rows, left[0].Where, left[0].Why)
+			}
+		}
+		readings[t.name] = r
+	}
+	obs := make([]topology.Observation, 0, len(readings))
+	for _, t := range tables() {
+		if r, ok := readings[t.name]; ok {
+			var w words
+			t.tell(s, &w)
+			obs = append(obs, topology.Observation{Reading: r, Facts: w.facts})
+		}
+	}
+	return obs, unparsed
+}
+
+// Parse reads one answer without a device: name is that of a table, such as "ip-link" or "multipath" (Answers lists them). The device is a Host
+// with the handle "parsed". Pieces that are not understood are listed, not dropped.
+func Parse(name string, raw []byte) ([]topology.Observation, []collectors.Unparsed, error) {
+	i := slices.IndexFunc(tables(), func(t table) bool { return t.name == name })
+	if i < 0 {
+		return nil, nil, fmt.Errorf("%w: no answer is called %q", topology.ErrSyntax, name)
+	}
+	t := tables()[i]
+	if _, _, err := t.parse(&sheet{device: topology.DeviceKey(topology.Host, "parsed")}, raw); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
+	}
+	d := collectors.Device{Handle: "parsed", Kind: topology.Host, Source: topology.SourceSSH}
+	obs, unparsed := observe(d, map[string]answer{name: {raw: raw, line: t.line}})
+	return obs, unparsed, nil
+}
+
+// Answers lists the names that Parse takes.
+func Answers() []string {
+	var names []string
+	for _, t := range tables() {
+		names = append(names, t.name)
+	}
+	return names
+}
