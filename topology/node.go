@@ -115,10 +115,7 @@ func (n Node) Facts() iter.Seq[Fact] {
 		}
 		r := n.s.row(n.n)
 		for _, f := range r.facts {
-			if !yield(Fact{
-				Subject: n.Key(), Attr: f.attr, Value: n.s.value(f), Confidence: f.conf, Derived: f.derived,
-				Reading: n.s.readings[f.reading].ReadingKey, Since: sinceTime(f.since),
-			}) {
+			if !yield(n.fact(f)) {
 				return
 			}
 		}
@@ -127,6 +124,13 @@ func (n Node) Facts() iter.Seq[Fact] {
 				return
 			}
 		}
+	}
+}
+
+func (n Node) fact(f fact) Fact {
+	return Fact{
+		Subject: n.Key(), Attr: f.attr, Value: n.s.value(f), Confidence: f.conf, Derived: f.derived,
+		Reading: n.s.readings[f.reading].ReadingKey, Since: sinceTime(f.since),
 	}
 }
 

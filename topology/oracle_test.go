@@ -122,6 +122,12 @@ func (o oracle) check(t tester, s *topology.Snapshot) {
 	if d := cmp.Diff(readings, s.Readings(), emptyIsNil()); d != "" {
 		t.Fatalf("readings differ (-oracle +snapshot):\n%s", d)
 	}
+	for _, r := range readings {
+		want := slices.DeleteFunc(slices.Clone(all), func(f topology.Fact) bool { return f.Reading != r.ReadingKey })
+		if d := cmp.Diff(want, slices.SortedFunc(s.FactsOf(r.ReadingKey), topology.Fact.Compare), valueOption(), emptyIsNil()); d != "" {
+			t.Fatalf("facts of %s differ (-oracle +snapshot):\n%s", r, d)
+		}
+	}
 	var keys, gotKeys []topology.Key
 	for _, f := range all {
 		keys = append(keys, f.Subject)

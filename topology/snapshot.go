@@ -5,6 +5,7 @@ import (
 	"iter"
 	"slices"
 	"sort"
+	"sync"
 	"time"
 )
 
@@ -55,6 +56,9 @@ type (
 		facts                  []fact
 		out, in                []edge
 		factOff, outOff, inOff []uint32
+
+		bySubject            sync.Once // fills in the two below
+		subjects, subjectOff []uint32
 	}
 	overlay struct {
 		rows  map[uint32]row

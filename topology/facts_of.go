@@ -1,0 +1,103 @@
+package topology
+
+import (
+	"iter"
+	"slices"
+)
+
+// FactsOf lists all facts that point to a reading, stated and derived, each once and in no particular order, at a cost that is proportional to
+// their number. The first call on a base builds an index of it once.
+func (s *Snapshot) FactsOf(k ReadingKey) iter.Seq[Fact] {
+	return func(yield func(Fact) bool) {
+		reading, ok := s.readingOf[k]
+		if !ok {
+			return
+		}
+		for n := range s.subjects(reading) {
+			for f := range (Node{s, n}).said(reading) {
+				if !yield(f) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// subjects lists the nodes that a reading may say something of.
+func (s *Snapshot) subjects(reading uint32) iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		for _, n := range s.base.subjectsOf(reading) {
+			if _, touched := s.over.rows[n]; !touched && !yield(n) {
+				return
+			}
+		}
+		for n := range s.over.rows {
+			if !yield(n) {
+				return
+			}
+		}
+	}
+}
+
+// said lists what one reading says of the node.
+func (n Node) said(reading uint32) iter.Seq[Fact] {
+	return func(yield func(Fact) bool) {
+		r := n.s.row(n.n)
+		for _, f := range r.facts {
+			if f.reading == reading && !yield(n.fact(f)) {
+				return
+			}
+		}
+		for _, e := range r.out {
+			if e.reading == reading && !yield(n.edge(e, false).Fact()) {
+				return
+			}
+		}
+	}
+}
+
+// subjectsOf lists the nodes of the table of which a reading says something, by number.
+func (t *table) subjectsOf(reading uint32) []uint32 {
+	t.bySubject.Do(t.indexSubjects)
+	if int(reading)+1 >= len(t.subjectOff) {
+		return nil
+	}
+	return t.subjects[t.subjectOff[reading]:t.subjectOff[reading+1]]
+}
+
+// indexSubjects makes the compressed rows reading -> nodes.
+func (t *table) indexSubjects() {
+	last := []uint32{}  // by reading: the node counted last, plus 1
+	count := []uint32{} // by reading
+	each := func(put func(reading, n uint32)) {
+		clear(last)
+		for n := range uint32(len(t.nodes)) {
+			saw := func(reading uint32) {
+				if grown := int(reading) + 1 - len(last); grown > 0 {
+					last, count = append(last, make([]uint32, grown)...), append(count, make([]uint32, grown)...)
+				}
+				if last[reading] != n+1 {
+					last[reading] = n + 1
+					put(reading, n)
+				}
+			}
+			for _, f := range t.facts[t.factOff[n]:t.factOff[n+1]] {
+				saw(f.reading)
+			}
+			for _, e := range t.out[t.outOff[n]:t.outOff[n+1]] {
+				saw(e.reading)
+			}
+		}
+	}
+	each(func(reading, _ uint32) { count[reading]++ })
+	t.subjectOff = make([]uint32, len(count)+1)
+	for i, c := range count {
+		t.subjectOff[i+1] = t.subjectOff[i] + c
+	}
+	t.subjects = make([]uint32, t.subjectOff[len(count)])
+	free := slices.Clone(t.subjectOff)
+	each(func(reading, n uint32) {
+		t.subjects[free[reading]] = n
+		free[reading]++
+	})
+}
