@@ -24,7 +24,7 @@ TEST_FLAGS ?=
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: build ## collect a simulated two-rack estate and show the path of a VM
@@ -119,6 +119,12 @@ vuln: ## look for known vulnerabilities (needs its online database)
 	if grep -q 'fetching vulnerabilities' <<<"$$out"; then \
 		echo "vuln: NOT CHECKED: the vulnerability database cannot be reached; this is not a pass"; \
 	elif [ $$rc -eq 0 ]; then echo "vuln: checked"; else exit $$rc; fi
+
+.PHONY: neo4j
+neo4j: ## run a Neo4j server on 127.0.0.1:7687 until Ctrl-C (needs java 17 and Maven)
+	@mkdir -p bin
+	$(GO) build -o bin/neo4j-serve ./fixtures/neo4j/serve
+	@exec bin/neo4j-serve
 
 .PHONY: check
 check: lint generated vuln test ## what CI runs on every change

@@ -53,6 +53,7 @@ var (
 		"fixtures/sim":              module + "/collectors/snmp",
 		"fixtures/live":             module + "/collectors/libvirt",
 		"fixtures/lab/deeply/below": module + "/topology/store",
+		"fixtures/neo4j":            module + "/topology/store/neo4j",
 	}
 	allowed = map[string]string{
 		"topology":                  "net/netip",

@@ -74,6 +74,25 @@ func (k Kind) String() string {
 	return kindNames[k]
 }
 
+var kindLabels = [...]string{ //nolint:gochecknoglobals // read-only table
+	Rack: "Rack", Server: "Server", BMC: "BMC", Host: "Host", VM: "VM", VNIC: "VNIC", VDisk: "VDisk",
+	Switch: "Switch", Router: "Router", Firewall: "Firewall", Port: "Port", NIC: "NIC", LAG: "LAG",
+	VirtualSwitch: "VirtualSwitch", Network: "Network", PortGroup: "PortGroup", VLAN: "VLAN",
+	BroadcastDomain: "BroadcastDomain", Subnet: "Subnet", VRF: "VRF", Route: "Route",
+	StoragePool: "StoragePool", Volume: "Volume", InitiatorPort: "InitiatorPort", TargetPort: "TargetPort",
+	FCSwitch: "FCSwitch", FCPort: "FCPort", FCFabric: "FCFabric", FCZone: "FCZone", FCZoneSet: "FCZoneSet",
+	FCZoneAlias: "FCZoneAlias", Array: "Array", LogicalUnit: "LogicalUnit", Mapping: "Mapping",
+	Filter: "Filter", FilterRule: "FilterRule", FilterText: "FilterText", Neighbor: "Neighbor",
+}
+
+// Label gives the word as the glossary writes it, VirtualSwitch or LAG: what graph databases call the kind.
+func (k Kind) Label() string {
+	if k == 0 || k >= kindEnd {
+		return ""
+	}
+	return kindLabels[k]
+}
+
 // ParseKind is the inverse of String.
 func ParseKind(text string) (Kind, error) {
 	for k := Kind(1); k < kindEnd; k++ {

@@ -19,6 +19,9 @@ func TestKinds_areNamedOnceAndReadBack(t *testing.T) {
 			t.Errorf("kind %d is %q, which is read as %d (%v)", k, name, back, err)
 		}
 		seen[name] = true
+		if label := k.Label(); strings.ToLower(label) != name || label[0] < 'A' || label[0] > 'Z' {
+			t.Errorf("kind %s has the label %q", k, label)
+		}
 		if k.Device() && k.Interface() {
 			t.Errorf("%s is a device and a part of one", k)
 		}
@@ -27,6 +30,9 @@ func TestKinds_areNamedOnceAndReadBack(t *testing.T) {
 		if k, err := topology.ParseKind(name); !errors.Is(err, topology.ErrSyntax) {
 			t.Errorf("%q is kind %s (%v)", name, k, err)
 		}
+	}
+	if topology.Kind(0).Label() != "" || topology.Kind(255).Label() != "" {
+		t.Error("what is no kind has a label")
 	}
 	if topology.Kind(0).String() != "kind(0)" || topology.Kind(255).String() != "kind(255)" {
 		t.Error("what is no kind has a name")

@@ -103,9 +103,11 @@ var importTable = []row{
 	{pkg: "fixtures/sim/...", own: fixtureOwn, libs: fixtureLibs},
 	{pkg: "fixtures/live/...", own: fixtureOwn, libs: fixtureLibs},
 	{pkg: "fixtures/lab/...", own: fixtureOwn, libs: fixtureLibs},
+	{pkg: "fixtures/neo4j/...", libs: []string{"github.com/neo4j/neo4j-go-driver/v5"}},
 
 	// Programs: the only places that know concrete types.
 	{pkg: "cmd/throughline", all: true},
+	{pkg: "fixtures/bench", all: true},
 	{pkg: "fixtures/corpus", all: true},
 }
 
