@@ -21,7 +21,12 @@ type table struct {
 	line string // the command, whole and fixed: no part of it comes from anywhere else
 	old  string // the command of systems that do not understand line (no -j); "" if there is none
 	root bool   // an ordinary user gets nothing or half: sent with "sudo -n" where the inventory says so
-	may  bool   // a host without the command has no such table: complete with 0 rows, no failure
+	may  bool   // a host without the command, or without the files that it shows, has no such table: complete with 0 rows, no failure
+	none string // words on standard error of a failing command that mean that there is nothing to show: "No active sessions"
+
+	// needs names the tables without which this one cannot say what it means: those that its tell looks at for the names of things. Unless they were
+	// read to their end, neither is this one, and it says nothing.
+	needs []string
 
 	// parse reads the answer of line or of old into the sheet. It gives the number of rows, understood or not, and the pieces that it did not
 	// understand; the error says that the answer is none of the command's (collectors.ErrMalformed). It never panics.
@@ -30,12 +35,14 @@ type table struct {
 	tell func(s *sheet, say *words)
 }
 
-// tables is the fixed list in the order of sending: cheap and telling ones first.
-func tables() []table { return slices.Concat(networkTables(), hostTables()) }
+// tables is the fixed list in the order of sending and of parsing: what the others need first.
+func tables() []table { return slices.Concat(systemTables(), networkTables(), hostTables()) }
 
 // sheet is all that one device said in one session, parsed. A nil or empty part was not said.
 type sheet struct {
 	device topology.Key
+	asked  topology.Kind // what the inventory says the device is; 0: nothing
+	system
 	network
 	storage
 }
@@ -69,22 +76,27 @@ type answer struct {
 	line    string // what was sent at last
 	partial string // why it is not whole; "" if it is
 	absent  bool   // the device has no such command
+	lost    bool   // broken off: what came until then is not looked at, since half a row or half a set looks like another one
 	at      time.Time
 }
 
+// whole reports that the table was read to its end.
+func (a answer) whole() bool { return a.partial == "" }
+
 // observe turns the answers of one session into observations: pure.
 func observe(d collectors.Device, answers map[string]answer) ([]topology.Observation, []collectors.Unparsed) {
-	s := &sheet{device: topology.DeviceKey(cmp.Or(d.Kind, topology.Host), d.Handle)}
+	s := &sheet{device: topology.DeviceKey(cmp.Or(d.Kind, topology.Host), d.Handle), asked: d.Kind}
 	var unparsed []collectors.Unparsed
-	readings := map[string]topology.Reading{}
-	for _, t := range tables() {
+	list := tables()
+	readings := make(map[string]topology.Reading, len(answers))
+	for _, t := range list {
 		a, asked := answers[t.name]
 		if !asked {
 			continue
 		}
 		r := collectors.NewReading(d, t.name, a.line, a.at)
-		r.Partial, r.Reason = a.partial != "", a.partial
-		if !a.absent {
+		r.Partial, r.Reason = !a.whole(), a.partial
+		if !a.absent && !a.lost {
 			rows, left, err := t.parse(s, a.raw)
 			r.Rows = rows
 			unparsed = append(unparsed, left...)
@@ -99,14 +111,44 @@ func observe(d collectors.Device, answers map[string]answer) ([]topology.Observa
 		readings[t.name] = r
 	}
 	obs := make([]topology.Observation, 0, len(readings))
-	for _, t := range tables() {
-		if r, ok := readings[t.name]; ok {
-			var w words
-			t.tell(s, &w)
-			obs = append(obs, topology.Observation{Reading: r, Facts: w.facts})
+	for _, t := range list {
+		r, asked := readings[t.name]
+		if !asked {
+			continue
 		}
+		var w words
+		if need, missing := lacks(t, d, readings); !missing {
+			t.tell(s, &w)
+		} else if !r.Partial {
+			r.Partial, r.Reason = true, need+", which this needs, is incomplete"
+		}
+		obs = append(obs, topology.Observation{Reading: r, Facts: once(w.facts)})
 	}
 	return obs, unparsed
+}
+
+// lacks finds a table that was asked for, that t needs, and that is not whole. Without the word of the inventory, every table needs the one that tells
+// the kind of the device, since every key begins with it.
+func lacks(t table, d collectors.Device, readings map[string]topology.Reading) (need string, missing bool) {
+	needs := t.needs
+	if d.Kind == 0 && t.name != tableRelease {
+		needs = append([]string{tableRelease}, needs...)
+	}
+	i := slices.IndexFunc(needs, func(name string) bool { r, asked := readings[name]; return asked && r.Partial })
+	if i < 0 {
+		return "", false
+	}
+	return needs[i], true
+}
+
+// once leaves out what is stated again: one table may see a thing twice.
+func once(facts []topology.Fact) []topology.Fact {
+	seen := make(map[topology.Fact]bool, len(facts))
+	return slices.DeleteFunc(facts, func(f topology.Fact) bool {
+		twice := seen[f.Identity()]
+		seen[f.Identity()] = true
+		return twice
+	})
 }
 
 // Parse reads one answer without a device: name is that of a table, such as "ip-link" or "multipath" (Answers lists them). The device is a Host
