@@ -3,34 +3,23 @@ package topology
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"time"
 )
 
-// builder makes the next snapshot from one by changing rows. Rows are copied when first touched.
+// builder makes the next snapshot from one by changing rows. What it changes is copied when first touched.
 type builder struct {
-	s     *Snapshot
-	texts map[string]uint64 // that this builder added; compact joins equal texts of several
-	dirty map[uint32]bool
+	s       *Snapshot
+	own     *token
+	was     *Snapshot
+	texts   map[string]uint64 // that this builder added; compact joins equal texts of several
+	touched []*ownRow
 }
 
 func newBuilder(s *Snapshot) *builder {
 	c := *s
-	c.over = overlay{
-		rows: maps.Clone(s.over.rows), byKey: maps.Clone(s.over.byKey),
-		nodes: slices.Clone(s.over.nodes), texts: slices.Clone(s.over.texts),
-	}
-	if c.over.rows == nil {
-		c.over.rows, c.over.byKey = map[uint32]row{}, map[Key]uint32{}
-	}
-	c.readings, c.uses = slices.Clone(s.readings), slices.Clone(s.uses)
-	c.readingOf = maps.Clone(s.readingOf)
-	if c.readingOf == nil {
-		c.readingOf = map[ReadingKey]uint32{}
-	}
-	return &builder{s: &c, texts: map[string]uint64{}, dirty: map[uint32]bool{}}
+	return &builder{s: &c, own: &token{}, was: s, texts: map[string]uint64{}}
 }
 
 func (b *builder) apply(d Delta) error {
@@ -50,15 +39,14 @@ func (b *builder) apply(d Delta) error {
 		}
 	}
 	for _, k := range d.Forget {
-		i, ok := b.s.readingOf[k]
+		i, ok := b.s.readingOf(k)
 		if !ok {
 			return fmt.Errorf("%w: no reading %s to forget", ErrConflict, k)
 		}
-		if b.s.uses[i] > 0 {
-			return fmt.Errorf("%w: %d facts still point to reading %s, which is to be forgotten", ErrConflict, b.s.uses[i], k)
+		if n := b.s.uses(i); n > 0 {
+			return fmt.Errorf("%w: %d facts still point to reading %s, which is to be forgotten", ErrConflict, n, k)
 		}
-		delete(b.s.readingOf, k)
-		b.s.readings[i] = Reading{}
+		b.look(i, Reading{ReadingKey: k}, true)
 	}
 	return nil
 }
@@ -68,13 +56,27 @@ func (b *builder) renew(r Reading) error {
 		return err
 	}
 	r.Time = wholeMillis(r.Time)
-	if i, ok := b.s.readingOf[r.ReadingKey]; ok {
-		b.s.readings[i] = r
+	if i, ok := b.s.findReading(r.ReadingKey); ok {
+		b.look(i, r, false)
 		return nil
 	}
-	b.s.readingOf[r.ReadingKey] = uint32(len(b.s.readings))
-	b.s.readings, b.s.uses = append(b.s.readings, r), append(b.s.uses, 0)
+	o := &b.s.over
+	i := uint32(len(b.s.base.readings)) + o.opened
+	o.opened++
+	head := o.byReading.at(bucket(readingHash(b.s.base.seed, r.ReadingKey)), b.own)
+	*o.readings.at(i, b.own) = &look{Reading: r, next: *head}
+	*head = o.opened
 	return nil
+}
+
+// look changes a reading that has a number.
+func (b *builder) look(i uint32, r Reading, gone bool) {
+	p := b.s.over.readings.at(i, b.own)
+	var next uint32
+	if *p != nil {
+		next = (*p).next
+	}
+	*p = &look{r, gone, next}
 }
 
 // wholeMillis is how every store and encoding keeps a time.
@@ -96,30 +98,71 @@ func (b *builder) node(k Key) uint32 {
 	if n, ok := b.s.find(k); ok {
 		return n
 	}
-	n := uint32(len(b.s.base.nodes) + len(b.s.over.nodes))
-	b.s.over.nodes = append(b.s.over.nodes, k)
-	b.s.over.byKey[k] = n
+	o := &b.s.over
+	n := uint32(len(b.s.base.nodes)) + o.count
+	head := o.byKey.at(bucket(keyHash(b.s.base.seed, k)), b.own)
+	*o.nodes.at(o.count, b.own) = added{k, *head}
+	o.count++
+	*head = o.count
 	return n
 }
 
-// touch gives a row that may be changed in place.
-func (b *builder) touch(n uint32) row {
-	if b.dirty[n] {
-		return b.s.over.rows[n]
+// touch gives a row that may be changed, by its methods.
+func (b *builder) touch(n uint32) *ownRow {
+	p := b.s.over.rows.at(n, b.own)
+	old := *p
+	if old != nil && old.owner == b.own {
+		return old
 	}
-	r := b.s.row(n)
-	r = row{slices.Clone(r.facts), slices.Clone(r.out), slices.Clone(r.in)}
-	b.dirty[n] = true
-	b.s.over.rows[n] = r
+	r := &ownRow{owner: b.own}
+	if old != nil {
+		r.row = old.row
+	} else {
+		r.row = b.s.base.row(n)
+		b.s.over.touched++
+	}
+	r.wasEmpty = r.empty()
+	b.touched = append(b.touched, r)
+	*p = r
 	return r
+}
+
+// insert puts an element in its place, in a copy unless the slice is a copy already.
+func insert[T any](s []T, copied *bool, i int, v T) []T {
+	if *copied {
+		return slices.Insert(s, i, v)
+	}
+	*copied = true
+	c := make([]T, 0, len(s)+1+len(s)/8)
+	return append(append(append(c, s[:i]...), v), s[i:]...)
+}
+
+// without leaves out the elements that match, in a copy unless the slice is a copy already.
+func without[T any](s []T, copied *bool, match func(T) bool) []T {
+	if !*copied {
+		*copied = true
+		s = slices.Clone(s)
+	}
+	return slices.DeleteFunc(s, match)
+}
+
+// cutAt leaves out one element.
+func cutAt[T any](s []T, copied *bool, i int) []T {
+	if *copied {
+		return slices.Delete(s, i, i+1)
+	}
+	*copied = true
+	c := make([]T, 0, len(s)+1) // what goes often makes room for what comes
+	return append(append(c, s[:i]...), s[i+1:]...)
 }
 
 func (b *builder) intern(text string) uint64 {
 	if i, ok := b.texts[text]; ok {
 		return i
 	}
-	i := uint64(len(b.s.base.texts) + len(b.s.over.texts))
-	b.s.over.texts = append(b.s.over.texts, text)
+	i := uint64(len(b.s.base.texts)) + uint64(b.s.over.written)
+	*b.s.over.texts.at(b.s.over.written, b.own) = text
+	b.s.over.written++
 	b.texts[text] = i
 	return i
 }
@@ -142,7 +185,7 @@ func (b *builder) add(f Fact) error {
 	if err := f.Check(); err != nil {
 		return err
 	}
-	reading, ok := b.s.readingOf[f.Reading]
+	reading, ok := b.s.readingOf(f.Reading)
 	if !ok {
 		return fmt.Errorf("%w: %s: no reading %s", ErrConflict, f, f.Reading)
 	}
@@ -154,10 +197,9 @@ func (b *builder) add(f Fact) error {
 		if _, found := b.s.seekFact(r.facts, p); found {
 			return there()
 		}
+		b.mention(n, &r.row, reading)
 		i, _ := slices.BinarySearchFunc(r.facts, p, b.s.probeOrder)
-		r.facts = slices.Insert(r.facts, i, b.pack(f, p))
-		b.s.over.rows[n] = r
-		b.s.uses[reading]++
+		r.facts = insert(r.facts, &r.hadFacts, i, b.pack(f, p))
 		return nil
 	}
 	m := b.node(f.Object)
@@ -165,21 +207,73 @@ func (b *builder) add(f Fact) error {
 	if _, found := b.s.seekEdge(r.out, e); found {
 		return there()
 	}
+	b.mention(n, &r.row, reading)
 	i, _ := slices.BinarySearchFunc(r.out, e, b.s.edgeOrder)
-	r.out = slices.Insert(r.out, i, e)
-	b.s.over.rows[n] = r
+	r.out = insert(r.out, &r.hadOut, i, e)
 	e.peer = n
 	q := b.touch(m)
 	i, _ = slices.BinarySearchFunc(q.in, e, b.s.edgeOrder)
-	q.in = slices.Insert(q.in, i, e)
-	b.s.over.rows[m] = q
-	b.s.uses[reading]++
+	q.in = insert(q.in, &q.hadIn, i, e)
 	return nil
+}
+
+// mention counts a fact of a reading, and notes the node if the reading has not said anything of it so far.
+func (b *builder) mention(n uint32, r *row, reading uint32) {
+	b.count(reading, 1)
+	if r.mentions(reading) {
+		return
+	}
+	p := b.s.over.mentions.at(reading, b.own)
+	m := &mention{node: n, length: 1, tidy: 8, next: *p}
+	if m.next != nil {
+		m.length, m.tidy = m.next.length+1, m.next.tidy
+	}
+	if *p = m; m.length > 2*m.tidy { // what came and went again and again stands in it as often
+		*p = tidied(m.nodes())
+	}
+}
+
+func tidied(ns []uint32) *mention {
+	var list *mention
+	for i, n := range ns {
+		list = &mention{n, uint32(i) + 1, max(uint32(len(ns)), 8), list}
+	}
+	return list
+}
+
+// nodes lists the nodes in ascending order.
+func (m *mention) nodes() []uint32 {
+	var ns []uint32
+	for ; m != nil; m = m.next {
+		ns = append(ns, m.node)
+	}
+	slices.Sort(ns)
+	return slices.Compact(ns)
+}
+
+func (r *row) mentions(reading uint32) bool {
+	for i := range r.facts {
+		if r.facts[i].reading == reading {
+			return true
+		}
+	}
+	for i := range r.out {
+		if r.out[i].reading == reading {
+			return true
+		}
+	}
+	return false
+}
+
+// count notes that a reading has so many more facts.
+func (b *builder) count(reading uint32, more int) {
+	n := int(b.s.uses(reading)) + more
+	*b.s.over.uses.at(reading, b.own) = uint32(n)
 }
 
 func (b *builder) remove(f Fact) error {
 	missing := func() error { return fmt.Errorf("%w: %s from %s is not there to remove", ErrConflict, f, f.Reading) }
-	reading, ok := b.s.readingOf[f.Reading]
+	reading, ok := b.s.readingOf(f.Reading)
 	n, found := b.s.find(f.Subject)
 	if !ok || !found {
 		return missing()
@@ -190,9 +284,8 @@ func (b *builder) remove(f Fact) error {
 		if !found {
 			return missing()
 		}
-		r.facts = slices.Delete(r.facts, i, i+1)
-		b.s.over.rows[n] = r
-		b.s.uses[reading]--
+		r.facts = cutAt(r.facts, &r.hadFacts, i)
+		b.count(reading, -1)
 		return nil
 	}
 	m, found := b.s.find(f.Object)
@@ -204,125 +297,66 @@ func (b *builder) remove(f Fact) error {
 	if !found {
 		return missing()
 	}
-	r.out = slices.Delete(r.out, i, i+1)
-	b.s.over.rows[n] = r
+	r.out = cutAt(r.out, &r.hadOut, i)
 	e.peer = n
 	q := b.touch(m)
 	if i, found = b.s.seekEdge(q.in, e); found {
-		q.in = slices.Delete(q.in, i, i+1)
+		q.in = cutAt(q.in, &q.hadIn, i)
 	}
-	b.s.over.rows[m] = q
-	b.s.uses[reading]--
+	b.count(reading, -1)
 	return nil
 }
 
-// drop deletes the facts or edges of a row that match, and gives up their readings.
-func drop[T any](b *builder, of []T, reading func(T) uint32, match func(T) bool) []T {
-	return slices.DeleteFunc(of, func(x T) bool {
-		if !match(x) {
-			return false
+// drop deletes the facts of one attribute of a node.
+func (b *builder) drop(n uint32, a Attr) {
+	r := b.touch(n)
+	r.facts = without(r.facts, &r.hadFacts, func(f fact) bool {
+		if f.attr == a {
+			b.count(f.reading, -1)
 		}
-		b.s.uses[reading(x)]--
-		return true
+		return f.attr == a
 	})
 }
 
-// finish folds the overlay into a new base when it has grown beyond a share of it.
+// cut removes all claims of one relation between two nodes.
+func (b *builder) cut(from uint32, rel Rel, to uint32) {
+	r := b.touch(from)
+	r.out = without(r.out, &r.hadOut, func(e edge) bool {
+		if e.rel != rel || e.peer != to {
+			return false
+		}
+		b.count(e.reading, -1)
+		return true
+	})
+	q := b.touch(to)
+	q.in = without(q.in, &q.hadIn, func(e edge) bool { return e.rel == rel && e.peer == from })
+}
+
+// foldFrom is the least overlay that is folded: below it folding saves nothing.
+const foldFrom = 4096
+
+// finish gives the snapshot. It folds the overlay into a new base when that has grown to half of the base: so the whole work of many deltas
+// stays proportional to what they change.
 func (b *builder) finish(rev Revision, t time.Time) *Snapshot {
 	s := b.s
 	s.rev, s.time = rev, wholeMillis(t)
-	if grown := max(len(s.over.rows), len(s.over.nodes), len(s.over.texts), len(s.readings)-len(s.readingOf)); grown > 4096 && grown > len(s.base.nodes)/8 {
+	for _, r := range b.touched {
+		if empty := r.empty(); empty && !r.wasEmpty {
+			s.live--
+		} else if !empty && r.wasEmpty {
+			s.live++
+		}
+	}
+	if s.over.count > b.was.over.count {
+		run := make([]uint32, 0, s.over.count-b.was.over.count)
+		for n := b.was.over.count; n < s.over.count; n++ {
+			run = append(run, uint32(len(s.base.nodes))+n)
+		}
+		slices.SortFunc(run, func(a, b uint32) int { return s.key(a).Compare(s.key(b)) })
+		s.over.sorted = s.withRun(run)
+	}
+	if grown := max(s.over.touched, int(s.over.written), int(s.over.opened)); grown > foldFrom && grown > len(s.base.nodes)/2 {
 		return s.compact()
 	}
 	return s
-}
-
-// compact lays the snapshot out flat again; nodes without rows, texts that nothing uses and forgotten readings go.
-func (s *Snapshot) compact() *Snapshot {
-	l := s.layout()
-	c := &Snapshot{rev: s.rev, time: s.time, readingOf: make(map[ReadingKey]uint32, len(s.readingOf))}
-	readings := make([]uint32, len(s.readings))
-	for i, r := range s.readings {
-		if r.Source != 0 {
-			readings[i] = uint32(len(c.readings))
-			c.readingOf[r.ReadingKey] = readings[i]
-			c.readings, c.uses = append(c.readings, r), append(c.uses, s.uses[i])
-		}
-	}
-	t := &table{
-		nodes: make([]Key, len(l.nodes)), texts: l.texts,
-		facts: make([]fact, 0, l.facts), out: make([]edge, 0, l.edges), in: make([]edge, 0, l.edges),
-		factOff: make([]uint32, len(l.nodes)+1), outOff: make([]uint32, len(l.nodes)+1), inOff: make([]uint32, len(l.nodes)+1),
-	}
-	for i, n := range l.nodes {
-		t.nodes[i] = s.key(n)
-		r := s.row(n)
-		for _, f := range r.facts {
-			f.reading = readings[f.reading]
-			if textual(attrs[f.attr].typ) {
-				f.val = l.textOf[f.val] - 1
-			}
-			t.facts = append(t.facts, f)
-		}
-		for _, e := range r.out {
-			e.peer, e.reading = l.renumber[e.peer], readings[e.reading]
-			t.out = append(t.out, e)
-		}
-		for _, e := range r.in {
-			e.peer, e.reading = l.renumber[e.peer], readings[e.reading]
-			t.in = append(t.in, e)
-		}
-		t.factOff[i+1], t.outOff[i+1], t.inOff[i+1] = uint32(len(t.facts)), uint32(len(t.out)), uint32(len(t.in))
-	}
-	t.index()
-	c.base = t
-	return c
-}
-
-// layout numbers nodes and texts anew, as they stand in a snapshot without overlay.
-type layout struct {
-	nodes    []uint32 // numbers in the snapshot, in canonical order
-	renumber []uint32 // number in the snapshot -> place in nodes
-	texts    []string // those in use, each once, in order of first use
-	textOf   []uint64 // number in the snapshot -> place in texts + 1; 0 if not in use
-	facts    int
-	edges    int
-}
-
-func (s *Snapshot) layout() *layout {
-	l := &layout{
-		nodes:    make([]uint32, 0, len(s.base.nodes)+len(s.over.nodes)),
-		renumber: make([]uint32, len(s.base.nodes)+len(s.over.nodes)),
-		texts:    make([]string, 0, len(s.base.texts)+len(s.over.texts)),
-		textOf:   make([]uint64, len(s.base.texts)+len(s.over.texts)),
-	}
-	same := make(map[string]uint64, len(s.over.texts)) // only texts of the overlay can stand twice
-	for _, t := range s.over.texts {
-		same[t] = 0
-	}
-	for n := range s.Nodes() {
-		l.renumber[n.n] = uint32(len(l.nodes))
-		l.nodes = append(l.nodes, n.n)
-		r := s.row(n.n)
-		l.facts, l.edges = l.facts+len(r.facts), l.edges+len(r.out)
-		for _, f := range r.facts {
-			if textual(attrs[f.attr].typ) && l.textOf[f.val] == 0 {
-				l.textOf[f.val] = l.text(s.text(f.val), same)
-			}
-		}
-	}
-	return l
-}
-
-func (l *layout) text(t string, same map[string]uint64) uint64 {
-	number, shared := same[t]
-	if number > 0 {
-		return number
-	}
-	l.texts = append(l.texts, t)
-	number = uint64(len(l.texts))
-	if shared {
-		same[t] = number
-	}
-	return number
 }

@@ -212,9 +212,7 @@ func (b *builder) change(c Change, reading ReadingKey, now time.Time) error {
 		return fmt.Errorf("%w: %s %s is %s, not %s", ErrConflict, c.Subject, c.Attr, valueList(n.believed(c.Attr)), valueList(c.Before))
 	}
 	if n.s != nil {
-		r := b.touch(n.n)
-		r.facts = drop(b, r.facts, func(f fact) uint32 { return f.reading }, func(f fact) bool { return f.attr == c.Attr })
-		b.s.over.rows[n.n] = r
+		b.drop(n.n, c.Attr)
 	}
 	for _, v := range c.After {
 		if err := b.add(Fact{Subject: c.Subject, Attr: c.Attr, Value: v, Reading: reading, Since: now}); err != nil {
@@ -236,21 +234,8 @@ func (b *builder) changeRelation(n Node, c Change, reading ReadingKey, now time.
 	// Weaker claims of a single relation would come to light: they go too, since the change says that there is none.
 	for _, e := range n.Claims(c.Rel) {
 		if e.To.Key() == c.Object || relations[c.Rel].Single {
-			if err := b.cut(n.n, c.Rel, e.To.n); err != nil {
-				return err
-			}
+			b.cut(n.n, c.Rel, e.To.n)
 		}
 	}
-	return nil
-}
-
-// cut removes all claims of one relation between two nodes.
-func (b *builder) cut(from uint32, rel Rel, to uint32) error {
-	r := b.touch(from)
-	r.out = drop(b, r.out, func(e edge) uint32 { return e.reading }, func(e edge) bool { return e.rel == rel && e.peer == to })
-	b.s.over.rows[from] = r
-	q := b.touch(to)
-	q.in = slices.DeleteFunc(q.in, func(e edge) bool { return e.rel == rel && e.peer == from })
-	b.s.over.rows[to] = q
 	return nil
 }

@@ -52,12 +52,7 @@ func (s *Snapshot) WriteCheckpoint(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	e := &encoder{s: s, w: w, deflate: deflate, layout: s.layout(), rank: make([]uint32, len(s.readings))}
-	for i, r := range s.Readings() {
-		n := s.readingOf[r.ReadingKey]
-		e.rank[n] = uint32(i)
-		e.byRank = append(e.byRank, n)
-	}
+	e := &encoder{s: s, w: w, deflate: deflate, layout: s.layout()}
 	if _, err := io.WriteString(w, checkpointMagic); err != nil {
 		return err
 	}
@@ -85,8 +80,6 @@ type encoder struct {
 	err     error
 
 	layout      *layout
-	byRank      []uint32 // readings in canonical order
-	rank        []uint32 // snapshot's number of a reading -> place in byRank
 	wordOf      map[string]uint64
 	lastText    int64
 	lastSince   int64
@@ -98,7 +91,7 @@ func (e *encoder) head() {
 	s := e.s
 	e.uint(uint64(s.rev))
 	e.int(s.time.UnixMilli())
-	for _, n := range []int{len(e.byRank), len(e.layout.nodes), len(e.layout.texts), e.layout.facts, e.layout.edges} {
+	for _, n := range []int{len(e.layout.readings), len(e.layout.nodes), len(e.layout.texts), e.layout.facts, e.layout.edges} {
 		e.uint(uint64(n))
 	}
 	e.uint(uint64(kindEnd))
@@ -124,8 +117,8 @@ func (e *encoder) head() {
 func (e *encoder) readings() {
 	e.wordOf = map[string]uint64{}
 	var words []string
-	for _, n := range e.byRank {
-		r := e.s.readings[n]
+	for _, n := range e.layout.readings {
+		r := e.s.reading(n)
 		for _, w := range []string{r.Device, r.Table, r.Command, r.Reason} {
 			if _, ok := e.wordOf[w]; !ok {
 				e.wordOf[w] = uint64(len(words))
@@ -139,8 +132,8 @@ func (e *encoder) readings() {
 		e.item()
 	}
 	last := int64(0)
-	for _, n := range e.byRank {
-		r := e.s.readings[n]
+	for _, n := range e.layout.readings {
+		r := e.s.reading(n)
 		e.uint(uint64(r.Source))
 		e.uint(e.wordOf[r.Device])
 		e.uint(e.wordOf[r.Table])
@@ -194,9 +187,9 @@ func (e *encoder) rows() {
 
 func (e *encoder) claim(conf uint8, derived bool, reading, since uint32) {
 	e.uint(uint64(conf)<<1 | flag(derived))
-	e.int(int64(e.rank[reading]) - e.lastReading)
+	e.int(int64(e.layout.rank[reading]) - e.lastReading)
 	e.int(int64(since) - e.lastSince)
-	e.lastReading, e.lastSince = int64(e.rank[reading]), int64(since)
+	e.lastReading, e.lastSince = int64(e.layout.rank[reading]), int64(since)
 }
 
 func flag(b bool) uint64 {

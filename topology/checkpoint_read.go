@@ -43,11 +43,11 @@ func (d *decoder) fail(err error) {
 
 // snapshot reads the stream.
 func (d *decoder) snapshot() *Snapshot {
-	s := &Snapshot{rev: Revision(d.uint()), time: time.UnixMilli(d.int()).UTC(), readingOf: map[ReadingKey]uint32{}}
+	s := &Snapshot{rev: Revision(d.uint()), time: time.UnixMilli(d.int()).UTC()}
 	readings, nodes, texts, facts, edges := d.count(), d.count(), d.count(), d.count(), d.count()
 	d.names()
-	d.readings(s, readings)
 	t := &table{nodes: make([]Key, 0, limited(nodes))}
+	d.readings(t, readings)
 	for i := uint64(0); i < nodes && d.err == nil; i++ {
 		k := Key{pick(d, d.kinds, "kind"), d.string()}
 		if n := len(t.nodes); d.err == nil && (k.ID == "" || n > 0 && t.nodes[n-1].Compare(k) >= 0) {
@@ -68,6 +68,7 @@ func (d *decoder) snapshot() *Snapshot {
 	}
 	t.index()
 	t.turn()
+	s.live = len(t.nodes)
 	return s
 }
 
@@ -118,7 +119,7 @@ func pick[T ~uint8](d *decoder, known []T, what string) T {
 	return known[n]
 }
 
-func (d *decoder) readings(s *Snapshot, count uint64) {
+func (d *decoder) readings(t *table, count uint64) {
 	n := d.count()
 	var words []string
 	for i := uint64(0); i < n && d.err == nil; i++ {
@@ -137,13 +138,12 @@ func (d *decoder) readings(s *Snapshot, count uint64) {
 		r.Command = word()
 		last += d.int()
 		r.Time, r.Rows, r.Reason = time.UnixMilli(last).UTC(), int(d.int()), word()
-		if _, twice := s.readingOf[r.ReadingKey]; twice {
-			d.fail(damaged("has reading %q twice", r.ReadingKey))
+		if n := len(t.readings); d.err == nil && n > 0 && t.readings[n-1].Compare(r.ReadingKey) >= 0 {
+			d.fail(damaged("has reading %q out of order", r.ReadingKey))
 		}
-		s.readingOf[r.ReadingKey] = uint32(i)
-		s.readings = grow(s.readings, r, count)
+		t.readings = grow(t.readings, r, count)
 	}
-	s.uses = make([]uint32, len(s.readings))
+	t.uses = make([]uint32, len(t.readings))
 }
 
 // rows reads the facts and outgoing edges of all nodes.
@@ -221,11 +221,11 @@ func (d *decoder) claim(s *Snapshot) (conf uint8, derived bool, reading, since u
 	if d.err != nil {
 		return 0, false, 0, 0
 	}
-	if bits>>1 < 1 || bits>>1 > 100 || d.lastReading < 0 || d.lastReading >= int64(len(s.readings)) || d.lastSince < 0 || d.lastSince > math.MaxUint32 {
+	if bits>>1 < 1 || bits>>1 > 100 || d.lastReading < 0 || d.lastReading >= int64(len(s.base.readings)) || d.lastSince < 0 || d.lastSince > math.MaxUint32 {
 		d.fail(damaged("has a fact of confidence %d, reading %d, time %d", bits>>1, d.lastReading, d.lastSince))
 		return 0, false, 0, 0
 	}
-	s.uses[d.lastReading]++
+	s.base.uses[d.lastReading]++
 	return uint8(bits >> 1), bits&1 == 1, uint32(d.lastReading), uint32(d.lastSince)
 }
 

@@ -9,7 +9,7 @@ import (
 // their number. The first call on a base builds an index of it once.
 func (s *Snapshot) FactsOf(k ReadingKey) iter.Seq[Fact] {
 	return func(yield func(Fact) bool) {
-		reading, ok := s.readingOf[k]
+		reading, ok := s.readingOf(k)
 		if !ok {
 			return
 		}
@@ -26,13 +26,15 @@ func (s *Snapshot) FactsOf(k ReadingKey) iter.Seq[Fact] {
 // subjects lists the nodes that a reading may say something of.
 func (s *Snapshot) subjects(reading uint32) iter.Seq[uint32] {
 	return func(yield func(uint32) bool) {
-		for _, n := range s.base.subjectsOf(reading) {
-			if _, touched := s.over.rows[n]; !touched && !yield(n) {
+		before := s.base.subjectsOf(reading)
+		for _, n := range before {
+			if !yield(n) {
 				return
 			}
 		}
-		for n := range s.over.rows {
-			if !yield(n) {
+		since, _ := s.over.mentions.get(reading)
+		for _, n := range since.nodes() {
+			if _, twice := slices.BinarySearch(before, n); !twice && !yield(n) {
 				return
 			}
 		}
@@ -67,15 +69,11 @@ func (t *table) subjectsOf(reading uint32) []uint32 {
 
 // indexSubjects makes the compressed rows reading -> nodes.
 func (t *table) indexSubjects() {
-	last := []uint32{}  // by reading: the node counted last, plus 1
-	count := []uint32{} // by reading
+	last := make([]uint32, len(t.readings)) // by reading: the node put last, plus 1
 	each := func(put func(reading, n uint32)) {
 		clear(last)
 		for n := range uint32(len(t.nodes)) {
 			saw := func(reading uint32) {
-				if grown := int(reading) + 1 - len(last); grown > 0 {
-					last, count = append(last, make([]uint32, grown)...), append(count, make([]uint32, grown)...)
-				}
 				if last[reading] != n+1 {
 					last[reading] = n + 1
 					put(reading, n)
@@ -89,12 +87,12 @@ func (t *table) indexSubjects() {
 			}
 		}
 	}
-	each(func(reading, _ uint32) { count[reading]++ })
-	t.subjectOff = make([]uint32, len(count)+1)
-	for i, c := range count {
-		t.subjectOff[i+1] = t.subjectOff[i] + c
+	t.subjectOff = make([]uint32, len(t.readings)+1)
+	each(func(reading, _ uint32) { t.subjectOff[reading+1]++ })
+	for i := range t.readings {
+		t.subjectOff[i+1] += t.subjectOff[i]
 	}
-	t.subjects = make([]uint32, t.subjectOff[len(count)])
+	t.subjects = make([]uint32, t.subjectOff[len(t.readings)])
 	free := slices.Clone(t.subjectOff)
 	each(func(reading, n uint32) {
 		t.subjects[free[reading]] = n

@@ -130,7 +130,7 @@ func (n Node) Facts() iter.Seq[Fact] {
 func (n Node) fact(f fact) Fact {
 	return Fact{
 		Subject: n.Key(), Attr: f.attr, Value: n.s.value(f), Confidence: f.conf, Derived: f.derived,
-		Reading: n.s.readings[f.reading].ReadingKey, Since: sinceTime(f.since),
+		Reading: n.s.reading(f.reading).ReadingKey, Since: sinceTime(f.since),
 	}
 }
 
@@ -172,7 +172,7 @@ func (e Edge) Peer(n Node) Node {
 
 func (n Node) edge(e edge, incoming bool) Edge {
 	x := Edge{
-		Rel: e.rel, From: n, To: Node{n.s, e.peer}, Reading: n.s.readings[e.reading],
+		Rel: e.rel, From: n, To: Node{n.s, e.peer}, Reading: *n.s.reading(e.reading),
 		Since: sinceTime(e.since), Confidence: e.conf, Derived: e.derived,
 	}
 	if incoming {

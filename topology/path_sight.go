@@ -57,7 +57,7 @@ func (n Node) witnesses(rel Rel, peer Node) []Reading {
 	var rs []Reading
 	for _, e := range n.s.row(n.n).out {
 		if e.rel == rel && e.peer == peer.n {
-			rs = append(rs, n.s.readings[e.reading])
+			rs = append(rs, *n.s.reading(e.reading))
 		}
 	}
 	return rs

@@ -1,11 +1,9 @@
 package topology
 
 import (
-	"hash/maphash"
 	"iter"
 	"slices"
 	"sort"
-	"sync"
 	"time"
 )
 
@@ -16,17 +14,14 @@ type Revision uint64
 // accessors show the merged view: for each attribute and single-valued relation the fact of the highest confidence, then of the
 // source that has precedence, then in canonical order.
 //
-// Inside, nodes have dense numbers, texts are interned, and facts and relations lie in compressed rows (one array and
-// one offset per node); a small overlay carries the rows that newer deltas touched, until it is folded in.
+// Inside, nodes have dense numbers. A flat base, which many snapshots share, holds most of it; an overlay carries what newer deltas
+// touched, until it is folded into a new base.
 type Snapshot struct {
 	rev  Revision
 	time time.Time
 	base *table
 	over overlay
-
-	readings  []Reading // by number; a forgotten one has a zero key
-	uses      []uint32  // by number: how many facts point to it
-	readingOf map[ReadingKey]uint32
+	live int // nodes of which anybody says anything
 }
 
 type (
@@ -46,25 +41,6 @@ type (
 	row struct {
 		facts   []fact
 		out, in []edge
-	}
-	table struct {
-		nodes                  []Key // sorted by kind, then ID
-		kindStart              [kindEnd + 1]uint32
-		hash                   []uint32 // open addressing: node number + 1
-		seed                   maphash.Seed
-		texts                  []string
-		facts                  []fact
-		out, in                []edge
-		factOff, outOff, inOff []uint32
-
-		bySubject            sync.Once // fills in the two below
-		subjects, subjectOff []uint32
-	}
-	overlay struct {
-		rows  map[uint32]row
-		nodes []Key // numbers follow those of the base
-		byKey map[Key]uint32
-		texts []string
 	}
 )
 
@@ -88,43 +64,7 @@ func (s *Snapshot) At(rev Revision, t time.Time) *Snapshot {
 	return &c
 }
 
-func (s *Snapshot) key(n uint32) Key {
-	if int(n) < len(s.base.nodes) {
-		return s.base.nodes[n]
-	}
-	return s.over.nodes[int(n)-len(s.base.nodes)]
-}
-
-func (s *Snapshot) row(n uint32) row {
-	if r, ok := s.over.rows[n]; ok {
-		return r
-	}
-	if int(n) >= len(s.base.nodes) {
-		return row{}
-	}
-	b := s.base
-	return row{
-		b.facts[b.factOff[n]:b.factOff[n+1]:b.factOff[n+1]],
-		b.out[b.outOff[n]:b.outOff[n+1]:b.outOff[n+1]],
-		b.in[b.inOff[n]:b.inOff[n+1]:b.inOff[n+1]],
-	}
-}
-
 func (r row) empty() bool { return len(r.facts) == 0 && len(r.out) == 0 && len(r.in) == 0 }
-
-func (s *Snapshot) find(k Key) (uint32, bool) {
-	if n, ok := s.over.byKey[k]; ok {
-		return n, true
-	}
-	return s.base.find(k)
-}
-
-func (s *Snapshot) text(i uint64) string {
-	if i < uint64(len(s.base.texts)) {
-		return s.base.texts[i]
-	}
-	return s.over.texts[i-uint64(len(s.base.texts))]
-}
 
 func (s *Snapshot) value(f fact) Value {
 	typ := attrs[f.attr].typ
@@ -140,13 +80,7 @@ func textual(typ ValueType) bool {
 }
 
 // Len counts the nodes.
-func (s *Snapshot) Len() int {
-	n := 0
-	for range s.Nodes() {
-		n++
-	}
-	return n
-}
+func (s *Snapshot) Len() int { return s.live }
 
 // Node finds a node by key.
 func (s *Snapshot) Node(k Key) (Node, bool) {
@@ -163,54 +97,65 @@ func (s *Snapshot) Nodes(kinds ...Kind) iter.Seq[Node] {
 		kinds = Kinds()
 	}
 	return func(yield func(Node) bool) {
-		added := s.added()
 		for _, kind := range kinds {
-			i, end := s.base.kindStart[kind], s.base.kindStart[kind+1]
-			from, _ := slices.BinarySearchFunc(added, kind, s.kindOrder)
-			to, _ := slices.BinarySearchFunc(added, kind+1, s.kindOrder)
-			for more := added[from:to]; i < end || len(more) > 0; {
-				n := i
-				if len(more) > 0 && (i == end || s.key(more[0]).ID < s.base.nodes[i].ID) {
-					n, more = more[0], more[1:]
-				} else {
-					i++
-				}
-				if !s.row(n).empty() && !yield(Node{s, n}) {
-					return
-				}
+			if !s.ofKind(kind, yield) {
+				return
 			}
 		}
 	}
 }
 
-// added lists the nodes of the overlay by key.
-func (s *Snapshot) added() []uint32 {
-	ns := make([]uint32, len(s.over.nodes))
-	for i := range ns {
-		ns[i] = uint32(len(s.base.nodes) + i)
+// ofKind lists the nodes of one kind: those of the base and those of each run of new ones are in order.
+func (s *Snapshot) ofKind(kind Kind, yield func(Node) bool) bool {
+	next, end := s.base.kindStart[kind], s.base.kindStart[kind+1]
+	var runs [][]uint32
+	for _, run := range s.over.sorted {
+		from, _ := slices.BinarySearchFunc(run, kind, s.kindOrder)
+		to, _ := slices.BinarySearchFunc(run, kind+1, s.kindOrder)
+		if from < to {
+			runs = append(runs, run[from:to])
+		}
 	}
-	slices.SortFunc(ns, func(a, b uint32) int { return s.key(a).Compare(s.key(b)) })
-	return ns
+	for next < end || len(runs) > 0 {
+		n, from := next, -1
+		for i, run := range runs {
+			if (from < 0 && next == end) || s.key(run[0]).ID < s.key(n).ID {
+				n, from = run[0], i
+			}
+		}
+		switch {
+		case from < 0:
+			next++
+		case len(runs[from]) > 1:
+			runs[from] = runs[from][1:]
+		default:
+			runs = slices.Delete(runs, from, from+1)
+		}
+		if !s.row(n).empty() && !yield(Node{s, n}) {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *Snapshot) kindOrder(n uint32, k Kind) int { return int(s.key(n).Kind) - int(k) }
 
 // Reading finds a reading by key.
 func (s *Snapshot) Reading(k ReadingKey) (Reading, bool) {
-	i, ok := s.readingOf[k]
+	i, ok := s.readingOf(k)
 	if !ok {
 		return Reading{}, false
 	}
-	return s.readings[i], true
+	return *s.reading(i), true
 }
 
 // Readings lists the readings in canonical order.
 func (s *Snapshot) Readings() []Reading {
-	rs := make([]Reading, 0, len(s.readingOf))
-	for _, i := range s.readingOf {
-		rs = append(rs, s.readings[i])
+	numbers := s.readingNumbers()
+	rs := make([]Reading, len(numbers))
+	for i, n := range numbers {
+		rs[i] = *s.reading(n)
 	}
-	slices.SortFunc(rs, func(a, b Reading) int { return a.Compare(b.ReadingKey) })
 	return rs
 }
 
@@ -320,13 +265,6 @@ func (s *Snapshot) seekEdge(es []edge, e edge) (int, bool) {
 	return 0, false
 }
 
-func (s *Snapshot) readingOrder(a, b uint32) int {
-	if a == b {
-		return 0
-	}
-	return s.readings[a].Compare(s.readings[b].ReadingKey)
-}
-
 func boolOrder(a, b bool) int {
 	switch {
 	case a == b:
@@ -335,42 +273,4 @@ func boolOrder(a, b bool) int {
 		return -1
 	}
 	return 1
-}
-
-func (t *table) find(k Key) (uint32, bool) {
-	mask := uint64(len(t.hash) - 1)
-	for i := keyHash(t.seed, k) & mask; t.hash[i] != 0; i = (i + 1) & mask {
-		if t.nodes[t.hash[i]-1] == k {
-			return t.hash[i] - 1, true
-		}
-	}
-	return 0, false
-}
-
-func keyHash(seed maphash.Seed, k Key) uint64 {
-	return maphash.String(seed, k.ID) ^ uint64(k.Kind)*0x9e3779b97f4a7c15 // one name is often used in several kinds
-}
-
-// index fills in how nodes are found: the hash table over their keys and where each kind starts.
-func (t *table) index() {
-	t.seed = maphash.MakeSeed()
-	size := 4
-	for size < 2*len(t.nodes) {
-		size *= 2
-	}
-	t.hash = make([]uint32, size)
-	kind := Kind(0)
-	for n, k := range t.nodes {
-		for ; kind < k.Kind; kind++ {
-			t.kindStart[kind+1] = uint32(n)
-		}
-		i := keyHash(t.seed, k) & uint64(size-1)
-		for t.hash[i] != 0 {
-			i = (i + 1) & uint64(size-1)
-		}
-		t.hash[i] = uint32(n) + 1
-	}
-	for ; kind < kindEnd; kind++ {
-		t.kindStart[kind+1] = uint32(len(t.nodes))
-	}
 }

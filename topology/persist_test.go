@@ -1,0 +1,66 @@
+package topology_test
+
+import (
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/throughline-dc/throughline/topology"
+	"github.com/throughline-dc/throughline/topology/store/storetest"
+)
+
+// TestApply_manySmallDeltasKeepThePast grows a tree of snapshots by small deltas, over a base of their own or none, and reads all of them again at
+// the end: what was once shown must stay, also where two deltas start from one snapshot.
+func TestApply_manySmallDeltasKeepThePast(t *testing.T) {
+	t.Parallel()
+	type kept struct {
+		s *topology.Snapshot
+		o oracle
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		draw := storetest.Rapid{T: t}
+		all := []kept{{topology.Empty(), newOracle()}}
+		for range rapid.IntRange(1, 25).Draw(t, "deltas") {
+			from := all[len(all)-1]
+			if draw.IntN(4) == 0 {
+				from = all[draw.IntN(len(all))]
+			}
+			if draw.IntN(6) == 0 {
+				from.s = topology.Compact(from.s)
+			}
+			d := storetest.Delta(draw, from.s, 1+draw.IntN(12))
+			next := kept{mustApply(t, from.s, d), oracle{maps.Clone(from.o.facts), maps.Clone(from.o.readings)}}
+			next.o.apply(d)
+			all = append(all, next)
+		}
+		for _, k := range all {
+			k.o.check(t, k.s)
+		}
+	})
+}
+
+// TestApply_readingThatFlaps lets one node gain and lose the facts of a reading many times: they are listed once, whatever came before.
+func TestApply_readingThatFlaps(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(8, 9))
+	s := mustApply(t, topology.Empty(), storetest.Estate(200, storetest.Start()))
+	for i := range 200 {
+		s = mustApply(t, s, storetest.Move(s, rng.IntN(2), i%3))
+	}
+	for _, r := range s.Readings() {
+		got := slices.SortedFunc(s.FactsOf(r.ReadingKey), topology.Fact.Compare)
+		var want []topology.Fact
+		for f := range s.Facts() {
+			if f.Reading == r.ReadingKey {
+				want = append(want, f)
+			}
+		}
+		slices.SortFunc(want, topology.Fact.Compare)
+		if !slices.Equal(got, want) {
+			t.Fatalf("%s has %d facts, want %d", r, len(got), len(want))
+		}
+	}
+}

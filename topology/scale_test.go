@@ -1,0 +1,128 @@
+package topology_test
+
+import (
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"sync"
+	"testing"
+
+	"github.com/throughline-dc/throughline/fixtures/sim/estate"
+	"github.com/throughline-dc/throughline/topology"
+	"github.com/throughline-dc/throughline/topology/store/storetest"
+)
+
+// Benchmarks at the size of a data center: 40,000 VMs, or 1 million with BENCH_HUGE=1 (8 GiB of memory).
+
+// scale is the estate that the benchmarks of one run share.
+var scale = sync.OnceValue(func() *scaled { //nolint:gochecknoglobals // made once: it takes a minute
+	size := estate.Hosts(2000)
+	if os.Getenv("BENCH_HUGE") != "" {
+		size = estate.Huge()
+	}
+	e, err := estate.New(size, 1)
+	if err != nil {
+		panic(err)
+	}
+	d := topology.Delta{Time: storetest.Start()}
+	known := map[topology.ReadingKey]bool{}
+	for f := range e.Truth() {
+		f.Reading = readingFor(f)
+		f.Since = d.Time
+		if !known[f.Reading] {
+			known[f.Reading] = true
+			d.Renew = append(d.Renew, topology.Reading{ReadingKey: f.Reading, Time: d.Time, Rows: 1})
+		}
+		d.Add = append(d.Add, f)
+	}
+	s, err := topology.Empty().Apply(d)
+	if err != nil {
+		panic(err)
+	}
+	return &scaled{Estate: e, snapshot: topology.Compact(s)}
+})
+
+type scaled struct {
+	*estate.Estate
+	snapshot *topology.Snapshot
+}
+
+// readingFor gives facts of one owner one reading, as if a collector had read it from there.
+func readingFor(f topology.Fact) topology.ReadingKey {
+	device := f.Subject.ID
+	for i := range device {
+		if device[i] == '/' {
+			device = device[:i]
+			break
+		}
+	}
+	if f.Subject.Kind == topology.VM || f.Subject.Kind == topology.VNIC || f.Subject.Kind == topology.VDisk {
+		device = "site " + device[:2]
+	}
+	return topology.ReadingKey{Device: device, Source: topology.SourceLibvirt, Table: "domains"}
+}
+
+// moves gives n deltas, each moving another VM to another host.
+func (sc *scaled) moves(n int) []topology.Delta {
+	rng := rand.New(rand.NewPCG(1, 1))
+	ds := make([]topology.Delta, n)
+	for i := range ds {
+		vm := estate.VMID(i * (len(sc.VMs) / n))
+		ds[i].Time = storetest.Start()
+		for f := range node(sc.snapshot, sc.VMKey(vm)).Facts() {
+			if f.Rel == topology.RunsOn {
+				ds[i].Remove = append(ds[i].Remove, f)
+				f.Object = sc.DeviceKey(sc.VMs[rng.IntN(len(sc.VMs))].Host)
+				ds[i].Add = append(ds[i].Add, f)
+			}
+		}
+		for _, v := range sc.VNICsOf(vm) {
+			for f := range node(sc.snapshot, sc.VNICKey(v)).Facts() {
+				if f.Rel == topology.AttachedTo {
+					ds[i].Remove = append(ds[i].Remove, f)
+					f.Object = sc.BridgeKey(sc.VMs[rng.IntN(len(sc.VMs))].Host)
+					ds[i].Add = append(ds[i].Add, f)
+				}
+			}
+		}
+	}
+	return ds
+}
+
+func node(s *topology.Snapshot, k topology.Key) topology.Node {
+	n, _ := s.Node(k)
+	return n
+}
+
+func liveHeap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// BenchmarkApply_move applies the move of one VM, to the same snapshot again and again and to the snapshot after the one before.
+func BenchmarkApply_move(b *testing.B) {
+	sc := scale()
+	moves := sc.moves(10_000)
+	b.Run("aside", func(b *testing.B) {
+		for i := 0; b.Loop(); i++ {
+			if _, err := sc.snapshot.Apply(moves[i%len(moves)]); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("inTurn", func(b *testing.B) {
+		s := sc.snapshot
+		for i := 0; b.Loop(); i++ {
+			if i%len(moves) == 0 {
+				s = sc.snapshot
+			}
+			next, err := s.Apply(moves[i%len(moves)])
+			if err != nil {
+				b.Fatal(err)
+			}
+			s = next
+		}
+	})
+}

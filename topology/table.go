@@ -1,0 +1,88 @@
+package topology
+
+import (
+	"hash/maphash"
+	"slices"
+	"sync"
+)
+
+// table is a whole graph laid out flat: nodes and readings are numbered in canonical order, texts are interned, and facts and relations lie in
+// compressed rows (one array, and one offset for each node).
+type table struct {
+	nodes     []Key // sorted by kind, then ID
+	kindStart [kindEnd + 1]uint32
+	hash      []uint32 // open addressing: node number + 1
+	seed      maphash.Seed
+	texts     []string
+
+	readings    []Reading
+	uses        []uint32 // by reading: how many facts point to it
+	readingHash []uint32 // open addressing: reading number + 1
+
+	facts                  []fact
+	out, in                []edge
+	factOff, outOff, inOff []uint32
+
+	bySubject            sync.Once // fills in the two below
+	subjects, subjectOff []uint32
+}
+
+func (t *table) row(n uint32) row {
+	if int(n) >= len(t.nodes) {
+		return row{}
+	}
+	return row{
+		t.facts[t.factOff[n]:t.factOff[n+1]:t.factOff[n+1]],
+		t.out[t.outOff[n]:t.outOff[n+1]:t.outOff[n+1]],
+		t.in[t.inOff[n]:t.inOff[n+1]:t.inOff[n+1]],
+	}
+}
+
+func (t *table) find(k Key, hash uint64) (uint32, bool) {
+	mask := uint64(len(t.hash) - 1)
+	for i := hash & mask; t.hash[i] != 0; i = (i + 1) & mask {
+		if t.nodes[t.hash[i]-1] == k {
+			return t.hash[i] - 1, true
+		}
+	}
+	return 0, false
+}
+
+func (t *table) findReading(k ReadingKey, hash uint64) (uint32, bool) {
+	mask := uint64(len(t.readingHash) - 1)
+	for i := hash & mask; t.readingHash[i] != 0; i = (i + 1) & mask {
+		if t.readings[t.readingHash[i]-1].ReadingKey == k {
+			return t.readingHash[i] - 1, true
+		}
+	}
+	return 0, false
+}
+
+// index fills in how nodes and readings are found: the hash tables over their keys and where each kind starts.
+func (t *table) index() {
+	t.seed = maphash.MakeSeed()
+	t.hash = hashed(len(t.nodes), func(n int) uint64 { return keyHash(t.seed, t.nodes[n]) })
+	t.readingHash = hashed(len(t.readings), func(n int) uint64 { return readingHash(t.seed, t.readings[n].ReadingKey) })
+	for n, kind := 0, Kind(0); kind < kindEnd; kind++ {
+		i, _ := slices.BinarySearchFunc(t.nodes[n:], kind+1, func(k Key, kind Kind) int { return int(k.Kind) - int(kind) })
+		n += i
+		t.kindStart[kind+1] = uint32(n)
+	}
+}
+
+// hashed makes a table of open addressing that is at most half full.
+func hashed(n int, hash func(int) uint64) []uint32 {
+	size := 4
+	for size < 2*n {
+		size *= 2
+	}
+	slots, mask := make([]uint32, size), uint64(size-1)
+	for k := range n {
+		i := hash(k) & mask
+		for slots[i] != 0 {
+			i = (i + 1) & mask
+		}
+		slots[i] = uint32(k) + 1
+	}
+	return slots
+}
