@@ -21,13 +21,18 @@ type Options struct {
 	// MaxRows is the longest table of routes that is read: a router with the routes of the Internet has a million, and SNMP is no way to
 	// read them. 0: 20,000. A table that is left alone for it has a partial reading that says so.
 	MaxRows int64
+	// Rely is how long a table may be taken to be as it was because its change indicator stands still, before it is read again all the same.
+	// 0: topology.DefaultAgeLimit, so that even an indicator that lies shows nothing as fresh that is older than any reading may be; negative:
+	// every table is read every time, and nothing is kept of a device between two readings.
+	Rely time.Duration
 	// Now tells the time of readings; nil: the system's clock.
 	Now func() time.Time
 }
 
-// Collector reads network devices over SNMP. It keeps nothing between two readings.
+// Collector reads network devices over SNMP. Between two readings it keeps of a device the tables that have a change indicator.
 type Collector struct {
 	options Options
+	memory  memory
 }
 
 var (
@@ -43,10 +48,13 @@ func New(options Options) *Collector {
 	if options.MaxRows <= 0 {
 		options.MaxRows = 20_000
 	}
+	if options.Rely == 0 {
+		options.Rely = topology.DefaultAgeLimit
+	}
 	if options.Now == nil {
 		options.Now = time.Now
 	}
-	return &Collector{options: options}
+	return &Collector{options: options, memory: memory{devices: map[place]*remembered{}}}
 }
 
 // Collect reads every table of Reads. The error says that the device does not answer, or not any more, or shows nothing; a table that
@@ -57,10 +65,13 @@ func (c *Collector) Collect(ctx context.Context, d collectors.Device) (observati
 		return nil, err
 	}
 	defer func() { err = ended(ctx, errors.Join(err, session.Close())) }()
-	as, err := c.read(ctx, session)
+	as, next, err := c.read(ctx, session, c.memory.take(d))
 	if err == nil && blind(as) {
 		return nil, fmt.Errorf("%w: the agent shows nothing of the system group, which every agent has: the view of this user is empty",
 			collectors.ErrDenied)
+	}
+	if err == nil && c.options.Rely > 0 {
+		c.memory.put(d, next)
 	}
 	observations, _ = newDevice(d, as).observations()
 	return observations, err
@@ -141,7 +152,7 @@ func Parse(answer string, raw []byte) ([]topology.Observation, []collectors.Unpa
 	if err != nil {
 		return nil, unparsed, fmt.Errorf("%w: %w", collectors.ErrMalformed, err)
 	}
-	as, err := New(Options{Now: func() time.Time { return time.Time{} }}).read(context.Background(), Recording{Held: recording})
+	as, _, err := New(Options{Now: func() time.Time { return time.Time{} }}).read(context.Background(), Recording{Held: recording}, nil)
 	if err != nil {
 		return nil, unparsed, err
 	}
@@ -150,12 +161,16 @@ func Parse(answer string, raw []byte) ([]topology.Observation, []collectors.Unpa
 	return observations, append(unparsed, misread...), nil
 }
 
-// read asks for everything: single objects first, all at once, then the tables, a few at a time. It ends early when the device cannot be
-// asked any more; what was not asked by then is missing in the answers.
-func (c *Collector) read(ctx context.Context, w Walker) (told, error) {
-	as, err := c.readScalars(ctx, w)
+// read asks for everything: single objects first, all at once, then the tables, a few at a time, save those that are proven to be as they were
+// last time. It ends early when the device cannot be asked any more; what was not asked by then is missing in the answers.
+func (c *Collector) read(ctx context.Context, w Walker, last *remembered) (told, *remembered, error) {
+	as, now, err := c.readScalars(ctx, w, last.wanted())
 	if err != nil {
-		return as, err
+		return as, nil, err
+	}
+	next := newRemembered(as, now)
+	if !next.continues(last) {
+		last = &remembered{}
 	}
 	var tables []subject
 	for _, s := range subjects() {
@@ -168,13 +183,19 @@ func (c *Collector) read(ctx context.Context, w Walker) (told, error) {
 				continue
 			}
 		}
+		if kept, rows, ok := next.standing(s, last, c.options.Rely); ok {
+			as[s.Name] = answer{rows: rows, result: Result{Complete: true}, time: now.asked, stood: s.Indicators[0].Name}
+			next.tables[s.Name] = kept
+			continue
+		}
 		tables = append(tables, s)
 	}
 	err = c.readTables(ctx, w, tables, as)
 	for _, s := range tables {
 		doubt(s, as)
+		next.keep(s, as[s.Name])
 	}
-	return as, err
+	return as, next, err
 }
 
 // doubt marks a table as incomplete that is empty against the device's own word.
@@ -192,21 +213,25 @@ func doubt(s subject, as told) {
 	}
 }
 
-// readScalars asks for the single objects of all reads together, and hands each read its part of the answer.
-func (c *Collector) readScalars(ctx context.Context, w Walker) (told, error) {
+// readScalars asks for the signs first and then for the single objects of all reads together, and hands each read its part of the answer.
+func (c *Collector) readScalars(ctx context.Context, w Walker, wanted []snmprec.OID) (told, signs, error) {
 	var groups []subject
-	var oids []snmprec.OID
+	oids := slices.Clone(wanted)
 	for _, s := range subjects() {
 		if s.Scalar {
 			groups = append(groups, s)
 			oids = append(oids, s.Instances()...)
 		}
 	}
+	heard := signs{asked: c.options.Now(), said: Scalars{}}
 	said, all, err := w.Scalars(ctx, oids...)
 	now := c.options.Now()
 	as := told{}
 	if err != nil && len(said) == 0 {
-		return as, err
+		return as, heard, err
+	}
+	for _, oid := range wanted {
+		heard.said[oid] = said[oid]
 	}
 	for _, s := range groups {
 		a := answer{scalars: Scalars{}, time: now}
@@ -223,7 +248,7 @@ func (c *Collector) readScalars(ctx context.Context, w Walker) (told, error) {
 		a.result.finish()
 		as[s.Name] = a
 	}
-	return as, err
+	return as, heard, err
 }
 
 // readTables walks the tables. The first error says that further walks are pointless: those under way are left to find out themselves,

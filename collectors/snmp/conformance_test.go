@@ -76,6 +76,9 @@ func TestCollectorConformance(t *testing.T) { //nolint:paralleltest // the suite
 func listed() []string {
 	allowed := []string{"GET .1.3.6.1.2.1.1.3.0"} // sysUpTime: does it still answer?
 	for _, r := range snmp.Reads() {
+		for _, n := range r.Indicators {
+			allowed = append(allowed, "GET ."+n.OID.String())
+		}
 		for _, o := range r.Objects {
 			if r.Scalar {
 				allowed = append(allowed, "GET ."+r.OID.Append(o.ID, 0).String())

@@ -25,6 +25,23 @@ func objectTable() string {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | `%s` | %s |\n", r.Name, r.MIB, r.OID, strings.Join(objects, ", "))
 	}
+	b.WriteString("\n| change indicators | OID | of |\n|---|---|---|\n")
+	seen := map[snmprec.OID]bool{}
+	for _, r := range snmp.Reads() {
+		for _, n := range r.Indicators {
+			if seen[n.OID] {
+				continue
+			}
+			seen[n.OID] = true
+			var of []string
+			for _, other := range snmp.Reads() {
+				if slices.Contains(other.Indicators, n) {
+					of = append(of, "`"+other.Name+"`")
+				}
+			}
+			fmt.Fprintf(&b, "| %s | `%s` | %s |\n", n.Name, n.OID, strings.Join(of, ", "))
+		}
+	}
 	return b.String()
 }
 

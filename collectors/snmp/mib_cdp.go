@@ -38,6 +38,7 @@ func cdpMIB() []subject {
 				{cdpCachePrimaryMgmtAddrType, "cdpCachePrimaryMgmtAddrType"},
 				{cdpCachePrimaryMgmtAddr, "cdpCachePrimaryMgmtAddr"},
 			},
+			Indicators: []Indicator{{ciscoMgmt(23, 1, 3, 5, 0), "cdpGlobalLastChange"}},
 		},
 		needs: naming(), state: stateCDP,
 	}}

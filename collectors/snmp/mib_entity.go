@@ -34,6 +34,7 @@ func entityMIB() []subject {
 				{entPhysicalMfgName, "entPhysicalMfgName"},
 				{entPhysicalModelName, "entPhysicalModelName"},
 			},
+			Indicators: []Indicator{{mib2(47, 1, 4, 1, 0), "entLastChangeTime"}},
 		},
 		state: stateEntities,
 	}}

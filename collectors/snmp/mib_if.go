@@ -70,6 +70,7 @@ func ifMIB() []subject {
 		{
 			Read: Read{
 				Name: "ifStackTable", MIB: "IF-MIB (RFC 2863)", OID: mib2(31, 1, 2, 1), Objects: []Object{{ifStackStatus, "ifStackStatus"}},
+				Indicators: []Indicator{{mib2(31, 1, 6, 0), "ifStackLastChange"}},
 			},
 			needs: naming(), state: stateIfStack,
 		},

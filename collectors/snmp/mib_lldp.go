@@ -115,6 +115,7 @@ func (v lldpVersion) remotes() Read {
 			{lldpRemSysDesc, "SysDesc"},
 			{lldpRemSysCapEnabled, "SysCapEnabled"},
 		},
+		Indicators: v.indicators(),
 	}
 	for i := range read.Objects {
 		o := &read.Objects[i]
@@ -150,7 +151,7 @@ func lldpRemoteAddresses(v lldpVersion) subject {
 	return subject{
 		Read: Read{
 			Name: prefix + "ManAddrTable", MIB: v.module(), OID: v.objects(4, 2, 1),
-			Objects: []Object{{lldpRemManAddrIfSubtype, prefix + "ManAddrIfSubtype"}},
+			Objects: []Object{{lldpRemManAddrIfSubtype, prefix + "ManAddrIfSubtype"}}, Indicators: v.indicators(),
 		},
 		needs: v.needs(need{v.remotes(), v.identity()}),
 		state: func(d *device, r *report) { stateLLDPNeighborAddresses(d, r, v) },

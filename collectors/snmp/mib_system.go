@@ -38,7 +38,7 @@ func systemMIB() []subject {
 		},
 		{
 			Read: Read{
-				Name: "snmpEngine", MIB: "SNMP-FRAMEWORK-MIB (RFC 3411)", OID: snmprec.NewOID(1, 3, 6, 1, 6, 3, 10, 2, 1), Scalar: true,
+				Name: readEngine, MIB: "SNMP-FRAMEWORK-MIB (RFC 3411)", OID: snmprec.NewOID(1, 3, 6, 1, 6, 3, 10, 2, 1), Scalar: true,
 				Objects: []Object{{snmpEngineID, "snmpEngineID"}},
 			},
 			state: stateEngine,

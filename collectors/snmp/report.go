@@ -18,6 +18,7 @@ type answer struct {
 	scalars Scalars
 	result  Result
 	time    time.Time
+	stood   string // the indicator that proves that the table is as it was read before; "": it was read
 }
 
 // told is what a device said, by the name of the Read. What was never asked is not in it.
@@ -138,6 +139,9 @@ func (r *report) observation() topology.Observation {
 	o := topology.Observation{
 		Reading: collectors.NewReading(r.on.inventory, r.about.Name, "."+r.about.OID.String(), r.answer.time),
 		Facts:   r.facts,
+	}
+	if r.answer.stood != "" {
+		o.Reading.Command += " unchanged by " + r.answer.stood
 	}
 	o.Reading.Partial = !r.complete()
 	o.Reading.Rows = r.size()

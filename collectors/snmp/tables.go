@@ -9,6 +9,7 @@ import (
 // The reads that others refer to by name.
 const (
 	readSystem    = "system"
+	readEngine    = "snmpEngine"
 	readHost      = "hrSystem"
 	readIf        = "ifTable"
 	readIfX       = "ifXTable"
@@ -33,6 +34,8 @@ type Read struct {
 	Objects []Object
 	Scalar  bool // single objects: each has the one instance 0
 	Long    bool // thousands of rows are to be expected, see Table
+	// Indicators stand still as long as the table does, all of them; the first is the time of its last change. None: it is always read.
+	Indicators []Indicator
 }
 
 // Object is a column or a single object.
