@@ -1,0 +1,351 @@
+package neo4j
+
+import (
+	"errors"
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/throughline-dc/throughline/topology"
+)
+
+// changes is what has to be sent, in the order in which it is: relations go before their nodes and come after them. Each
+// sequence may be run several times.
+type changes struct {
+	dropEdges iter.Seq[edgeRef]
+	dropNodes iter.Seq[nodeRef]
+	putNodes  iter.Seq[topology.Node]
+	putEdges  iter.Seq[topology.Edge]
+	readings  []topology.Reading
+	forget    []topology.ReadingKey
+}
+
+// pairs are nodes before and after, one of them zero if it is not there.
+type pairs = iter.Seq2[topology.Node, topology.Node]
+
+// pairsOf looks up nodes by key.
+func pairsOf(base, next *topology.Snapshot, keys []topology.Key) pairs {
+	return func(yield func(x, y topology.Node) bool) {
+		for _, k := range keys {
+			x, _ := base.Node(k)
+			y, _ := next.Node(k)
+			if !(x.IsZero() && y.IsZero()) && !yield(x, y) {
+				return
+			}
+		}
+	}
+}
+
+// allPairs walks two snapshots in step.
+func allPairs(base, next *topology.Snapshot) pairs {
+	return func(yield func(x, y topology.Node) bool) {
+		olds, stop := iter.Pull(base.Nodes())
+		defer stop()
+		x, more := olds()
+		for y := range next.Nodes() {
+			for more && x.Key().Compare(y.Key()) < 0 {
+				if !yield(x, topology.Node{}) {
+					return
+				}
+				x, more = olds()
+			}
+			if more && x.Key() == y.Key() {
+				if !yield(x, y) {
+					return
+				}
+				x, more = olds()
+			} else if !yield(topology.Node{}, y) {
+				return
+			}
+		}
+		for ; more; x, more = olds() {
+			if !yield(x, topology.Node{}) {
+				return
+			}
+		}
+	}
+}
+
+// between gives the changes of the nodes named by pairs; the readings are left to the caller.
+func between(nodes pairs) changes {
+	return changes{
+		dropEdges: func(yield func(edgeRef) bool) {
+			for x, y := range nodes {
+				if !y.IsZero() && !droppedEdges(x, y, yield) { // a node that goes takes its relations with it
+					return
+				}
+			}
+		},
+		dropNodes: func(yield func(nodeRef) bool) {
+			for x, y := range nodes {
+				if y.IsZero() && !yield(refOf(x.Key())) {
+					return
+				}
+			}
+		},
+		putNodes: func(yield func(topology.Node) bool) {
+			for x, y := range nodes {
+				if !y.IsZero() && (x.IsZero() || !sameFacts(x, y)) && !yield(y) {
+					return
+				}
+			}
+		},
+		putEdges: func(yield func(topology.Edge) bool) {
+			for x, y := range nodes {
+				if !y.IsZero() && !newEdges(x, y, yield) {
+					return
+				}
+			}
+		},
+	}
+}
+
+// droppedEdges gives the believed relations of x that y has no more.
+func droppedEdges(x, y topology.Node, yield func(edgeRef) bool) bool {
+	for _, rel := range relsOf(x) {
+		after := y.Out(rel)
+		for _, e := range x.Out(rel) {
+			if _, still := edgeTo(after, e.To.Key()); !still && !yield(edgeRefOf(e)) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// newEdges gives the believed relations of y that x had not, or not with the same provenance.
+func newEdges(x, y topology.Node, yield func(topology.Edge) bool) bool {
+	for _, rel := range relsOf(y) {
+		before := x.Out(rel)
+		for _, e := range y.Out(rel) {
+			if old, was := edgeTo(before, e.To.Key()); (!was || !sameEdge(old, e)) && !yield(e) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// edgeTo finds the edge to a node: Out is in key order.
+func edgeTo(edges []topology.Edge, k topology.Key) (topology.Edge, bool) {
+	i, found := slices.BinarySearchFunc(edges, k, func(e topology.Edge, k topology.Key) int { return e.To.Key().Compare(k) })
+	if !found {
+		return topology.Edge{}, false
+	}
+	return edges[i], true
+}
+
+// touched lists the nodes whose view a delta may have changed, in key order. The believed view of a node hangs on the facts of which it is the
+// subject alone; objects are in the list since they may come and go with the relation. Relations carry the command of
+// their reading, so what rests on a reading that has another command now is in it, too.
+func touched(base, next *topology.Snapshot, d topology.Delta) []topology.Key {
+	set := map[topology.Key]struct{}{}
+	for _, facts := range [][]topology.Fact{d.Remove, d.Add} {
+		for _, f := range facts {
+			set[f.Subject] = struct{}{}
+			if f.Rel != 0 {
+				set[f.Object] = struct{}{}
+			}
+		}
+	}
+	for _, r := range d.Renew {
+		if old, ok := base.Reading(r.ReadingKey); ok && old.Command != r.Command {
+			for f := range next.FactsOf(r.ReadingKey) {
+				if f.Rel != 0 {
+					set[f.Subject] = struct{}{}
+				}
+			}
+		}
+	}
+	return slices.SortedFunc(maps.Keys(set), topology.Key.Compare)
+}
+
+// class is what a row is about.
+type class uint8
+
+const (
+	classNode class = iota
+	classEdge
+	classReading
+)
+
+// batch is the rows of one statement.
+type batch struct {
+	cypher string
+	class  class
+	drop   bool
+	exact  bool // each row meets exactly one thing, or somebody else has changed the graph
+	rows   []any
+}
+
+const (
+	// batchRows and batchSize bound one statement: rows, and octets of text.
+	batchRows = 5000
+	batchSize = 4 << 20
+)
+
+// batcher fills batches, one open for each statement, and hands on those that are full.
+type batcher struct {
+	open map[string]*batch
+	size map[string]int
+	send func(batch) error
+}
+
+func (b *batcher) add(head batch, row any, size int) error {
+	open := b.open[head.cypher]
+	if open == nil {
+		open = &head
+		open.rows = make([]any, 0, 64)
+		b.open[head.cypher] = open
+	}
+	open.rows = append(open.rows, row)
+	b.size[head.cypher] += size
+	if len(open.rows) < batchRows && b.size[head.cypher] < batchSize {
+		return nil
+	}
+	return b.close(head.cypher)
+}
+
+func (b *batcher) close(cypher string) error {
+	full := *b.open[cypher]
+	delete(b.open, cypher)
+	delete(b.size, cypher)
+	return b.send(full)
+}
+
+// flush hands on what is open, in the order of the statements' texts.
+func (b *batcher) flush() error {
+	for _, cypher := range slices.Sorted(maps.Keys(b.open)) {
+		if err := b.close(cypher); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// batches cuts the changes into statements of one label or type each.
+func (c changes) batches(send func(batch) error) error {
+	b := &batcher{open: map[string]*batch{}, size: map[string]int{}, send: send}
+	steps := []func(*batcher) error{c.sendDroppedEdges, c.sendDroppedNodes, c.sendNodes, c.sendEdges, c.sendReadings}
+	for _, step := range steps {
+		if err := step(b); err != nil {
+			return err
+		}
+		if err := b.flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c changes) sendDroppedEdges(b *batcher) error {
+	for e := range c.dropEdges {
+		head := batch{cypher: dropEdges(e.edgeType()), class: classEdge, drop: true}
+		if err := b.add(head, row{"a": e.from.id, "b": e.to.id}, len(e.from.id)+len(e.to.id)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c changes) sendDroppedNodes(b *batcher) error {
+	for n := range c.dropNodes {
+		if err := b.add(batch{cypher: dropNodes(n.kind), class: classNode, drop: true}, n.id, len(n.id)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c changes) sendNodes(b *batcher) error {
+	for n := range c.putNodes {
+		props := nodeProps(n)
+		if err := b.add(batch{cypher: putNodes(n.Kind()), class: classNode, exact: true}, props, sizeOf(props)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c changes) sendEdges(b *batcher) error {
+	statements := map[edgeType]string{}
+	for e := range c.putEdges {
+		ref := edgeRefOf(e)
+		cypher, ok := statements[ref.edgeType()]
+		if !ok {
+			cypher = putEdges(ref.edgeType())
+			statements[ref.edgeType()] = cypher
+		}
+		props := edgeProps(e)
+		line := row{"a": ref.from.id, "b": ref.to.id, "p": props}
+		if err := b.add(batch{cypher: cypher, class: classEdge, exact: true}, line, len(ref.from.id)+len(ref.to.id)+sizeOf(props)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c changes) sendReadings(b *batcher) error {
+	for _, r := range c.readings {
+		props := readingProps(r)
+		if err := b.add(batch{cypher: putReadings, class: classReading, exact: true}, props, sizeOf(props)); err != nil {
+			return err
+		}
+	}
+	for _, k := range c.forget {
+		if err := b.add(batch{cypher: dropReadings, class: classReading, drop: true}, ident(readingKey(k)), len(k.Device)+len(k.Table)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sizeOf estimates the octets of properties.
+func sizeOf(p row) int {
+	n := 0
+	for _, v := range p {
+		switch v := v.(type) {
+		case string:
+			n += len(v)
+		case []string:
+			for _, s := range v {
+				n += len(s)
+			}
+		case row:
+			n += sizeOf(v)
+		default:
+			n += 8
+		}
+	}
+	return n
+}
+
+var errTooBig = errors.New("too big for one transaction")
+
+// most is how much one transaction may hold: rows and octets of text.
+const (
+	mostRows = 20_000
+	mostSize = 32 << 20
+)
+
+// collect gives all batches, or errTooBig.
+func (c changes) collect() ([]batch, error) {
+	var all []batch
+	rows, size := 0, 0
+	err := c.batches(func(b batch) error {
+		all = append(all, b)
+		for _, r := range b.rows {
+			switch r := r.(type) {
+			case row:
+				size += sizeOf(r)
+			case string:
+				size += len(r)
+			}
+		}
+		if rows += len(b.rows); rows > mostRows || size > mostSize {
+			return errTooBig
+		}
+		return nil
+	})
+	return all, err
+}

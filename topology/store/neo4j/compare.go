@@ -1,0 +1,127 @@
+package neo4j
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/neo4j/neo4j-go-driver/v5/neo4j"
+
+	"github.com/throughline-dc/throughline/topology"
+)
+
+// compare reads what stands in Neo4j and gives the changes that make it the snapshot. It is done kind by kind and holds in memory what differs, and
+// the keys of one kind at a time.
+func (p *Projector) compare(ctx context.Context, next *topology.Snapshot) (changes, error) {
+	var d difference
+	err := p.c.look(ctx, neo4j.AccessModeWrite, func(ctx context.Context, tx transaction) error { // of the leader, not of a follower
+		d = difference{next: next, byLabel: kindsByLabel()}
+		for _, k := range topology.Kinds() {
+			if err := d.nodes(ctx, tx, k); err != nil {
+				return err
+			}
+		}
+		for _, k := range topology.Kinds() {
+			if err := d.edges(ctx, tx, k); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return changes{}, err
+	}
+	return changes{
+		dropEdges: slices.Values(d.dropEdges), dropNodes: slices.Values(d.dropNodes),
+		putNodes: slices.Values(d.putNodes), putEdges: slices.Values(d.putEdges),
+	}, nil
+}
+
+// difference collects what differs between Neo4j and a snapshot.
+type difference struct {
+	next    *topology.Snapshot
+	byLabel map[string]topology.Kind
+
+	dropEdges []edgeRef
+	dropNodes []nodeRef
+	putNodes  []topology.Node
+	putEdges  []topology.Edge
+}
+
+func (d *difference) nodes(ctx context.Context, tx transaction, k topology.Kind) error {
+	there := map[topology.Key]bool{}
+	err := tx.run(ctx, nodesOf(k), nil, func(values []any) error {
+		props, ok := values[0].(row)
+		if !ok {
+			return fmt.Errorf("%w: properties are %T", errDrift, values[0])
+		}
+		id, _ := props[propID].(string)
+		key := topology.Key{Kind: k, ID: id}
+		if whole, ok := props[propWhole].(string); ok {
+			key.ID = whole
+		}
+		n, ok := d.next.Node(key)
+		if !ok || ident(key.ID) != id {
+			d.dropNodes = append(d.dropNodes, nodeRef{k, id})
+			return nil
+		}
+		there[key] = true
+		if !sameProps(props, nodeProps(n)) {
+			d.putNodes = append(d.putNodes, n)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for n := range d.next.Nodes(k) {
+		if !there[n.Key()] {
+			d.putNodes = append(d.putNodes, n)
+		}
+	}
+	return nil
+}
+
+func (d *difference) edges(ctx context.Context, tx transaction, k topology.Kind) error {
+	want := map[edgeRef]topology.Edge{}
+	for n := range d.next.Nodes(k) {
+		for _, rel := range relsOf(n) {
+			for _, e := range n.Out(rel) {
+				want[edgeRefOf(e)] = e
+			}
+		}
+	}
+	there := map[edgeRef]bool{}
+	err := tx.run(ctx, edgesOf(k), nil, func(values []any) error {
+		from, _ := values[0].(string)
+		word, _ := values[1].(string)
+		to, _ := values[3].(string)
+		rel, err := topology.ParseRel(word)
+		kind, ok := kindOf(values[2], d.byLabel)
+		if err != nil || !ok {
+			return fmt.Errorf("%w: a relation %q to labels %v", errDrift, word, values[2])
+		}
+		ref := edgeRef{rel, nodeRef{k, from}, nodeRef{kind, to}}
+		e, ok := want[ref]
+		switch props, _ := values[4].(row); {
+		case there[ref] || !ok: // a second one goes with the first, which is made again
+			d.dropEdges = append(d.dropEdges, ref)
+			if ok {
+				d.putEdges = append(d.putEdges, e)
+			}
+		case !sameProps(props, edgeProps(e)):
+			d.putEdges = append(d.putEdges, e)
+		}
+		there[ref] = true
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for ref, e := range want {
+		if !there[ref] {
+			d.putEdges = append(d.putEdges, e)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,77 @@
+//go:build linux
+
+package neo4j_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	server "github.com/throughline-dc/throughline/fixtures/neo4j"
+	"github.com/throughline-dc/throughline/topology/store/neo4j"
+)
+
+// shared is the one server of all tests of this package. It has one database, so that tests take turns.
+var shared struct {
+	server *server.Server
+	turn   chan struct{}
+
+	mu     sync.Mutex
+	holder testing.TB // whose turn it is
+}
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	_ = flag.Set("rapid.checks", "25") // each writes to a server
+	shared.turn = make(chan struct{}, 1)
+	os.Exit(server.Main(m, os.Stderr, func(s *server.Server) { shared.server = s }))
+}
+
+// graph takes the database for a test until it ends, and empties it each time that the test asks.
+func graph(tb testing.TB) *server.Server {
+	tb.Helper()
+	server.Require(tb)
+	if holder() != tb {
+		select {
+		case shared.turn <- struct{}{}:
+		case <-tb.Context().Done():
+			tb.Fatal("the test ended before its turn")
+		}
+		setHolder(tb)
+		tb.Cleanup(func() {
+			setHolder(nil)
+			<-shared.turn
+		})
+	}
+	for {
+		ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
+		rows, err := shared.server.Query(ctx, "MATCH (n) WITH n LIMIT 10000 DETACH DELETE n RETURN count(*)", nil)
+		cancel()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if fmt.Sprint(rows) == "[[0]]" {
+			return shared.server
+		}
+	}
+}
+
+func holder() testing.TB {
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	return shared.holder
+}
+
+func setHolder(tb testing.TB) {
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	shared.holder = tb
+}
+
+func settings(s *server.Server) neo4j.Config {
+	return neo4j.Config{URI: s.URI(), Store: "test", Timeout: 20 * time.Second}
+}
