@@ -1,0 +1,172 @@
+package ssh
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/topology"
+)
+
+// membership is what VLANs a port of a bridge is in (bridge-vlan(8)).
+type membership struct {
+	name             string
+	tagged, untagged topology.VIDSet
+	pvid             topology.VID // 0: frames without a tag are dropped
+}
+
+func bridgeVLAN() table {
+	return table{
+		name: "bridge-vlan", needs: []string{"ip-link"}, line: "bridge -j -compressvlans vlan show", old: "bridge -compressvlans vlan show",
+		parse: func(s *sheet, raw []byte) (rows int, left []collectors.Unparsed, err error) {
+			if isJSON(raw) {
+				if raw, err = membershipList(raw); err != nil {
+					return 0, nil, err
+				}
+			}
+			s.members, rows, left, err = form[membership]{element: membershipElement, record: membershipRecord}.read(raw)
+			if len(left) > 0 {
+				s.members = nil // a part of a set is no set
+				err = garbled("%s: %s", left[0].Where, left[0].Why)
+			}
+			return rows, left, err
+		},
+		tell: tellMembership,
+	}
+}
+
+// tellMembership states the VLANs of the ports. A port that the command leaves out is in none. A bridge that does not filter carries all
+// VLANs, whatever is configured.
+func tellMembership(s *sheet, say *words) {
+	listed := map[string]bool{}
+	all := slices.Clone(s.members)
+	for _, m := range all {
+		listed[m.name] = true
+	}
+	for _, l := range s.links {
+		if m, ok := s.link(l.master); ok && m.kind == "bridge" && !listed[l.name] && len(all) > 0 {
+			all = append(all, membership{name: l.name})
+		}
+	}
+	for _, m := range all {
+		if !s.looksAtVLANs(m.name) {
+			continue
+		}
+		k := s.interfaceKey(m.name)
+		say.set(k, topology.AttrTagged, topology.VIDsValue(m.tagged))
+		say.set(k, topology.AttrUntagged, topology.VIDsValue(m.untagged))
+		if m.pvid != 0 {
+			say.set(k, topology.AttrPVID, topology.IntValue(m.pvid))
+		}
+		if s.device.Kind != topology.Host {
+			for _, vid := range m.tagged.Union(m.untagged).All() {
+				say.vlan(s, vid)
+			}
+		}
+	}
+}
+
+// looksAtVLANs reports whether the bridge of a port, or the bridge itself, looks at VLANs. Where nobody says it, the list of VLANs is believed.
+func (s *sheet) looksAtVLANs(name string) bool {
+	l, _ := s.link(name)
+	if l.kind != "bridge" {
+		l, _ = s.link(l.master)
+	}
+	return l.kind != "bridge" || l.about.text("vlan_filtering") != "0"
+}
+
+// membershipList makes an array of the object that old versions of bridge print: {"swp1": [{"vlan": 1}]}.
+func membershipList(raw []byte) ([]byte, error) {
+	if !strings.HasPrefix(strings.TrimSpace(string(raw)), "{") {
+		return raw, nil
+	}
+	var ports map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &ports); err != nil {
+		return nil, garbled("%s", err)
+	}
+	type port struct {
+		Name  string          `json:"ifname"`
+		VLANs json.RawMessage `json:"vlans"`
+	}
+	list := []port{}
+	for name, vlans := range ports {
+		list = append(list, port{name, vlans})
+	}
+	slices.SortFunc(list, func(a, b port) int { return strings.Compare(a.Name, b.Name) })
+	return json.Marshal(list)
+}
+
+func membershipElement(raw json.RawMessage) ([]membership, error) {
+	var j struct {
+		Name  string `json:"ifname"`
+		VLANs []struct {
+			From  int      `json:"vlan"`
+			To    int      `json:"vlanEnd"`
+			Flags []string `json:"flags"`
+		} `json:"vlans"`
+	}
+	if err := decode(raw, &j); err != nil {
+		return nil, err
+	}
+	m := membership{name: j.Name}
+	if m.name == "" {
+		return nil, errors.New("no port with its VLANs")
+	}
+	for _, v := range j.VLANs {
+		if err := m.add(v.From, max(v.From, v.To), slices.Contains(v.Flags, "PVID"), slices.Contains(v.Flags, "Egress Untagged")); err != nil {
+			return nil, err
+		}
+	}
+	return []membership{m}, nil
+}
+
+func (m *membership) add(from, to int, pvid, untagged bool) error {
+	if from < 1 || to > 4094 || from > to {
+		return fmt.Errorf("%d-%d are no VLANs", from, to)
+	}
+	vids := topology.VIDRange(topology.VID(from), topology.VID(to))
+	if untagged {
+		m.untagged = m.untagged.Union(vids)
+	} else {
+		m.tagged = m.tagged.Union(vids)
+	}
+	if pvid {
+		m.pvid = topology.VID(from)
+	}
+	return nil
+}
+
+// membershipRecord reads "swp1	 1 PVID Egress Untagged" and the VLANs in the lines below; "None" stands for none.
+func membershipRecord(r record) ([]membership, error) {
+	words := strings.Fields(r.lines[0])
+	if words[0] == "port" && len(words) > 1 && strings.HasPrefix(words[1], "vlan") {
+		return nil, nil // the heading
+	}
+	m := membership{name: words[0]}
+	lines := [][]string{words[1:]}
+	for _, line := range r.lines[1:] {
+		lines = append(lines, strings.Fields(line))
+	}
+	for _, words := range lines {
+		if len(words) == 0 || words[0] == "None" || words[0] == "state" {
+			continue // "state forwarding mcast_router 1 …" is a detail
+		}
+		first, last, ranged := strings.Cut(words[0], "-")
+		if !ranged {
+			last = first
+		}
+		from, err := topology.ParseVID(first)
+		to, err2 := topology.ParseVID(last)
+		flags := strings.Join(words[1:], " ")
+		if err != nil || err2 != nil || strings.Trim(strings.NewReplacer("PVID", "", "Egress Untagged", "").Replace(flags), " ") != "" {
+			return nil, fmt.Errorf("%q are no VLANs", strings.Join(words, " "))
+		}
+		if err := m.add(int(from), int(to), strings.Contains(flags, "PVID"), strings.Contains(flags, "Egress Untagged")); err != nil {
+			return nil, err
+		}
+	}
+	return []membership{m}, nil
+}

@@ -1,0 +1,343 @@
+package ssh
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/topology"
+)
+
+// link is an interface of the kernel (ip-link(8)).
+type link struct {
+	index     int64
+	name      string
+	lower     string // what it lies on, if that is in the same namespace
+	master    string
+	typ       string // ether, loopback, none …
+	state     string // the kernel's word: UP, DOWN, UNKNOWN, LOWERLAYERDOWN …
+	up        bool   // switched on
+	carrier   bool   // has a carrier, where that means anything
+	mtu       int64
+	mac       topology.MAC
+	permanent topology.MAC // its own, where it bears that of its bond
+	alias     string
+	pci       string
+
+	kind, slaveKind string // IFLA_INFO_KIND: bond, vlan, bridge … and what it is in its master
+	about, inMaster facet
+	addresses       []netip.Prefix
+}
+
+// facet is the detail of one kind of interface, by the names of ip's JSON.
+type facet interface{ text(name string) string }
+
+// noFacet says nothing.
+type noFacet struct{}
+
+func (noFacet) text(string) string { return "" }
+
+// textFacet is the detail in ip's text, which has other names for some.
+type textFacet pairs
+
+func (f textFacet) text(name string) string {
+	switch name {
+	case "root_id":
+		name = "designated_root"
+	case "aggregator", "num_ports", "actor_key", "partner_key", "partner_mac":
+		name = "ad_" + name
+	case "local6", "remote6":
+		return ""
+	}
+	return pairs(f).after(name)
+}
+
+// jsonFacet is the detail in ip's JSON. What LACP knows lies one level deeper.
+type jsonFacet tree
+
+func (f jsonFacet) text(name string) string {
+	if text := tree(f).text(name); text != "" {
+		return text
+	}
+	return tree(f).sub("ad_info").text(name)
+}
+
+func (l link) aggregate() bool { return l.kind == "bond" || l.kind == "team" }
+
+// card reports a network card, virtual ones of a virtual machine included.
+func (l link) card() bool { return l.typ == "ether" && l.kind == "" && !guestEnd.MatchString(l.name) }
+
+// ifType gives the IANAifType, 0 if it cannot be told.
+func (l link) ifType() int {
+	switch l.kind {
+	case "bond", "team":
+		return typeLAG
+	case "vlan":
+		return typeVLAN
+	case "bridge":
+		return typeBridge
+	case "vxlan", "geneve", "gre", "gretap", "ip6gre", "ip6gretap", "erspan", "ip6erspan", "ipip", "sit", "ip6tnl", "wireguard", "vti", "vti6", "bareudp":
+		return typeTunnel
+	case "", "veth":
+		switch l.typ {
+		case "ether":
+			return typeEthernet
+		case "loopback":
+			return typeLoopback
+		}
+		return 0
+	}
+	return typeVirtual
+}
+
+// operState gives the word of ifOperStatus (RFC 2863). The kernel says UNKNOWN of drivers that know no state: those count as up
+// where there is a carrier (Documentation/networking/operstates.rst).
+func (l link) operState() string {
+	switch l.state {
+	case "UP":
+		return "up"
+	case "DOWN":
+		return "down"
+	case "UNKNOWN":
+		if l.up && l.carrier {
+			return "up"
+		}
+		return "down"
+	case "LOWERLAYERDOWN":
+		return "lowerLayerDown"
+	case "DORMANT":
+		return "dormant"
+	case "TESTING":
+		return "testing"
+	case "NOTPRESENT":
+		return "notPresent"
+	}
+	return ""
+}
+
+func ipLink() table {
+	return table{
+		name: "ip-link", line: "ip -j -d link show", old: "ip -d link show",
+		parse: func(s *sheet, raw []byte) (rows int, left []collectors.Unparsed, err error) {
+			s.links, rows, left, err = parseLinks(raw)
+			s.learn(s.links)
+			return rows, left, err
+		},
+		tell: tellLinks,
+	}
+}
+
+// learn keeps interfaces by name; what was learned first counts.
+func (s *sheet) learn(links []link) {
+	if s.named == nil {
+		s.named = make(map[string]link, len(links))
+	}
+	for _, l := range links {
+		if _, known := s.named[l.name]; !known {
+			s.named[l.name] = l
+		}
+	}
+}
+
+// parseLinks reads interfaces, with their addresses where the command was ip address. Every namespace has lo, so no interface at all is no answer.
+func parseLinks(raw []byte) ([]link, int, []collectors.Unparsed, error) {
+	links, rows, left, err := form[link]{element: linkElement, record: linkRecord, begins: linkHeader.MatchString}.read(raw)
+	if err == nil && len(links) == 0 {
+		err = garbled("no interface")
+	}
+	for _, l := range links {
+		for _, odd := range l.odd() {
+			left = append(left, unread("interface "+l.name, odd, errors.New("no detail of an interface")))
+		}
+	}
+	return links, rows, left, err
+}
+
+func linkElement(raw json.RawMessage) ([]link, error) {
+	var j struct {
+		Index     int64    `json:"ifindex"`
+		Name      string   `json:"ifname"`
+		Lower     string   `json:"link"`
+		Namespace any      `json:"link_netnsid"`
+		Flags     []string `json:"flags"`
+		MTU       int64    `json:"mtu"`
+		Master    string   `json:"master"`
+		State     string   `json:"operstate"`
+		Type      string   `json:"link_type"`
+		MAC       string   `json:"address"`
+		Permanent string   `json:"permaddr"`
+		Alias     string   `json:"ifalias"`
+		Bus       string   `json:"parentbus"`
+		Device    string   `json:"parentdev"`
+		Info      struct {
+			Kind      string    `json:"info_kind"`
+			About     jsonFacet `json:"info_data"`
+			SlaveKind string    `json:"info_slave_kind"`
+			InMaster  jsonFacet `json:"info_slave_data"`
+		} `json:"linkinfo"`
+		Addresses []struct {
+			Local  string `json:"local"`
+			Length int    `json:"prefixlen"`
+		} `json:"addr_info"`
+	}
+	if err := decode(raw, &j); err != nil {
+		return nil, err
+	}
+	l := link{
+		index: j.Index, name: j.Name, lower: j.Lower, master: j.Master, typ: j.Type, state: j.State, mtu: j.MTU, alias: j.Alias,
+		kind: j.Info.Kind, slaveKind: j.Info.SlaveKind, about: j.Info.About, inMaster: j.Info.InMaster,
+	}
+	if j.Namespace != nil {
+		l.lower = "" // the name is one of another namespace
+	}
+	if j.Bus == "pci" {
+		l.pci = j.Device
+	}
+	l.flags(j.Flags)
+	l.hardware(j.MAC, j.Permanent)
+	for _, a := range j.Addresses {
+		p, err := prefixOf(a.Local + "/" + strconv.Itoa(a.Length))
+		if err != nil {
+			return nil, err
+		}
+		l.addresses = append(l.addresses, p)
+	}
+	return []link{l}, l.check()
+}
+
+func (l *link) flags(flags []string) {
+	l.up, l.carrier = slices.Contains(flags, "UP"), slices.Contains(flags, "LOWER_UP")
+}
+
+// hardware keeps the addresses; those of other networks than Ethernet are none.
+func (l *link) hardware(mac, permanent string) {
+	l.mac, _ = topology.ParseMAC(mac)
+	l.permanent, _ = topology.ParseMAC(permanent)
+}
+
+func (l link) check() error {
+	if l.name == "" || l.index <= 0 {
+		return errors.New("no interface with a name and an index")
+	}
+	return nil
+}
+
+// linkHeader is the first line of an interface: "5: eth2.2@eth2: <BROADCAST,UP,LOWER_UP> mtu 1500 qdisc noqueue master br0 state UP …".
+var linkHeader = regexp.MustCompile(`^(\d+): (\S+): <([A-Z0-9_,-]*)> (.*)$`)
+
+func linkRecord(r record) ([]link, error) {
+	m := linkHeader.FindStringSubmatch(r.lines[0])
+	if m == nil {
+		return nil, errors.New("no interface")
+	}
+	l := link{index: count(m[1]), name: m[2], about: noFacet{}, inMaster: noFacet{}}
+	if i := strings.LastIndexByte(l.name, '@'); i > 0 {
+		// "if7" and "NONE" stand for an interface of another namespace.
+		if l.lower = l.name[i+1:]; otherNamespace.MatchString(l.lower) {
+			l.lower = ""
+		}
+		l.name = l.name[:i]
+	}
+	l.flags(strings.Split(m[3], ","))
+	head := pairs(strings.Fields(m[4]))
+	l.mtu, l.master, l.state = count(head.after("mtu")), head.after("master"), head.after("state")
+	for _, line := range r.lines[1:] {
+		if err := l.detail(strings.Fields(line)); err != nil {
+			return nil, fmt.Errorf("%q: %w", strings.TrimSpace(line), err)
+		}
+	}
+	return []link{l}, l.check()
+}
+
+var otherNamespace = regexp.MustCompile(`^(if\d+|NONE)$`)
+
+// detail reads one of the lines below the first.
+func (l *link) detail(words []string) error {
+	switch first := words[0]; {
+	case strings.HasPrefix(first, "link/"):
+		l.typ = strings.TrimPrefix(first, "link/")
+		if len(words) > 1 {
+			l.hardware(words[1], pairs(words).after("permaddr"))
+		}
+		if pairs(words).has("link-netns") || pairs(words).has("link-netnsid") {
+			l.lower = ""
+		}
+	case first == "inet" || first == "inet6":
+		return l.address(words)
+	case first == "alias":
+		l.alias = strings.Join(words[1:], " ")
+	case strings.HasSuffix(first, "_slave"):
+		l.slaveKind, l.inMaster = strings.TrimSuffix(first, "_slave"), textFacet(words)
+		if l.permanent == 0 {
+			l.permanent, _ = topology.ParseMAC(pairs(words).after("perm_hwaddr"))
+		}
+	case slices.Contains(kinds(), first):
+		l.kind, l.about = first, textFacet(words)
+	case slices.Contains(otherDetails(), strings.TrimRight(first, ":")):
+	default:
+		return errors.New("no detail of an interface")
+	}
+	if pairs(words).after("parentbus") == "pci" {
+		l.pci = pairs(words).after("parentdev")
+	}
+	return nil
+}
+
+// address reads "inet 192.0.2.1/24 brd 192.0.2.255 scope global eth0"; of a link between two, "inet 192.0.2.1 peer 192.0.2.2/32 …", the length is
+// that of the peer's.
+func (l *link) address(words []string) error {
+	if len(words) < 2 {
+		return errors.New("no address")
+	}
+	text := words[1]
+	if _, length, ok := strings.Cut(pairs(words).after("peer"), "/"); ok && !strings.Contains(text, "/") {
+		text += "/" + length
+	}
+	p, err := prefixOf(text)
+	if err == nil {
+		l.addresses = append(l.addresses, p)
+	}
+	return err
+}
+
+// kinds lists the kinds of interfaces that the kernel has (IFLA_INFO_KIND).
+func kinds() []string {
+	return []string{
+		"amt", "bareudp", "batadv", "bond", "bridge", "can", "dsa", "dummy", "erspan", "geneve", "gre", "gretap", "gtp", "hsr", "ifb", "ip6erspan", "ip6gre",
+		"ip6gretap", "ip6tnl", "ipip", "ipoib", "ipvlan", "ipvtap", "lowpan", "macsec", "macvlan", "macvtap", "netdevsim", "netkit", "nlmon", "openvswitch",
+		"ppp", "rmnet", "sit", "team", "tun", "vcan", "veth", "virt_wifi", "vlan", "vrf", "vti", "vti6", "vxcan", "vxlan", "wireguard", "wwan", "xfrm",
+	}
+}
+
+// otherDetails lists the words that begin a line that says nothing to us. Old versions of ip break the line of a bond's member in two.
+func otherDetails() []string {
+	return []string{
+		"valid_lft", "altname", "vf", "ad_partner_oper_port_state", "promiscuity", "RX", "TX", "addrgenmode", "proto_down", "xdp", "prog/xdp", "parentbus",
+	}
+}
+
+// odd lists what is wrong with the values of an interface that is understood otherwise.
+func (l link) odd() []string {
+	var all []string
+	check := func(name string, good func(string) bool) {
+		if text := l.about.text(name); text != "" && !good(text) {
+			all = append(all, name+" "+text)
+		}
+	}
+	switch l.kind {
+	case "vlan":
+		check("id", func(text string) bool { _, err := topology.ParseVID(text); return err == nil || text == "0" })
+	case "vxlan":
+		check("id", func(text string) bool { n, err := strconv.ParseUint(text, 10, 24); return err == nil && n > 0 })
+	}
+	if l.state != "" && l.operState() == "" {
+		all = append(all, "state "+l.state)
+	}
+	return all
+}
