@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 
@@ -125,4 +126,52 @@ func BenchmarkApply_move(b *testing.B) {
 			s = next
 		}
 	})
+}
+
+// BenchmarkBuild makes a snapshot of reconciled records: all facts of the estate, and its relations alone.
+func BenchmarkBuild(b *testing.B) {
+	g := records(scale().snapshot)
+	relations := g
+	relations.Texts = nil
+	relations.Records = slices.DeleteFunc(slices.Clone(g.Records), func(r topology.Record) bool { return r.Rel == 0 })
+	for name, g := range map[string]topology.Graph{"facts": g, "relations": relations} {
+		b.Run(name, func(b *testing.B) {
+			before := liveHeap()
+			var s *topology.Snapshot
+			for b.Loop() {
+				var err error
+				if s, err = topology.Build(g, 1, storetest.Start()); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.StopTimer()
+			b.ReportMetric(float64(liveHeap()-before), "heap-octets")
+			b.ReportMetric(float64(s.Len()), "nodes")
+			b.ReportMetric(float64(len(g.Records)), "records")
+		})
+	}
+}
+
+// BenchmarkApply_import brings the estate in by many deltas.
+func BenchmarkApply_import(b *testing.B) {
+	sc := scale()
+	all := topology.Delta{Time: storetest.Start(), Renew: sc.snapshot.Readings(), Add: slices.Collect(sc.snapshot.Facts())}
+	for name, size := range map[string]int{"atOnce": len(all.Add), "by100000": 100_000, "by1000": 1000} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				s := topology.Empty()
+				for from := 0; from < len(all.Add); from += size {
+					d := topology.Delta{Time: all.Time, Add: all.Add[from:min(from+size, len(all.Add))]}
+					if from == 0 {
+						d.Renew = all.Renew
+					}
+					var err error
+					if s, err = s.Apply(d); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(all.Add)), "ns/fact")
+		})
+	}
 }

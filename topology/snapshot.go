@@ -175,6 +175,9 @@ func (s *Snapshot) Facts() iter.Seq[Fact] {
 // Apply makes the snapshot after a delta. The revision number goes up by one. It fails with ErrConflict, and changes nothing, if the
 // delta removes what is not there, adds what is, or points to a reading that does not exist.
 func (s *Snapshot) Apply(d Delta) (*Snapshot, error) {
+	if s.live == 0 && len(d.Add) > foldFrom && len(d.Remove) == 0 {
+		return s.applyToNothing(d)
+	}
 	b := newBuilder(s)
 	if err := b.apply(d); err != nil {
 		return nil, err

@@ -72,6 +72,12 @@ func FDBValue(e FDBEntry) Value {
 // Type tells the type; 0 for the zero Value.
 func (v Value) Type() ValueType { return v.typ }
 
+// Textual reports whether values of the type are kept as text, and not as 64 bits.
+func (t ValueType) Textual() bool { return textual(t) }
+
+// Bits gives the value of a type that is not kept as text, as a Record holds it.
+func (v Value) Bits() uint64 { return v.num }
+
 // IsZero reports whether there is no value.
 func (v Value) IsZero() bool { return v.typ == 0 }
 
@@ -214,8 +220,10 @@ func (v Value) canonical() bool {
 		return false // an IPv6 zone may hold anything
 	}
 	switch v.typ {
-	case TypeText, TypeInt:
+	case TypeText, TypeInt, TypeWWN:
 		return true
+	case TypeBool, TypeMAC, TypeFDB:
+		return inRange(v.typ, v.num)
 	default:
 		back, err := ParseValue(v.typ, v.String())
 		return err == nil && back == v
