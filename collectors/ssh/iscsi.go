@@ -1,0 +1,210 @@
+package ssh
+
+import (
+	"net"
+	"net/netip"
+	"regexp"
+	"strings"
+
+	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/topology"
+)
+
+// iscsiSession is a session of the host's own initiator (open-iscsi).
+type iscsiSession struct {
+	id        string // SID
+	initiator string // IQN; "" in the short form
+	iqn       string // of the target
+	portal    string // "address:port"
+	state     string // iSCSI session state: LOGGED_IN, FAILED, FREE; "" in the short form
+	units     map[hctl]string
+}
+
+func iscsiTable() table {
+	return table{
+		name: "iscsiadm", line: "iscsiadm -m session -P 3", root: true, may: true, none: "No active sessions", parse: parseISCSI, tell: tellISCSI,
+	}
+}
+
+var (
+	// "tcp: [1] 192.0.2.5:3260,1 iqn.2026-01.example:array (non-flash)"; the mark in parentheses is missing on old systems.
+	iscsiShort = regexp.MustCompile(`^\w+: \[(\d+)\] (\S+),-?\d+ (\S+)(?: \([\w-]+\))?$`)
+	// "scsi12 Channel 00 Id 0 Lun: 1"
+	iscsiUnit = regexp.MustCompile(`^scsi(\d+) Channel 0*(\d+) Id (\d+) Lun: (\d+)$`)
+	// "Attached scsi disk sdc		State: running"
+	iscsiDisk = regexp.MustCompile(`^Attached scsi disk (\S+)\s+State: (\w+)$`)
+)
+
+// iscsiReader is the place in a listing where targets hold portals, portals sessions, and sessions units: each line "name: value", indented.
+type iscsiReader struct {
+	t        tally
+	sessions []iscsiSession
+	iqn      string
+	portal   string
+	unit     hctl
+	hasUnit  bool
+}
+
+// parseISCSI reads the listing of -P 3, or the short one that is printed without it. Rows are sessions, and the disks of a session.
+func parseISCSI(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
+	var r iscsiReader
+	for where, l := range lines(raw) {
+		l = strings.TrimSpace(l)
+		if m := iscsiShort.FindStringSubmatch(l); m != nil {
+			r.short(where, l, m)
+			continue
+		}
+		r.line(where, l)
+	}
+	if len(r.sessions) == 0 && r.t.rows > 0 {
+		return 0, nil, malformed("no list of iSCSI sessions")
+	}
+	s.scsi.iscsi = r.sessions
+	return r.t.rows, r.t.left, nil
+}
+
+func (r *iscsiReader) short(where, l string, m []string) {
+	iqn, err := topology.ParseIQN(m[3])
+	portal, ok := portalOf(m[2])
+	if err != nil || !ok {
+		r.t.miss(where, l, "not a portal and an iSCSI name")
+		return
+	}
+	r.t.rows++
+	r.sessions = append(r.sessions, iscsiSession{id: m[1], iqn: string(iqn), portal: portal})
+}
+
+// iscsiTitle reports a line that holds nothing: a heading, or a rule of asterisks.
+func iscsiTitle(l string) bool {
+	return l == "" || strings.Trim(l, "*") == "" || l == "Interface:" ||
+		strings.HasPrefix(l, "iSCSI Transport Class version") || strings.HasPrefix(l, "version ")
+}
+
+func (r *iscsiReader) line(where, l string) {
+	key, value, pair := strings.Cut(l, ":")
+	value = strings.TrimSpace(value)
+	switch {
+	case iscsiTitle(l):
+	case key == "Target": // "Target: iqn.… (non-flash)"
+		name, _, _ := strings.Cut(value, " ")
+		iqn, err := topology.ParseIQN(name)
+		r.iqn, r.portal = string(iqn), ""
+		if err != nil {
+			r.t.miss(where, l, err.Error())
+		}
+	case key == "Current Portal": // "192.0.2.5:3260,1"
+		address, _, _ := strings.Cut(value, ",")
+		portal, ok := portalOf(address)
+		r.portal = portal
+		if !ok {
+			r.t.miss(where, l, "no address and port")
+		}
+	case key == "Iface Name": // every session begins with its interface
+		r.begin(where, l)
+	case iscsiUnit.MatchString(l):
+		m := iscsiUnit.FindStringSubmatch(l)
+		r.unit, r.hasUnit = hctl{m[1], m[2], m[3], m[4]}, true
+		r.attach(where, l, "")
+	case iscsiDisk.MatchString(l):
+		r.disk(where, l)
+	case !pair:
+		r.t.miss(where, l, "neither a heading nor a property")
+	default:
+		r.property(where, l, key, value)
+	}
+}
+
+func (r *iscsiReader) begin(where, l string) {
+	if r.iqn == "" || r.portal == "" {
+		r.t.miss(where, l, "a session of no target or portal that is known")
+		return
+	}
+	r.t.rows++
+	r.hasUnit = false
+	r.sessions = append(r.sessions, iscsiSession{iqn: r.iqn, portal: r.portal, units: map[hctl]string{}})
+}
+
+// attach gives the last session a unit.
+func (r *iscsiReader) attach(where, l, disk string) {
+	if len(r.sessions) == 0 || r.sessions[len(r.sessions)-1].units == nil {
+		r.t.miss(where, l, "before the first session")
+		return
+	}
+	if disk == "" {
+		r.t.rows++
+	}
+	r.sessions[len(r.sessions)-1].units[r.unit] = disk
+}
+
+func (r *iscsiReader) disk(where, l string) {
+	if !r.hasUnit {
+		r.t.miss(where, l, "a disk of no unit that is known")
+		return
+	}
+	r.attach(where, l, iscsiDisk.FindStringSubmatch(l)[1])
+}
+
+// property takes down a line of a session. Those that say nothing of the path (timeouts, CHAP, negotiated parameters) are passed over; secrets are masked by
+// iscsiadm and not kept here.
+func (r *iscsiReader) property(where, l, key, value string) {
+	if len(r.sessions) == 0 {
+		if key != "Persistent Portal" {
+			r.t.miss(where, l, "before the first session")
+		}
+		return
+	}
+	last := &r.sessions[len(r.sessions)-1]
+	switch key {
+	case "Iface Initiatorname":
+		iqn, err := topology.ParseIQN(value)
+		if err != nil {
+			r.t.doubt(where, l, err.Error())
+			return
+		}
+		last.initiator = string(iqn)
+	case "SID":
+		last.id = value
+	case "iSCSI Session State":
+		last.state = value
+	}
+}
+
+// portalOf gives "address:port" as the model writes it.
+func portalOf(text string) (string, bool) {
+	host, port, err := net.SplitHostPort(text)
+	n, ok := unsigned(port)
+	if err != nil || host == "" || !ok || n > 65535 {
+		return "", false
+	}
+	if addr, err := netip.ParseAddr(host); err == nil {
+		host = addr.Unmap().String()
+	}
+	return net.JoinHostPort(strings.ToLower(host), port), true
+}
+
+// loggedIn reports whether the session stands. The short form lists no state, and only sessions that there are.
+func (i iscsiSession) loggedIn() bool { return i.state == "" || i.state == "LOGGED_IN" }
+
+func (i iscsiSession) target() topology.Key {
+	return topology.Key{Kind: topology.TargetPort, ID: i.iqn + "," + i.portal}
+}
+
+// unitKey names a unit of the target that nobody has asked for its designator.
+func (i iscsiSession) unitKey(a hctl) topology.Key {
+	return topology.Key{Kind: topology.LogicalUnit, ID: i.iqn + "/" + a.lun}
+}
+
+func tellISCSI(s *sheet, say *words) {
+	for _, i := range s.scsi.iscsi {
+		target := i.target()
+		say.text(target, topology.AttrIQN, i.iqn)
+		say.text(target, topology.AttrPortal, i.portal)
+		if i.initiator == "" {
+			continue // the short form does not say by which name the host logged in
+		}
+		k := s.tellIQN(say, i.initiator)
+		if i.loggedIn() {
+			say.relate(k, topology.Nexus, target)
+		}
+	}
+}

@@ -1,0 +1,232 @@
+package ssh
+
+import (
+	"bytes"
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/topology"
+)
+
+// disk is a block device of the host. What lies on two devices is listed under each of them.
+type disk struct {
+	name, kernel, typ string
+	bytes             int64 // -1: not said
+	designator        string
+	address           string // H:C:T:L
+	parent            string // kernel name; "" of a whole disk
+}
+
+// lsblkColumns are the columns that are asked for; older versions lack some, and show what they have.
+const lsblkColumns = "NAME,KNAME,TYPE,SIZE,WWN,SERIAL,HCTL,TRAN,PKNAME,MODEL,VENDOR"
+
+func lsblkTable() table {
+	return table{
+		name: "lsblk", line: "lsblk -J -b -o " + lsblkColumns, old: "lsblk -P -b -o " + lsblkColumns, may: true, needs: []string{"sysfs-scsi", "iscsiadm"},
+		parse: parseLsblk, tell: tellDisks,
+	}
+}
+
+// lsblkPair is one COLUMN="value" of -P; octets that would break it are written \xNN.
+var lsblkPair = regexp.MustCompile(`^\s*([A-Z0-9:%_-]+)="([^"]*)"`)
+
+// parseLsblk reads the tree of -J or the rows of -P.
+func parseLsblk(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
+	var t tally
+	s.disks = nil
+	if text := bytes.TrimSpace(raw); len(text) > 0 && text[0] == '{' {
+		var doc struct {
+			Devices []map[string]any `json:"blockdevices"`
+		}
+		if err := json.Unmarshal(text, &doc); err != nil {
+			return 0, nil, malformed("lsblk: %v", err)
+		}
+		if doc.Devices == nil {
+			return 0, nil, malformed("lsblk: no list of block devices")
+		}
+		t.tree(s, doc.Devices, "")
+		return t.rows, t.left, nil
+	}
+	for where, l := range lines(raw) {
+		if l == "" {
+			continue
+		}
+		columns := map[string]string{}
+		rest := l
+		for m := lsblkPair.FindStringSubmatch(rest); m != nil; m = lsblkPair.FindStringSubmatch(rest) {
+			columns[strings.ToLower(m[1])] = m[2]
+			rest = rest[len(m[0]):]
+		}
+		if strings.TrimSpace(rest) != "" {
+			t.miss(where, l, "not pairs of column and value")
+			continue
+		}
+		t.device(s, where, columns, columns["pkname"])
+	}
+	if t.rows > 0 && len(s.disks) == 0 {
+		return 0, nil, malformed("no list of block devices")
+	}
+	return t.rows, t.left, nil
+}
+
+// tree reads devices of one level and below.
+func (t *tally) tree(s *sheet, devices []map[string]any, parent string) {
+	for _, d := range devices {
+		columns := map[string]string{}
+		for name, v := range d {
+			switch v := v.(type) {
+			case string:
+				columns[name] = v
+			case float64:
+				columns[name] = strconv.FormatFloat(v, 'f', -1, 64)
+			}
+		}
+		where := "device " + strconv.Itoa(t.rows+1)
+		kernel, ok := t.device(s, where, columns, parent)
+		children, isList := d["children"].([]any)
+		if !ok && isList {
+			t.doubt(where, columns["name"], "what lies on it is not known either")
+			continue
+		}
+		var below []map[string]any
+		for _, c := range children {
+			child, isDevice := c.(map[string]any)
+			if !isDevice {
+				t.miss(where, columns["name"], "a child that is no device")
+				continue
+			}
+			below = append(below, child)
+		}
+		t.tree(s, below, kernel)
+	}
+}
+
+// device takes down one device.
+func (t *tally) device(s *sheet, where string, c map[string]string, parent string) (kernel string, ok bool) {
+	// Older versions write "mpathb (dm-2)".
+	name, alias, aliased := strings.Cut(c["name"], " (")
+	kernel = c["kname"]
+	if kernel == "" && aliased {
+		kernel = strings.TrimSuffix(alias, ")")
+	}
+	if kernel == "" {
+		kernel = name
+	}
+	if name == "" || strings.ContainsAny(kernel, "/ ") {
+		t.miss(where, c["name"], "a device without a name")
+		return "", false
+	}
+	t.rows++
+	d := disk{name: name, kernel: kernel, typ: c["type"], bytes: -1, address: c["hctl"], parent: parent}
+	if n, ok := unsigned(c["size"]); ok {
+		d.bytes = n
+	}
+	if wwn := c["wwn"]; wwn != "" && (d.typ == "disk" || d.typ == "mpath") {
+		designator, err := topology.ParseDesignator(wwn)
+		if err != nil {
+			t.doubt(where, name+" "+wwn, err.Error())
+		}
+		d.designator = designator
+	}
+	s.disks = append(s.disks, d)
+	return kernel, true
+}
+
+// path gives the name below /dev.
+func (d disk) path() string {
+	if strings.HasPrefix(d.kernel, "dm-") {
+		return "/dev/mapper/" + d.name
+	}
+	return "/dev/" + d.kernel
+}
+
+// tellDisks states what each device lies on: a disk on the logical unit that it is, anything else on its parents; and behind which target port the host sees
+// the unit.
+func tellDisks(s *sheet, say *words) {
+	units := map[string][]string{} // designators of whole disks, and of what is over one unit only, by kernel name
+	paths := map[string]string{}
+	for _, d := range s.disks {
+		paths[d.kernel] = d.path()
+		if d.designator != "" {
+			units[d.kernel] = []string{d.designator}
+		}
+	}
+	for _, d := range s.disks {
+		if d.typ == "mpath" && d.designator == "" {
+			units[d.kernel] = slices.Compact(slices.Sorted(slices.Values(append(units[d.kernel], units[d.parent]...))))
+		}
+	}
+	for _, d := range s.disks {
+		if d.typ == "rom" || d.typ == "loop" {
+			continue
+		}
+		v := s.volume(say, d.path())
+		about := v
+		switch designators := units[d.kernel]; {
+		case len(designators) == 1:
+			about = unit(say, designators[0])
+			say.relate(v, topology.StoredOn, about)
+		case d.parent == "" && d.typ == "disk":
+			if u, ok := s.iscsiUnit(d); ok {
+				about = u
+				say.relate(v, topology.StoredOn, u)
+			}
+		case d.parent != "":
+			say.relate(v, topology.StoredOn, s.volume(say, paths[d.parent]))
+		}
+		if d.bytes > 0 {
+			say.set(about, topology.AttrCapacityBytes, topology.IntValue(d.bytes))
+		}
+		if d.typ == "lvm" {
+			s.tellLVM(say, d, v)
+		}
+		s.tellExport(say, d, about)
+	}
+}
+
+// iscsiUnit gives the unit of a disk that iSCSI alone names: by target and LUN.
+func (s *sheet) iscsiUnit(d disk) (topology.Key, bool) {
+	a, ok := parseHCTL(d.address)
+	if !ok {
+		return topology.Key{}, false
+	}
+	session, ok := s.scsi.session(a)
+	return session.unitKey(a), ok
+}
+
+// tellExport states that a target port gives a unit to this host, as the address of the disk shows. A unit that iSCSI alone names has both names then.
+func (s *sheet) tellExport(say *words, d disk, u topology.Key) {
+	a, ok := parseHCTL(d.address)
+	if !ok || u.Kind != topology.LogicalUnit {
+		return
+	}
+	target, ok := s.scsi.target(a)
+	if !ok {
+		return
+	}
+	say.relate(target, topology.Exports, u)
+	if session, ok := s.scsi.session(a); ok {
+		named := session.unitKey(a)
+		if named != u {
+			say.text(named, topology.AttrDesignator, u.ID)
+		}
+		if lun, ok := unsigned(a.lun); ok {
+			say.set(named, topology.AttrLUN, topology.IntValue(lun))
+		}
+	}
+}
+
+// tellLVM states the other name of a logical volume: device mapper joins group and volume by a hyphen and doubles those that are in the names.
+func (s *sheet) tellLVM(say *words, d disk, v topology.Key) {
+	const hyphen = "\x00"
+	group, volume, ok := strings.Cut(strings.ReplaceAll(d.name, "--", hyphen), "-")
+	if !ok || group == "" || volume == "" || strings.Contains(volume, "-") {
+		return
+	}
+	restored := strings.NewReplacer(hyphen, "-")
+	say.relate(s.volume(say, "/dev/"+restored.Replace(group)+"/"+restored.Replace(volume)), topology.StoredOn, v)
+}

@@ -1,0 +1,136 @@
+package ssh
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/topology"
+)
+
+// multipathMap is a multipath device and its paths.
+type multipathMap struct {
+	name  string // below /dev/mapper
+	wwid  string
+	dm    string // kernel name: dm-2
+	paths []multipathPath
+}
+
+// multipathPath is one way of the host to the unit.
+type multipathPath struct {
+	address string // H:C:T:L, or #:#:#:# of a path that is lost
+	device  string // sdb, or "-"
+	states  string // device mapper's and the checker's: "active ready"
+}
+
+func multipathTable() table {
+	return table{
+		name: "multipath", line: "multipath -ll", root: true, may: true, needs: []string{"iscsiadm"}, parse: parseMultipath, tell: tellMultipath,
+	}
+}
+
+var (
+	// "mpathg (36f01…) dm-2 DELL,MD36xxi", "36001… dm-5 LIO-ORG ,block0"; a T10 identifier has blanks: "1IET     00080001 dm-0 IET,VIRTUAL-DISK".
+	multipathHead = regexp.MustCompile(`^(?:(?:create|reload|reject|rename|switchpg|resize): )?(\S.*?)(?: \(([^()]+)\))? (dm-\d+)(?: +(.*))?$`)
+	// "| |- 12:0:0:1 sdc 8:32   active ready running"; before 0.4.9: " \_ 0:0:1:1 sdc 8:32 [active][ready]".
+	multipathWay = regexp.MustCompile(`^[|\s]*(?:[|\x60]-|\\_) ([\d#]+:[\d#]+:[\d#]+:[\d#]+) +(\S+) +([\d#]+:[\d#]+) +(.+)$`)
+	// A row of the list of paths that -v3 and above print: "     3:0:0:1 sdb 8:16  -1  undef ready  IET,VIRTUAL-DISK    running".
+	multipathListed = regexp.MustCompile(`^(?:\S.*)?\s*[\d#]+:[\d#]+:[\d#]+:[\d#]+ +\S+ +[\d#]+:[\d#]+ +-?\d+ +\w+ +\w+ `)
+	// A line of debugging: "Oct 28 14:02:44 | *word = 0, len = 1", "May 17 11:05:02 | loading …".
+	multipathDebug = regexp.MustCompile(`^(?:\w{3} +\d+ \d\d:\d\d:\d\d|\d+\.\d+) \| `)
+	multipathGroup = regexp.MustCompile(`^[|\s]*(?:[|\x60]-\+-|\\_) .*(?:policy=|prio=)`)
+)
+
+// parseMultipath reads maps and their paths, one row each, and the rows of the list of paths, which says the same again. Lines of debugging, sizes and
+// groups of paths are no rows.
+func parseMultipath(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
+	var t tally
+	s.maps = nil
+	for where, l := range lines(raw) {
+		switch {
+		case l == "", multipathDebug.MatchString(l), strings.HasPrefix(l, "====="), strings.HasPrefix(l, "uuid "),
+			strings.HasPrefix(l, "size="), strings.HasPrefix(l, "[size="), multipathGroup.MatchString(l):
+		case multipathWay.MatchString(l):
+			t.way(s, where, l, multipathWay.FindStringSubmatch(l))
+		case multipathListed.MatchString(l):
+			t.rows++
+		case multipathHead.MatchString(l):
+			t.rows++
+			m := multipathHead.FindStringSubmatch(l)
+			wwid := m[2]
+			if wwid == "" {
+				wwid = m[1]
+			}
+			s.maps = append(s.maps, multipathMap{name: m[1], wwid: wwid, dm: m[3]})
+		default:
+			t.miss(where, l, "neither a map nor a path")
+		}
+	}
+	if t.rows > 0 && t.rows == len(t.left) {
+		return 0, nil, malformed("no list of multipath devices")
+	}
+	return t.rows, t.left, nil
+}
+
+func (t *tally) way(s *sheet, where, l string, m []string) {
+	states := strings.Fields(strings.NewReplacer("[", " ", "]", " ").Replace(m[4]))
+	switch {
+	case len(s.maps) == 0:
+		t.miss(where, l, "a path before the first map")
+	case len(states) < 2:
+		t.miss(where, l, "a path without the states of device mapper and checker")
+	default:
+		t.rows++
+		last := &s.maps[len(s.maps)-1]
+		last.paths = append(last.paths, multipathPath{m[1], m[2], states[0] + " " + states[1]})
+	}
+}
+
+// tellMultipath states which unit a multipath device is, and the state of each path. A unit whose identifier is only good within its vendor (T10) is known
+// by its iSCSI target, else the states are those of the device.
+func tellMultipath(s *sheet, say *words) {
+	for _, m := range s.maps {
+		device := s.volume(say, "/dev/mapper/"+m.name)
+		lower := []topology.Key{device, s.volume(say, "/dev/"+m.dm)}
+		about := device
+		if u, ok := s.unitOf(say, m); ok {
+			about = u
+			for _, p := range m.paths {
+				if p.device != "-" {
+					lower = append(lower, s.volume(say, "/dev/"+p.device))
+				}
+			}
+			for _, v := range lower {
+				say.relate(v, topology.StoredOn, u)
+			}
+		}
+		for _, p := range m.paths {
+			say.text(about, topology.AttrPathState, strings.Join([]string{s.handle(), p.address, p.device, p.states}, " "))
+		}
+	}
+}
+
+// unitOf gives the unit of a map: by its identifier, else by the iSCSI session of its paths.
+func (s *sheet) unitOf(say *words, m multipathMap) (topology.Key, bool) {
+	if designator, err := topology.ParseDesignator(m.wwid); err == nil {
+		return unit(say, designator), true
+	}
+	var units []topology.Key
+	for _, p := range m.paths {
+		a, ok := parseHCTL(p.address)
+		session, also := s.scsi.session(a)
+		if !ok || !also {
+			return topology.Key{}, false
+		}
+		units = append(units, session.unitKey(a))
+	}
+	for _, u := range units {
+		if u != units[0] {
+			return topology.Key{}, false
+		}
+	}
+	if len(units) == 0 {
+		return topology.Key{}, false
+	}
+	return units[0], true
+}

@@ -1,0 +1,65 @@
+package ssh
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/throughline-dc/throughline/collectors"
+)
+
+// ovsFlowsTable is "ovs-appctl bridge/dump-flows BRIDGE" of every bridge: its OpenFlow rules, whatever version of the protocol the bridge speaks.
+func ovsFlowsTable() table {
+	return table{
+		name: "ovs-flows", line: ovsEach("bridge/dump-flows"), root: true, may: true, parse: parseOVSFlows,
+		tell: func(s *sheet, say *words) { s.tellFilter(say, "ovs-flows") },
+	}
+}
+
+// ovsCounters are the properties of a rule that change although the rule does not.
+var ovsCounters = regexp.MustCompile(`\b(?:duration|n_packets|n_bytes|idle_age|hard_age)=[^, ]*,? ?`)
+
+// parseOVSFlows reads the rules of each bridge, one row each, and tells whether they are more than normal switching (actions=NORMAL) with exceptions that
+// drop. Rules of table 254 are Open vSwitch's own, for bonds and for what matches no rule.
+func parseOVSFlows(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
+	var t tally
+	byBridge := map[string][]string{}
+	s.ovs.flows = map[string]bool{}
+	bridge := ""
+	for where, l := range lines(raw) {
+		name, isBridge := strings.CutPrefix(l, "bridge ")
+		_, actions, isRule := strings.Cut(l, "actions=")
+		switch {
+		case l == "":
+		case isBridge:
+			bridge = name
+			byBridge[bridge], s.ovs.flows[bridge] = nil, false
+		case !isRule || bridge == "":
+			t.miss(where, l, "neither a bridge nor one of its rules")
+			s.ovs.flows[bridge] = true
+		case strings.HasPrefix(l, "table_id=254,"):
+			t.rows++
+		default:
+			t.rows++
+			byBridge[bridge] = append(byBridge[bridge], ovsCounters.ReplaceAllString(l, ""))
+			if actions != "NORMAL" && actions != "drop" {
+				s.ovs.flows[bridge] = true
+			}
+		}
+	}
+	if bridge == "" && t.rows > 0 {
+		return 0, nil, malformed("no OpenFlow rules: no bridge is named")
+	}
+	var text strings.Builder
+	for _, name := range sortedKeys(byBridge) {
+		text.WriteString("bridge " + name + "\n")
+		slices.Sort(byBridge[name])
+		for _, rule := range byBridge[name] {
+			text.WriteString(rule + "\n")
+		}
+	}
+	if bridge != "" {
+		s.keepFilter("ovs-flows", "openflow", text.String())
+	}
+	return t.rows, t.left, nil
+}
