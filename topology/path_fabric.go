@@ -350,7 +350,7 @@ func (f *fabric) gateway(device, port Node, tagged bool) (Hop, bool) {
 	if best.Node.IsZero() {
 		return Hop{}, false
 	}
-	if best.Doubt == "" && !routing(device) {
+	if best.Doubt == "" && !routing(device, best.Node) {
 		best.Doubt = "no source says that " + device.Name() + " routes: " + best.Node.Name() + " may be its own address only"
 	}
 	return best, true
@@ -404,10 +404,19 @@ func (f *fabric) addressed(device Node) []Node {
 	return ns
 }
 
-// routing reports whether a device is known to forward packets: a bridge has addresses for its own management as well.
-func routing(device Node) bool {
-	return device.Kind() == Router || device.Kind() == Firewall ||
-		slices.ContainsFunc(device.Values(AttrCapability), func(v Value) bool { return v.String() == "router" })
+// routing reports whether a device is known to forward packets of the protocol of an address that the interface has: a bridge has addresses for
+// its own management as well.
+func routing(device, gateway Node) bool {
+	has := func(a Attr, word string) bool {
+		return slices.ContainsFunc(device.Values(a), func(v Value) bool { return v.String() == word })
+	}
+	return device.Kind() == Router || device.Kind() == Firewall || has(AttrCapability, "router") ||
+		slices.ContainsFunc(gateway.Values(AttrAddress), func(v Value) bool {
+			if v.Prefix().Addr().Is4() {
+				return has(AttrForwarding, "ipv4")
+			}
+			return has(AttrForwarding, "ipv6")
+		})
 }
 
 // gap words why no gateway was found from a port of arrival.

@@ -249,6 +249,15 @@ network 0 independent
   v/n 120t > h/e 120t > s/1 120t > s/v 120 ?(no source says that s routes: Vlan120 may be its own address only)
     ... its end is known, but not all of the way: no source says that s routes: Vlan120 may be its own address only
 `},
+		{"an SVI of a switch that forwards its protocol", "switch:s Contains port:s/v\nport:s/v ifName=Vlan120\nport:s/v ifType=53\nport:s/v address=192.0.2.1/24\nport:s/v InSubnet subnet:192.0.2.0/24\nswitch:s forwarding=ipv4", `
+network 1 independent
+  v/n 120t > h/e 120t > s/1 120t > s/v 120 .
+`},
+		{"an SVI of a switch that forwards another protocol", "switch:s Contains port:s/v\nport:s/v ifName=Vlan120\nport:s/v ifType=53\nport:s/v address=192.0.2.1/24\nport:s/v InSubnet subnet:192.0.2.0/24\nswitch:s forwarding=ipv6", `
+network 0 independent
+  v/n 120t > h/e 120t > s/1 120t > s/v 120 ?(no source says that s routes: Vlan120 may be its own address only)
+    ... its end is known, but not all of the way: no source says that s routes: Vlan120 may be its own address only
+`},
 		{"an SVI of another VLAN", "switch:s Contains port:s/v\nport:s/v ifName=Vlan130\nport:s/v ifType=53\nport:s/v InSubnet subnet:192.0.2.0/24\nswitch:s capability=router", `
 network 0 independent
   v/n 120t > h/e 120t > s/1 120t

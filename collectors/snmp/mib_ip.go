@@ -9,6 +9,9 @@ import (
 
 // IP-MIB (RFC 4293) and the tables it deprecates, which most agents still have alone.
 const (
+	ipForwarding     = 1
+	ipv6IPForwarding = 25
+
 	ipAdEntIfIndex = 2
 	ipAdEntNetMask = 3
 
@@ -44,8 +47,15 @@ func addressRead() Read {
 
 func ipMIB() []subject {
 	return []subject{
-		{Read: addrRead(), needs: naming(need{addressRead(), []uint32{ipAddressIfIndex, ipAddressPrefix}}), state: stateAddr},
-		{Read: addressRead(), needs: naming(need{read: addrRead()}), state: stateAddress},
+		{
+			Read: Read{
+				Name: "ip", MIB: ipModule, OID: mib2(4), Scalar: true,
+				Objects: []Object{{ipForwarding, "ipForwarding"}, {ipv6IPForwarding, "ipv6IpForwarding"}},
+			},
+			state: stateForwarding,
+		},
+		{Read: addrRead(), needs: naming(addressLengths()), state: stateAddr},
+		{Read: addressRead(), needs: naming(addrLengths()), state: stateAddress},
 		{
 			Read: Read{
 				Name: "ipNetToMediaTable", MIB: ipModule, OID: mib2(4, 22, 1), Long: true,
@@ -65,6 +75,18 @@ func ipMIB() []subject {
 			needs: naming(), state: stateNetToPhysical,
 		},
 	}
+}
+
+// stateForwarding states for which protocols the device acts as a router: forwarding(1), notForwarding(2).
+func stateForwarding(d *device, r *report) {
+	const forwarding = 1
+	state := func(id uint32, family string) {
+		if n, ok := r.scalar(id).Int(); ok && n == forwarding {
+			r.attr(d.key, topology.AttrForwarding, topology.TextValue(family))
+		}
+	}
+	state(ipForwarding, "ipv4")
+	state(ipv6IPForwarding, "ipv6")
 }
 
 // interfaceAddress is an address of an interface as one of the two tables has it; bits is negative where the table does not say the length.
@@ -123,7 +145,7 @@ func prefixBits(pointer snmprec.OID) (int, bool) {
 }
 
 func stateAddr(d *device, r *report) {
-	known := d.lengths(readAddress, addressRow)
+	known := d.lengths(addressLengths(), addressRow)
 	for row := range r.rows() {
 		if r.unread(row, ipAdEntIfIndex, ipAdEntNetMask) {
 			continue
@@ -139,7 +161,7 @@ func stateAddr(d *device, r *report) {
 
 func stateAddress(d *device, r *report) {
 	const broadcast = 3
-	known := d.lengths(readAddr, addrRow)
+	known := d.lengths(addrLengths(), addrRow)
 	for row := range r.rows() {
 		if kind, _ := row.Value(ipAddressType).Int(); kind == broadcast || r.unread(row, ipAddressIfIndex, ipAddressType, ipAddressPrefix) {
 			continue
@@ -153,10 +175,13 @@ func stateAddress(d *device, r *report) {
 	}
 }
 
-// lengths lists the addresses whose prefix length a table says.
-func (d *device) lengths(table string, read func(Row) (interfaceAddress, bool)) map[interfaceAddress]bool {
+// lengths lists the addresses whose prefix length the other table says; nil where that table was not read whole.
+func (d *device) lengths(other need, read func(Row) (interfaceAddress, bool)) map[interfaceAddress]bool {
+	if !other.met(d.answers) {
+		return nil
+	}
 	known := map[interfaceAddress]bool{}
-	for row := range d.answers[table].rows.All() {
+	for row := range d.answers[other.read.Name].rows.All() {
 		if a, ok := read(row); ok && a.bits >= 0 {
 			a.bits = 0
 			known[a] = true
@@ -165,7 +190,11 @@ func (d *device) lengths(table string, read func(Row) (interfaceAddress, bool)) 
 	return known
 }
 
-// address states an address with its prefix length; one without is said to be without only if the other table does not know better.
+// addressLengths and addrLengths are what the two tables need of each other.
+func addressLengths() need { return need{addressRead(), []uint32{ipAddressIfIndex, ipAddressPrefix}} }
+func addrLengths() need    { return need{read: addrRead()} }
+
+// address states an address with its prefix length; one without is said to be without only if the other table was read and does not know better.
 // 0.0.0.0 is no address: it stands for an interface that has none yet.
 func (r *report) address(a interfaceAddress, known map[interfaceAddress]bool) {
 	k, ok := r.port(a.ifIndex)
@@ -177,7 +206,7 @@ func (r *report) address(a interfaceAddress, known map[interfaceAddress]bool) {
 		return
 	}
 	a.bits = 0
-	if !known[a] {
+	if known != nil && !known[a] {
 		r.attr(k, topology.AttrUnnumbered, topology.AddrValue(a.addr))
 	}
 }

@@ -144,3 +144,29 @@ func TestVLANMembership(t *testing.T) {
 		}
 	}
 }
+
+func TestForwarding(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		lines []string
+		want  []string
+	}{
+		"a router of both":  {[]string{".1.3.6.1.2.1.4.1.0 = INTEGER: 1", ".1.3.6.1.2.1.4.25.0 = INTEGER: 1"}, []string{"ipv4", "ipv6"}},
+		"a router of one":   {[]string{".1.3.6.1.2.1.4.1.0 = INTEGER: 1", ".1.3.6.1.2.1.4.25.0 = INTEGER: 2"}, []string{"ipv4"}},
+		"a host":            {[]string{".1.3.6.1.2.1.4.1.0 = INTEGER: 2"}, []string{}},
+		"it does not say":   {[]string{".1.3.6.1.2.1.1.7.0 = INTEGER: 4"}, []string{}},
+		"it says nonsense":  {[]string{".1.3.6.1.2.1.4.1.0 = INTEGER: 3"}, []string{}},
+		"it says something": {[]string{`.1.3.6.1.2.1.4.1.0 = STRING: "yes"`}, []string{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := saying(t, "ip", "forwarding", c.lines...)
+			for i := range got {
+				_, got[i], _ = strings.Cut(got[i], "=")
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("it forwards %q, want %q", got, c.want)
+			}
+		})
+	}
+}
