@@ -158,7 +158,9 @@ func (g *index) iface(n topology.Node) {
 		case f.Attr == topology.AttrLearned:
 			e := f.Value.FDB()
 			if e.Status != topology.FDBSelf && e.Status != topology.FDBInvalid && e.MAC.Usable() {
-				g.learned[e.MAC] = append(g.learned[e.MAC], sighting{n, f.Reading})
+				if !tunnel(n) {
+					g.learned[e.MAC] = append(g.learned[e.MAC], sighting{n, f.Reading})
+				}
 				if o, ok := g.owner[n.Key()]; ok {
 					g.isBridge[o.Key()] = true
 				}
@@ -194,6 +196,14 @@ func only(ns []topology.Node) (topology.Node, bool) {
 		return topology.Node{}, false
 	}
 	return ns[0], true
+}
+
+// tunnel reports whether an interface is the end of a tunnel (IANAifType tunnel 131): what a bridge learns there is behind a network, not a cable.
+func tunnel(n topology.Node) bool {
+	const tunnel = 131
+	t, _ := n.Int(topology.AttrIfType)
+	_, vxlan := n.Value(topology.AttrVNI)
+	return t == tunnel || vxlan
 }
 
 // physical reports whether an interface can have a cable: not an SVI, a loopback, a tunnel, a VLAN sub-interface or a bridge (IANAifType).
