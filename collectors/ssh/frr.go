@@ -57,28 +57,29 @@ func parseFRRRoutes(raw []byte) (routes []route, rows int, left []collectors.Unp
 	if err != nil {
 		return nil, 0, nil, err
 	}
+	read := func(name string, list []json.RawMessage) {
+		for _, element := range list {
+			rows++
+			found, err := frrElement(element)
+			if err != nil {
+				left = append(left, unread(name, string(element), err))
+			}
+			routes = append(routes, found...)
+		}
+	}
 	top := len(all) // what follows are the VRFs in them
 	for i := 0; i < len(all); i++ {
 		for _, name := range slices.Sorted(maps.Keys(all[i])) {
-			value := all[i][name]
 			var list []json.RawMessage
-			if json.Unmarshal(value, &list) != nil {
-				var vrf map[string]json.RawMessage
-				if _, err := netip.ParsePrefix(name); err == nil || i >= top || json.Unmarshal(value, &vrf) != nil {
-					rows++
-					left = append(left, unread(name, string(value), errors.New("no routes")))
-					continue
-				}
+			var vrf map[string]json.RawMessage
+			switch value := all[i][name]; {
+			case json.Unmarshal(value, &list) == nil:
+				read(name, list)
+			case i < top && json.Unmarshal(value, &vrf) == nil:
 				all = append(all, vrf)
-				continue
-			}
-			for _, element := range list {
+			default:
 				rows++
-				found, err := frrElement(element)
-				if err != nil {
-					left = append(left, unread(name, string(element), err))
-				}
-				routes = append(routes, found...)
+				left = append(left, unread(name, string(value), errors.New("no routes")))
 			}
 		}
 	}

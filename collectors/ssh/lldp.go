@@ -102,7 +102,7 @@ func (w *words) system(k topology.Key, c lldpSystem) {
 	}
 }
 
-// neighbor states a neighbour under the key that SNMP gives it. One that does not say who it is is known by its number.
+// neighbor states a neighbour under the key that SNMP gives it. One that says nothing of itself is known by its number.
 func (w *words) neighbor(port topology.Key, h heard) {
 	last := h.port
 	if h.chassis == "" && h.port == "" {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -216,14 +217,7 @@ func (p pairs) after(name string) string {
 	return ""
 }
 
-func (p pairs) has(word string) bool {
-	for _, w := range p {
-		if w == word {
-			return true
-		}
-	}
-	return false
-}
+func (p pairs) has(word string) bool { return slices.Contains(p, word) }
 
 // tree is JSON of which only a part is looked at, and whose fields have other types in other objects.
 type tree map[string]any
