@@ -48,7 +48,7 @@ func (c *conclusions) farAggregates(lag topology.Node) []topology.Node {
 func (c *conclusions) peers(lags []topology.Node, evidence topology.Attr) {
 	for i, a := range lags {
 		for _, b := range lags[i+1:] {
-			if c.owner[a.Key()] == c.owner[b.Key()] {
+			if c.owner[a.Key()] == c.owner[b.Key()] || apart(a, b) {
 				continue
 			}
 			for _, n := range []topology.Node{a, b} {
@@ -61,6 +61,16 @@ func (c *conclusions) peers(lags []topology.Node, evidence topology.Attr) {
 			}
 		}
 	}
+}
+
+// apart reports that LACP tells two aggregates from each other: they are of one system and have different keys, which are a part of the identity of an
+// aggregate (IEEE 802.1AX, LAG ID). A miscabled bond ends in two such.
+func apart(a, b topology.Node) bool {
+	system, ok := a.Value(topology.AttrActorSystemID)
+	other, also := b.Value(topology.AttrActorSystemID)
+	key, keyed := a.Int(topology.AttrActorKey)
+	otherKey, alsoKeyed := b.Int(topology.AttrActorKey)
+	return ok && also && keyed && alsoKeyed && system == other && key != otherKey
 }
 
 func anyReading(n topology.Node, a topology.Attr) (topology.ReadingKey, bool) {
