@@ -333,6 +333,6 @@ func (b *book) kinds(address string) (kinds []string, authority bool) {
 // noKey is equal to no key: asked for it, the library lists those that it knows.
 type noKey struct{}
 
-func (noKey) Type() string                         { return "none" }
-func (noKey) Marshal() []byte                      { return nil }
+func (noKey) Type() string                        { return "none" }
+func (noKey) Marshal() []byte                     { return nil }
 func (noKey) Verify([]byte, *ssh.Signature) error { return errors.New("no key") }
