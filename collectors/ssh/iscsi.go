@@ -29,9 +29,9 @@ func iscsiTable() table {
 var (
 	// "tcp: [1] 192.0.2.5:3260,1 iqn.2026-01.example:array (non-flash)"; the mark in parentheses is missing on old systems.
 	iscsiShort = regexp.MustCompile(`^\w+: \[(\d+)\] (\S+),-?\d+ (\S+)(?: \([\w-]+\))?$`)
-	// "scsi12 Channel 00 Id 0 Lun: 1"
+	// A unit: "scsi12 Channel 00 Id 0 Lun: 1".
 	iscsiUnit = regexp.MustCompile(`^scsi(\d+) Channel 0*(\d+) Id (\d+) Lun: (\d+)$`)
-	// "Attached scsi disk sdc		State: running"
+	// Its disk: "Attached scsi disk sdc		State: running".
 	iscsiDisk = regexp.MustCompile(`^Attached scsi disk (\S+)\s+State: (\w+)$`)
 )
 

@@ -89,7 +89,7 @@ func (t *tally) tree(s *sheet, devices []map[string]any, parent string) {
 		kernel, ok := t.device(s, where, columns, parent)
 		children, isList := d["children"].([]any)
 		if !ok && isList {
-			t.doubt(where, columns["name"], "what lies on it is not known either")
+			t.miss(where, columns["name"], "what lies on a device without a name")
 			continue
 		}
 		var below []map[string]any
@@ -147,51 +147,53 @@ func (d disk) path() string {
 // tellDisks states what each device lies on: a disk on the logical unit that it is, anything else on its parents; and behind which target port the host sees
 // the unit.
 func tellDisks(s *sheet, say *words) {
-	units := map[string][]string{} // designators of whole disks, and of what is over one unit only, by kernel name
-	paths := map[string]string{}
+	units, paths := map[string][]string{}, map[string]string{} // by kernel name: the designators, the name below /dev
 	for _, d := range s.disks {
 		paths[d.kernel] = d.path()
 		if d.designator != "" {
 			units[d.kernel] = []string{d.designator}
 		}
 	}
-	for _, d := range s.disks {
+	for _, d := range s.disks { // a multipath device is the one unit that all its paths are
 		if d.typ == "mpath" && d.designator == "" {
 			units[d.kernel] = slices.Compact(slices.Sorted(slices.Values(append(units[d.kernel], units[d.parent]...))))
 		}
 	}
 	for _, d := range s.disks {
-		if d.typ == "rom" || d.typ == "loop" {
-			continue
+		if d.typ != "rom" && d.typ != "loop" {
+			s.tellDisk(say, d, units[d.kernel], paths[d.parent])
 		}
-		v := s.volume(say, d.path())
-		about := v
-		switch designators := units[d.kernel]; {
-		case len(designators) == 1:
-			about = unit(say, designators[0])
-			say.relate(v, topology.StoredOn, about)
-		case d.parent == "" && d.typ == "disk":
-			if u, ok := s.iscsiUnit(d); ok {
-				about = u
-				say.relate(v, topology.StoredOn, u)
-			}
-		case d.parent != "":
-			say.relate(v, topology.StoredOn, s.volume(say, paths[d.parent]))
-		}
-		if d.bytes > 0 {
-			say.set(about, topology.AttrCapacityBytes, topology.IntValue(d.bytes))
-		}
-		if d.typ == "lvm" {
-			s.tellLVM(say, d, v)
-		}
-		s.tellExport(say, d, about)
 	}
 }
 
-// iscsiUnit gives the unit of a disk that iSCSI alone names: by target and LUN.
+// tellDisk states one device, which is one of these units if there is one, or lies on the parent.
+func (s *sheet) tellDisk(say *words, d disk, designators []string, parent string) {
+	v := s.volume(say, d.path())
+	about := v
+	if len(designators) == 1 {
+		about = unit(say, designators[0])
+	} else if u, ok := s.iscsiUnit(d); ok {
+		about = u
+	}
+	switch {
+	case about != v:
+		say.relate(v, topology.StoredOn, about)
+	case d.parent != "":
+		say.relate(v, topology.StoredOn, s.volume(say, parent))
+	}
+	if d.bytes > 0 {
+		say.set(about, topology.AttrCapacityBytes, topology.IntValue(d.bytes))
+	}
+	if d.typ == "lvm" {
+		s.tellLVM(say, d, v)
+	}
+	s.tellExport(say, d, about)
+}
+
+// iscsiUnit gives the unit of a whole disk that iSCSI alone names: by target and LUN.
 func (s *sheet) iscsiUnit(d disk) (topology.Key, bool) {
 	a, ok := parseHCTL(d.address)
-	if !ok {
+	if !ok || d.parent != "" {
 		return topology.Key{}, false
 	}
 	session, ok := s.scsi.session(a)

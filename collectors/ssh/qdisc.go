@@ -40,7 +40,7 @@ func parseQdiscs(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 	var t tally
 	for where, l := range lines(raw) {
 		switch f := strings.Fields(l); {
-		case len(f) == 0, l[0] == ' ' || l[0] == '\t': // statistics
+		case len(f) == 0, t.rows > 0 && !flush(l): // statistics
 		case len(f) >= 5 && f[0] == "qdisc" && f[3] == "dev":
 			t.rows++
 			s.queues = append(s.queues, queue{f[4], f[1], strings.TrimSuffix(f[2], ":"), qdiscOptions(f[5:])})

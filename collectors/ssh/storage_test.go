@@ -16,17 +16,17 @@ import (
 )
 
 // answersIn reads the answers of a folder, by table.
-func answersIn(t testing.TB, dir string) map[string][]byte {
-	t.Helper()
+func answersIn(tb testing.TB, dir string) map[string][]byte {
+	tb.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*.txt"))
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no answers in %s: %v", dir, err)
+		tb.Fatalf("no answers in %s: %v", dir, err)
 	}
 	answers := map[string][]byte{}
 	for _, file := range files {
 		raw, err := os.ReadFile(file)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		answers[strings.TrimSuffix(filepath.Base(file), ".txt")] = raw
 	}
@@ -78,4 +78,8 @@ func TestHost_golden(t *testing.T) {
 			hostGolden(t, filepath.Join("testdata/host", c.name+"."+c.kind.String()+".golden"), shownText(observations, unparsed))
 		})
 	}
+}
+
+func hostDevice() collectors.Device {
+	return collectors.Device{Handle: "hv1", Kind: topology.Host, Source: topology.SourceSSH}
 }

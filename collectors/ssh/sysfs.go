@@ -145,7 +145,7 @@ func tellSysfsNet(s *sheet, say *words) {
 		say.text(k, topology.AttrDuplex, n.duplex)
 		say.text(k, topology.AttrDriver, n.driver)
 		say.text(k, topology.AttrPCIAddress, n.pci)
-		if l, known := s.link(name); n.bond != nil && !(known && l.aggregate()) {
+		if l, known := s.link(name); n.bond != nil && (!known || !l.aggregate()) {
 			s.tellKernelBond(say, k, n.bond)
 		}
 	}
