@@ -145,7 +145,8 @@ type Output struct {
 }
 
 // Exec runs a command and waits for its end; it waits for its turn first, if others run. All of standard output is there if the error is nil; standard
-// error may be cut at its limit. The error wraps ErrLost, ErrRefused, ErrCut, ErrTooLong or the error of ctx. When ctx ends, the command is given up.
+// error may be cut at its limit. The error wraps ErrLost, ErrRefused, ErrCut, ErrTooLong, ErrTimeout or the error of ctx. When ctx ends, the command is
+// given up.
 func (c *Client) Exec(ctx context.Context, command string) (Output, error) {
 	const tries = 3 // a server may need a moment to forget the command before
 	for try := 1; ; try++ {
@@ -156,7 +157,7 @@ func (c *Client) Exec(ctx context.Context, command string) (Output, error) {
 		case <-c.gone:
 			return Output{}, c.lost()
 		}
-		out, err := c.run(ctx, command)
+		out, err := c.limited(ctx, command)
 		var refused *ssh.OpenChannelError
 		if !errors.As(err, &refused) {
 			c.places <- struct{}{}
@@ -196,6 +197,17 @@ func (c *Client) shrink() bool {
 	}
 	c.left--
 	return true
+}
+
+// limited runs a command for as long as one may take.
+func (c *Client) limited(ctx context.Context, command string) (Output, error) {
+	limit, cancel := context.WithTimeout(ctx, c.options.Command)
+	defer cancel()
+	out, err := c.run(limit, command)
+	if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+		return out, fmt.Errorf("%w: the command did not end within %s", ErrTimeout, c.options.Command)
+	}
+	return out, err
 }
 
 // run opens a session for the command. The library waits without end for a server that does not answer; what waits then is left behind, and ends with

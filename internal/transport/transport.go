@@ -25,9 +25,10 @@ type Options struct {
 	Login     time.Duration // for the authentication after that; 0: 20 s
 	KeepAlive time.Duration // a peer that leaves a question unanswered for this long is gone; 0: 15 s
 
-	Sessions  int   // most commands at once; 0: 4. A server that allows fewer gets fewer
-	MaxOutput int64 // octets that a command may print; 0: 64 MiB
-	MaxErrors int64 // octets of its standard error that are kept; 0: 64 KiB
+	Command   time.Duration // for one command, from its turn on; 0: 60 s
+	Sessions  int           // most commands at once; 0: 4. A server that allows fewer gets fewer
+	MaxOutput int64         // octets that a command may print; 0: 64 MiB
+	MaxErrors int64         // octets of its standard error that are kept; 0: 64 KiB
 
 	// Dial opens the first connection; nil: the system's network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -36,6 +37,7 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	for d, standard := range map[*time.Duration]time.Duration{
 		&o.Connect: 10 * time.Second, &o.Handshake: 10 * time.Second, &o.Login: 20 * time.Second, &o.KeepAlive: 15 * time.Second,
+		&o.Command: time.Minute,
 	} {
 		if *d <= 0 {
 			*d = standard

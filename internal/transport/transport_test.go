@@ -511,6 +511,10 @@ func TestExec(t *testing.T) {
 	if _, err := c.Exec(t.Context(), "fails"); err != nil {
 		t.Errorf("after a command that hangs: %v", err)
 	}
+	c = mustDial(t, transport.Options{Command: 50 * time.Millisecond}, at(s, key))
+	if _, err := c.Exec(t.Context(), "hangs"); !errors.Is(err, transport.ErrTimeout) {
+		t.Errorf("a command that takes longer than it may: %v", err)
+	}
 }
 
 type endless struct{}
