@@ -59,6 +59,7 @@ type app struct {
 	output    string
 	maxAge    time.Duration
 	limitsOf  string // inventory whose age limits count
+	neo4j     neo4jFlags
 
 	inventoryLimits *topology.AgeLimits
 	verbose         bool
@@ -119,13 +120,15 @@ Then:        throughline collect --inventory FILE
 	root.Args, root.RunE = noArgs, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exitWith(exitUsage, "%w", err) })
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.store, "store", "throughline.db", "where the graph is kept: a `FILE`, sqlite:FILE, or memory:")
+	flags.StringVar(&a.store, "store", "throughline.db", "where the graph is kept: a `FILE`, sqlite:FILE, memory:, or neo4j://HOST[/DATABASE] to read what is published there")
+	flags.StringVar(&a.neo4j.user, "neo4j-user", "neo4j", "sign in to Neo4j as this `NAME`")
+	flags.StringVar(&a.neo4j.passwordFile, "neo4j-password", "", "`FILE` with the password for Neo4j, mode 0600 (default: the server asks for none)")
 	flags.StringVar(&a.at, "at", "", "look at the graph as it was: a `TIME` (2026-01-31T18:00:00Z, \"2026-01-31 18:00\"), how long ago (2h, 30d), or a revision (@12)")
 	flags.StringVarP(&a.output, "output", "o", "table", "`FORM` of the output: table, json or yaml")
 	flags.DurationVar(&a.maxAge, "max-age", topology.DefaultAgeLimit, "older facts are stale")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "tell on standard error what is done")
 	root.AddCommand(a.collectCommand(), a.inventoryCommand(), a.showCommand(), a.pathCommand(), a.parseCommand(), a.diffCommand(),
-		a.exportCommand(), a.forgetCommand(), a.demoCommand(), a.versionCommand())
+		a.exportCommand(), a.forgetCommand(), a.storeCommand(), a.demoCommand(), a.versionCommand())
 	return root
 }
 
@@ -149,7 +152,7 @@ func (a *app) snapshot(ctx context.Context) (*topology.Snapshot, error) {
 }
 
 func (a *app) snapshotAt(ctx context.Context, when string) (*topology.Snapshot, error) {
-	r, err := openReader(ctx, a.store)
+	r, err := a.openReader(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,8 @@ type collectFlags struct {
 	inventory   string
 	every, keep time.Duration
 	concurrency int
+	publish     string
+	replace     bool
 }
 
 func (a *app) collectCommand() *cobra.Command {
@@ -37,6 +39,8 @@ collected earlier is lost by a failure. Ctrl-C stops cleanly: what was read unti
 	cmd.Flags().DurationVar(&f.every, "every", 0, "read again in this interval until stopped")
 	cmd.Flags().Var(&keepFlag{&f.keep}, "keep", "drop history older than this, as in 30d or 720h (default: keep all)")
 	cmd.Flags().IntVar(&f.concurrency, "concurrency", 0, "devices read at once (default 32)")
+	cmd.Flags().StringVar(&f.publish, "publish", "", "publish the current graph in the Neo4j at this `URI`, too: neo4j://HOST[:PORT][/DATABASE]")
+	cmd.Flags().BoolVar(&f.replace, "publish-replace", false, "write over what another store has published there")
 	_ = cmd.MarkFlagFilename("inventory", "yaml", "yml")
 	return cmd
 }
@@ -88,17 +92,28 @@ func (a *app) collect(ctx context.Context, f collectFlags) error {
 	sw.reject = func(r reconcile.Rejected) {
 		a.log.Error("a fact was refused", "reading", r.Reading.String(), "err", r.Err)
 	}
+	published := func() error { return nil }
+	if f.publish != "" {
+		if published, err = a.publishFrom(ctx, sw, f); err != nil {
+			return err
+		}
+	}
 	began := a.now()
 	if f.every > 0 {
 		err = sw.every(ctx, devices, inv.Manual, f.every)
 	} else {
 		err = sw.once(ctx, devices, inv.Manual)
 	}
+	took := a.now().Sub(began)
 	progress.Close()
+	behind := published()
 	if err != nil {
+		return errors.Join(err, behind)
+	}
+	if err := a.reportSweep(sw, took, ctx.Err() != nil); err != nil || behind == nil {
 		return err
 	}
-	return a.reportSweep(sw, a.now().Sub(began), ctx.Err() != nil)
+	return exitWith(exitPartial, "what was read is kept, but Neo4j is not at the newest revision: %w", behind)
 }
 
 func progressTotal(devices []collectors.Device, every time.Duration) int {

@@ -388,7 +388,7 @@ func railGap(r topology.Rail) (string, bool) {
 }
 
 func (a *app) showRevisions(ctx context.Context) error {
-	r, err := openReader(ctx, a.store)
+	r, err := a.openReader(ctx)
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,8 @@ type sweeper struct {
 	removed int // facts
 	commits int
 	reject  func(reconcile.Rejected) // told of facts that the model does not allow
+
+	committed func(*topology.Snapshot, topology.Delta) // told of each commit after it is durable
 }
 
 func newSweeper(ctx context.Context, st store.Store, runner *collectors.Runner, now func() time.Time) (*sweeper, error) {
@@ -32,7 +34,7 @@ func newSweeper(ctx context.Context, st store.Store, runner *collectors.Runner, 
 	if err != nil {
 		return nil, fmt.Errorf("read the newest revision: %w", err)
 	}
-	return &sweeper{store: st, runner: runner, now: now, current: current, reject: func(reconcile.Rejected) {}}, nil
+	return &sweeper{store: st, runner: runner, now: now, current: current, reject: func(reconcile.Rejected) {}, committed: func(*topology.Snapshot, topology.Delta) {}}, nil
 }
 
 // manual gives what the inventory says by hand, as seen at a time.
@@ -96,6 +98,7 @@ func (s *sweeper) merge(ctx context.Context, obs []topology.Observation) error {
 	s.added += len(res.Delta.Add)
 	s.removed += len(res.Delta.Remove)
 	s.commits++
+	s.committed(s.current, res.Delta)
 	return nil
 }
 

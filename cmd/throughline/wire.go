@@ -15,6 +15,7 @@ import (
 	"github.com/throughline-dc/throughline/topology"
 	"github.com/throughline-dc/throughline/topology/store"
 	"github.com/throughline-dc/throughline/topology/store/memory"
+	"github.com/throughline-dc/throughline/topology/store/neo4j"
 	"github.com/throughline-dc/throughline/topology/store/sqlite"
 )
 
@@ -55,14 +56,25 @@ func openStore(ctx context.Context, where string, keep time.Duration) (store.Sto
 		}
 		return s, nil
 	}
-	return nil, exitWith(exitUsage, "--store %q: want a file, sqlite:FILE or memory:", where)
+	if isNeo4j(where) {
+		return nil, exitWith(exitUsage, "--store %q: what is published is only read: collect into a file, and add --publish %s", redactURL(where), redactURL(where))
+	}
+	return nil, exitWith(exitUsage, "--store %q: want a file, sqlite:FILE or memory:", redactURL(where))
 }
 
 // openReader opens a store for reading, while another process may write it.
-func openReader(ctx context.Context, where string) (store.Reader, error) {
+func (a *app) openReader(ctx context.Context) (store.Reader, error) {
+	where := a.store
+	if isNeo4j(where) {
+		c, err := a.neo4jConfig(where)
+		if err != nil {
+			return nil, err
+		}
+		return openPublished(ctx, c)
+	}
 	kind, file := storeKind(where)
 	if kind != "sqlite" {
-		return nil, exitWith(exitUsage, "--store %q: want a file or sqlite:FILE (what is in memory ends with the command)", where)
+		return nil, exitWith(exitUsage, "--store %q: want a file, sqlite:FILE, or neo4j://HOST (what is in memory ends with the command)", redactURL(where))
 	}
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 		return nil, exitWith(exitNothing, "store %s does not exist: run throughline collect --inventory FILE first, or name it by --store", file)
@@ -72,6 +84,19 @@ func openReader(ctx context.Context, where string) (store.Reader, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// openPublished opens what was published in a Neo4j.
+func openPublished(ctx context.Context, c neo4j.Config) (store.Reader, error) {
+	c.Timeout = 15 * time.Second // somebody waits for the answer
+	r, err := neo4j.OpenReader(ctx, c)
+	if errors.Is(err, neo4j.ErrUnpublished) {
+		return nil, &exitError{exitNothing, err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 func storeKind(where string) (kind, file string) {

@@ -1,0 +1,294 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/throughline-dc/throughline/internal/config"
+	"github.com/throughline-dc/throughline/topology"
+	"github.com/throughline-dc/throughline/topology/store"
+	"github.com/throughline-dc/throughline/topology/store/neo4j"
+)
+
+// neo4jFlags say how to sign in to Neo4j, for reading and for publishing.
+type neo4jFlags struct {
+	user, passwordFile string
+}
+
+// isNeo4j knows the schemes of the driver: with +s for TLS, with +ssc for a certificate that nobody has signed.
+func isNeo4j(where string) bool {
+	scheme, _, ok := strings.Cut(where, "://")
+	base, security, _ := strings.Cut(scheme, "+")
+	return ok && (base == "neo4j" || base == "bolt") && (security == "" || security == "s" || security == "ssc")
+}
+
+// neo4jConfig reads neo4j://HOST[:PORT][/DATABASE] and the login beside it.
+func (a *app) neo4jConfig(where string) (neo4j.Config, error) {
+	u, err := url.Parse(where)
+	if err != nil || u.Host == "" || !isNeo4j(where) {
+		return neo4j.Config{}, exitWith(exitUsage, "%q: want neo4j://HOST[:PORT][/DATABASE], or neo4j+s:// for TLS", redactURL(where))
+	}
+	if u.User != nil {
+		return neo4j.Config{}, exitWith(exitUsage, "%q: a login has no place in a URI: use --neo4j-user and --neo4j-password FILE", redactURL(where))
+	}
+	c := neo4j.Config{URI: u.Scheme + "://" + u.Host, Database: strings.Trim(u.Path, "/"), Lag: neo4j.DefaultLag}
+	if a.neo4j.passwordFile != "" {
+		c.User = a.neo4j.user
+		c.Password = func() (string, error) {
+			secret, err := config.SecretFile(a.neo4j.passwordFile)
+			return secret.Reveal(), err
+		}
+	}
+	return c, nil
+}
+
+// redactURL takes out what may be a password.
+func redactURL(where string) string {
+	scheme, rest, _ := strings.Cut(where, "://")
+	if _, host, ok := strings.Cut(rest, "@"); ok {
+		return scheme + "://…@" + host
+	}
+	return where
+}
+
+// storeName names an embedded store to whoever publishes to the same Neo4j: by the machine and the whole path of its file. A store in memory is a new
+// one in each process.
+func storeName(where string) (string, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return "", fmt.Errorf("this machine does not tell its name: %w", err)
+	}
+	kind, file := storeKind(where)
+	if kind == "memory" {
+		return fmt.Sprintf("%s:memory of process %d", host, os.Getpid()), nil
+	}
+	path, err := filepath.Abs(file)
+	if err != nil {
+		return "", fmt.Errorf("store %s: %w", where, err)
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	return host + ":" + path, nil
+}
+
+// openProjector takes the fence of a Neo4j for the embedded store that history reads. replace lets it write over what another store has published.
+func (a *app) openProjector(ctx context.Context, to string, history store.Reader, replace bool) (*neo4j.Projector, error) {
+	c, err := a.neo4jConfig(to)
+	if err != nil {
+		return nil, err
+	}
+	if c.Store, err = storeName(a.store); err != nil {
+		return nil, err
+	}
+	c.Rebuild = replace
+	c.Progress = func(rows int) { a.log.Info("publishing", "rows", rows) }
+	p, err := neo4j.Open(ctx, c, history)
+	if err != nil {
+		return nil, fmt.Errorf("--publish: %w", err)
+	}
+	return p, nil
+}
+
+// publisher sends each commit to Neo4j while the sweeps go on: they never wait for it. If Neo4j is away or slow, the embedded store goes on alone, and
+// what was missed is sent as one difference later.
+type publisher struct {
+	projector *neo4j.Projector
+	log       *slog.Logger
+	retry     time.Duration // between tries while Neo4j is away
+
+	mu     sync.Mutex
+	queue  []published // not yet sent, oldest first
+	behind bool        // queue is not all that was committed
+	wake   chan struct{}
+	done   chan struct{}
+	err    error // of the last try
+}
+
+// published is one commit.
+type published struct {
+	next  *topology.Snapshot
+	delta topology.Delta
+}
+
+const mostQueued = 64 // commits; beyond, their sum is found by comparing
+
+func newPublisher(p *neo4j.Projector, log *slog.Logger) *publisher {
+	return &publisher{
+		projector: p, log: log, retry: 10 * time.Second, behind: true,
+		wake: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+}
+
+// committed takes note of a commit.
+func (p *publisher) committed(next *topology.Snapshot, d topology.Delta) {
+	p.mu.Lock()
+	if len(p.queue) == mostQueued {
+		p.queue, p.behind = nil, true
+	}
+	if !p.behind {
+		p.queue = append(p.queue, published{next, d})
+	}
+	p.mu.Unlock()
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run sends until ctx ends.
+func (p *publisher) run(ctx context.Context) {
+	defer close(p.done)
+	for {
+		var again <-chan time.Time
+		err := p.send(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case errors.Is(err, neo4j.ErrFenced):
+			p.log.Error("publishing has ended; collecting goes on", "err", err)
+			return
+		case err != nil:
+			p.log.Warn("Neo4j is behind; collecting goes on", "err", err, "next_try", p.retry)
+			again = time.After(p.retry)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.wake:
+		case <-again:
+		}
+	}
+}
+
+// send brings Neo4j to the newest commit.
+func (p *publisher) send(ctx context.Context) (err error) {
+	defer func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.err = err; err != nil {
+			p.queue, p.behind = nil, true
+		}
+	}()
+	for {
+		p.mu.Lock()
+		behind := p.behind
+		var first published
+		if !behind && len(p.queue) == 0 {
+			p.mu.Unlock()
+			return nil
+		}
+		if behind { // what is committed from now on is queued
+			p.behind = false
+		} else {
+			first, p.queue = p.queue[0], p.queue[1:]
+		}
+		p.mu.Unlock()
+		switch {
+		case behind:
+			err = p.projector.Sync(ctx)
+		case first.next.Revision() > p.projector.Revision():
+			err = p.projector.Publish(ctx, first.next, first.delta)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// finish sends what is left, for as long as ctx allows, and closes. The error says why Neo4j is not at the newest revision.
+func (p *publisher) finish(ctx context.Context, stop context.CancelFunc) error {
+	stop()
+	<-p.done
+	err := p.err
+	if !errors.Is(err, neo4j.ErrFenced) {
+		err = p.send(ctx)
+	}
+	return errors.Join(err, p.projector.Close())
+}
+
+func (a *app) storeCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "store", Short: "Work with the stores themselves", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	var to string
+	rebuild := &cobra.Command{
+		Use: "rebuild --publish neo4j://HOST", Short: "Fill a Neo4j from the embedded store", Args: noArgs,
+		Long: `Wipe what Throughline has published in a Neo4j, whoever did it, and write the newest revision of the embedded store there. Nodes that others keep in
+the same database stay. The embedded store is only read: a collect that writes it may run on, but it ends publishing when this takes over.` +
+			exits(exitOK, exitFailed, exitUsage, exitNothing),
+		Example: "  throughline store rebuild --store throughline.db --publish neo4j+s://graph.example.net --neo4j-password graph.secret",
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.rebuild(cmd.Context(), to) },
+	}
+	rebuild.Flags().StringVar(&to, "publish", "", "`URI` of the Neo4j: neo4j://HOST[:PORT][/DATABASE] (required)")
+	cmd.AddCommand(rebuild)
+	return cmd
+}
+
+func (a *app) rebuild(ctx context.Context, to string) error {
+	if err := a.noPast(""); err != nil {
+		return err
+	}
+	if to == "" {
+		return exitWith(exitUsage, "--publish neo4j://HOST is missing")
+	}
+	if kind, _ := storeKind(a.store); kind != "sqlite" {
+		return exitWith(exitUsage, "--store %q: want the file of the embedded store", redactURL(a.store))
+	}
+	history, err := a.openReader(ctx)
+	if err != nil {
+		return err
+	}
+	defer history.Close() //nolint:errcheck // read only: nothing can be lost
+	newest, err := history.Snapshot(ctx, 0)
+	if err != nil {
+		return err
+	}
+	if newest.Revision() == 0 {
+		return exitWith(exitNothing, "store %s holds nothing yet: run throughline collect --inventory FILE first", a.store)
+	}
+	p, err := a.openProjector(ctx, to, history, true)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(p.Sync(ctx), p.Close()); err != nil {
+		return fmt.Errorf("publish: %w", err)
+	}
+	sent := p.Stats()
+	report := map[string]int{"revision": int(newest.Revision()), "nodes": sent.Nodes, "relations": sent.Edges, "readings": sent.Readings}
+	return a.print(report, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "published revision @%d: %d nodes, %d relations, %d readings\n", newest.Revision(), sent.Nodes, sent.Edges, sent.Readings)
+		return err
+	})
+}
+
+const lastTry = 2 * time.Minute // for what is not sent yet when the last sweep is done
+
+// publishFrom lets a sweeper's commits be published. The function that it gives ends that: it sends what is left.
+func (a *app) publishFrom(ctx context.Context, sw *sweeper, f collectFlags) (finish func() error, err error) {
+	projector, err := a.openProjector(ctx, f.publish, sw.store, f.replace)
+	if err != nil {
+		return nil, err
+	}
+	p := newPublisher(projector, a.log)
+	sw.committed = p.committed
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	go p.run(running)
+	return func() error {
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastTry)
+		defer cancel()
+		return p.finish(last, stop)
+	}, nil
+}
