@@ -37,7 +37,7 @@ func Build(g Graph, rev Revision, at time.Time) (*Snapshot, error) {
 		return nil, err
 	}
 	s := &Snapshot{rev: rev, time: wholeMillis(at), base: t}
-	l := &loader{s: s, t: t}
+	l := &loader{t}
 	var indexing, edges sync.WaitGroup
 	var wrong error
 	indexing.Go(t.index)
@@ -48,18 +48,8 @@ func Build(g Graph, rev Revision, at time.Time) (*Snapshot, error) {
 	if err = cmp.Or(err, wrong); err != nil {
 		return nil, err
 	}
-	for n := range uint32(len(t.nodes)) {
-		if !t.row(n).empty() {
-			s.live++
-		}
-	}
-	t.uses = make([]uint32, len(t.readings))
-	for i := range t.facts {
-		t.uses[t.facts[i].reading]++
-	}
-	for i := range t.out {
-		t.uses[t.out[i].reading]++
-	}
+	s.live = t.live()
+	t.count()
 	return s, nil
 }
 
@@ -184,10 +174,7 @@ func commonPrefix(a, b string) int {
 }
 
 // loader lays records out in a table's rows.
-type loader struct {
-	s *Snapshot
-	t *table
-}
+type loader struct{ t *table }
 
 // claim checks what facts and edges have in common.
 func (l *loader) claim(r *Record) error {
@@ -227,10 +214,10 @@ func (l *loader) facts(records []Record) error {
 	}
 	for n := range t.nodes {
 		row := t.facts[t.factOff[n]:t.factOff[n+1]]
-		if !strictly(row, l.s.factOrder) {
-			slices.SortFunc(row, l.s.factOrder)
+		if !strictly(row, t.factOrder) {
+			slices.SortFunc(row, t.factOrder)
 		}
-		if i := l.s.twiceStated(row); i >= 0 {
+		if i := t.twiceStated(row); i >= 0 {
 			return fmt.Errorf("%w: %s of %s stands twice", ErrConflict, row[i].attr, t.nodes[n])
 		}
 	}
@@ -271,13 +258,13 @@ func strictly[T any](s []T, order func(a, b T) int) bool {
 }
 
 // twiceStated finds in a sorted row a fact that stands twice, whatever its confidence; -1 if there is none.
-func (s *Snapshot) twiceStated(row []fact) int {
+func (t *table) twiceStated(row []fact) int {
 	mixed := false // one attribute with several confidences
 	for i := 1; i < len(row); i++ {
 		if row[i-1].attr != row[i].attr {
 			continue
 		}
-		if s.factOrder(row[i-1], row[i]) == 0 {
+		if t.factOrder(row[i-1], row[i]) == 0 {
 			return i
 		}
 		mixed = mixed || row[i-1].conf != row[i].conf
@@ -287,7 +274,7 @@ func (s *Snapshot) twiceStated(row []fact) int {
 	}
 	seen := make(map[probe]bool, len(row))
 	for i, f := range row {
-		p := probe{f.attr, 0, f.reading, f.derived, s.value(f)}
+		p := probe{f.attr, 0, f.reading, f.derived, t.value(f)}
 		if seen[p] {
 			return i
 		}
@@ -337,21 +324,6 @@ func (l *loader) edges(records []Record) error {
 	}
 	t.turn()
 	return nil
-}
-
-// flatEdgeOrder is edgeOrder in a base, where numbers are in the order of what they stand for.
-func flatEdgeOrder(a, b edge) int {
-	switch {
-	case a.rel != b.rel:
-		return int(a.rel) - int(b.rel)
-	case a.peer != b.peer:
-		return int(a.peer) - int(b.peer)
-	case a.conf != b.conf:
-		return int(b.conf) - int(a.conf)
-	case a.reading != b.reading:
-		return int(a.reading) - int(b.reading)
-	}
-	return boolOrder(a.derived, b.derived)
 }
 
 // twiceRelated finds in a sorted row an edge that stands twice, whatever its confidence; -1 if there is none.

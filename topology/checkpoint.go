@@ -7,28 +7,36 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"strings"
 )
 
 // A checkpoint is a snapshot in a compact binary form: what a store opens in place of millions of rows. It outlives the program that wrote it,
 // so it refers to kinds, attributes, relations and sources by name, and never by the numbers that they happen to have today.
 //
-// It begins with checkpointMagic; then come frames, each a header of 13 octets and a payload:
+// It begins with checkpointMagic, of which the last octet is the form; then come frames, each a header of 13 octets and a payload:
 //
-//	method   1 octet: 0 stored, 1 deflated (RFC 1951), 2 end of the checkpoint (no payload)
+//	method   1 octet: low half 0 stored, 1 deflated (RFC 1951), 2 end of the checkpoint (no payload); high half the section
 //	payload  4 octets: length as it stands here
 //	content  4 octets: length of what is in it
 //	sum      4 octets: CRC-32C of all payloads up to and including this one
 //
-// Lengths and sums are little-endian. The contents of the frames are one stream of items, and no item is cut by a frame: unsigned
-// varints, signed ones in zigzag form (both of encoding/binary), and strings with their length before them. The stream:
+// Lengths and sums are little-endian. The contents of the frames of a section are one stream of items, and no item is cut by a frame: unsigned
+// varints, signed ones in zigzag form (both of encoding/binary), and strings with their length before them. The sections, in this order, can be
+// read side by side once the head is known:
 //
-//	revision, time (Unix ms), the numbers of readings, nodes, texts, facts and edges
-//	names of the kinds, relations, sources and attributes; each attribute's value type
-//	words of the readings, then the readings: source, device, table, partial, command, time, rows, reason
-//	nodes in canonical order: kind, ID
-//	texts of the facts, in order of first use
-//	for each node its facts, then its outgoing edges, each in row order; numbers are differences to the one before
-const checkpointMagic = "TLCKPT\x00\x01"
+//	0 head      revision, time (Unix ms), the numbers of readings, nodes, texts, facts and edges; names of the kinds, relations, sources
+//	            and attributes; each attribute's value type
+//	1 readings  words, then the readings in canonical order: source, device, table, partial, command, time, rows, reason
+//	2 keys      number of runs; of each its kind and length; then the IDs of the nodes in canonical order: twice the number of octets shared with the ID
+//	            before, and the rest; or 1, the distance from the node whose ID was borrowed last in the run, and the rest after that ID
+//	3 texts     of the facts, in order of first use
+//	4 facts     for each node the number of its facts and they: code, reading, since, value
+//	5 edges     for each node the number of its outgoing edges and they: code, reading, since, peer
+//
+// A code stands for what many facts have in common; where it is the number of codes so far, its meaning follows: attribute or relation, confidence and
+// derived, and whether reading and since are those of the fact before, and are left out. Other numbers are differences: reading and since to those before,
+// texts to one more than the text before, other values (exclusive or) to the one before of that attribute, peers to the one before of that relation.
+const checkpointMagic = "TLCKPT\x00\x02"
 
 const (
 	frameStored = iota
@@ -39,7 +47,27 @@ const (
 	frameSize   = 128 << 10 // a frame is closed once it holds so much
 	// frameRatio bounds what a frame may grow to when it is inflated, so that a small hostile input stays small.
 	frameRatio = 16
+	// frameWorth is how much smaller a frame must become to be deflated: inflating costs more than reading so much more.
+	frameWorth = 3
 )
+
+const (
+	sectionHead = iota
+	sectionReadings
+	sectionKeys
+	sectionTexts
+	sectionFacts
+	sectionEdges
+	sections
+)
+
+// claimCode is what a code stands for.
+type claimCode struct {
+	word                   uint8 // attribute or relation
+	conf                   uint8
+	derived                bool
+	sameReading, sameSince bool
+}
 
 func castagnoli(sum uint32, b []byte) uint32 {
 	return crc32.Update(sum, crc32.MakeTable(crc32.Castagnoli), b) // the package keeps the table of this polynomial
@@ -56,15 +84,12 @@ func (s *Snapshot) WriteCheckpoint(w io.Writer) error {
 	if _, err := io.WriteString(w, checkpointMagic); err != nil {
 		return err
 	}
-	e.head()
-	e.readings()
-	e.keys()
-	for _, t := range e.layout.texts {
-		e.string(t)
-		e.item()
+	for section, write := range [sections]func(){e.head, e.readings, e.keys, e.texts, e.facts, e.edges} {
+		e.section = byte(section)
+		write()
+		e.flush()
 	}
-	e.rows()
-	e.flush()
+	e.section = sectionHead
 	e.frame(frameEnd, nil, 0)
 	return e.err
 }
@@ -74,17 +99,17 @@ type encoder struct {
 	s       *Snapshot
 	w       io.Writer
 	deflate *flate.Writer
+	section byte
 	buf     []byte
 	packed  bytes.Buffer
 	sum     uint32
 	err     error
 
-	layout      *layout
-	wordOf      map[string]uint64
-	lastText    int64
-	lastSince   int64
-	lastReading int64
-	lastPeer    [relEnd]int64
+	layout *layout
+	wordOf map[string]uint64
+
+	codes          map[claimCode]uint64 // of the section
+	reading, since int64                // of the fact before
 }
 
 func (e *encoder) head() {
@@ -148,48 +173,132 @@ func (e *encoder) readings() {
 }
 
 func (e *encoder) keys() {
-	for _, n := range e.layout.nodes {
+	nodes := e.layout.nodes
+	var runs []int
+	for i, n := range nodes {
+		if i == 0 || e.s.key(n).Kind != e.s.key(nodes[i-1]).Kind {
+			runs = append(runs, i)
+		}
+	}
+	e.uint(uint64(len(runs)))
+	for i, start := range runs {
+		end := len(nodes)
+		if i+1 < len(runs) {
+			end = runs[i+1]
+		}
+		e.uint(uint64(e.s.key(nodes[start]).Kind))
+		e.uint(uint64(end - start))
+	}
+	e.item()
+	var last Key
+	var owner int64
+	var ownerKind Kind
+	for i, n := range nodes {
 		k := e.s.key(n)
-		e.uint(uint64(k.Kind))
-		e.string(k.ID)
+		if k.Kind != last.Kind {
+			owner, ownerKind, last.ID = 0, 0, ""
+		}
+		shared := min(commonPrefix(last.ID, k.ID), maxShared)
+		device, _, part := strings.Cut(k.ID, "/")
+		if part && shared <= len(device) && len(device) <= maxShared {
+			if place, kind, ok := e.place(device, ownerKind, i); ok {
+				e.uint(1)
+				e.int(place - owner)
+				e.string(k.ID[len(device):])
+				owner, ownerKind, last = place, kind, k
+				e.item()
+				continue
+			}
+		}
+		e.uint(uint64(shared) << 1)
+		e.string(k.ID[shared:])
+		last = k
 		e.item()
 	}
 }
 
-func (e *encoder) rows() {
+// place finds a node before the i-th that has the ID, most likely of the kind.
+func (e *encoder) place(id string, likely Kind, i int) (int64, Kind, bool) {
+	for _, kind := range []Kind{likely, VM, Host, Switch, Router, Firewall, FCSwitch, Array} {
+		if kind == 0 {
+			continue
+		}
+		n, ok := e.s.find(Key{kind, id})
+		if ok && !e.s.row(n).empty() && int(e.layout.renumber[n]) < i {
+			return int64(e.layout.renumber[n]), kind, true
+		}
+	}
+	return 0, 0, false
+}
+
+func (e *encoder) texts() {
+	for _, t := range e.layout.texts {
+		e.string(t)
+		e.item()
+	}
+}
+
+func (e *encoder) facts() {
+	e.codes, e.reading, e.since = map[claimCode]uint64{}, 0, 0
+	var last [attrEnd]uint64
+	text := int64(-1)
 	for _, n := range e.layout.nodes {
-		r := e.s.row(n)
-		e.uint(uint64(len(r.facts)))
-		for _, f := range r.facts {
-			e.uint(uint64(f.attr))
-			e.claim(f.conf, f.derived, f.reading, f.since)
+		facts := e.s.row(n).facts
+		e.uint(uint64(len(facts)))
+		for _, f := range facts {
+			e.claim(uint8(f.attr), f.conf, f.derived, f.reading, f.since)
 			if textual(attrs[f.attr].typ) {
-				number := int64(e.layout.textOf[f.val])
-				e.int(number - e.lastText - 1)
-				e.lastText = number
+				number := int64(e.layout.textOf[f.val] - 1)
+				e.int(number - text - 1)
+				text = number
 			} else {
-				e.uint(f.val)
+				e.uint(f.val ^ last[f.attr])
+				last[f.attr] = f.val
 			}
 			e.item()
 		}
-		e.uint(uint64(len(r.out)))
-		for _, x := range r.out {
-			e.uint(uint64(x.rel))
-			e.claim(x.conf, x.derived, x.reading, x.since)
+		e.item()
+	}
+}
+
+func (e *encoder) edges() {
+	e.codes, e.reading, e.since = map[claimCode]uint64{}, 0, 0
+	var last [relEnd]int64
+	for _, n := range e.layout.nodes {
+		out := e.s.row(n).out
+		e.uint(uint64(len(out)))
+		for _, x := range out {
+			e.claim(uint8(x.rel), x.conf, x.derived, x.reading, x.since)
 			peer := int64(e.layout.renumber[x.peer])
-			e.int(peer - e.lastPeer[x.rel])
-			e.lastPeer[x.rel] = peer
+			e.int(peer - last[x.rel])
+			last[x.rel] = peer
 			e.item()
 		}
 		e.item()
 	}
 }
 
-func (e *encoder) claim(conf uint8, derived bool, reading, since uint32) {
-	e.uint(uint64(conf)<<1 | flag(derived))
-	e.int(int64(e.layout.rank[reading]) - e.lastReading)
-	e.int(int64(since) - e.lastSince)
-	e.lastReading, e.lastSince = int64(e.layout.rank[reading]), int64(since)
+func (e *encoder) claim(word, conf uint8, derived bool, reading, since uint32) {
+	rank, seen := int64(e.layout.rank[reading]), int64(since)
+	c := claimCode{word, conf, derived, rank == e.reading, seen == e.since}
+	code, known := e.codes[c]
+	if !known {
+		code = uint64(len(e.codes))
+		e.codes[c] = code
+	}
+	e.uint(code)
+	if !known {
+		e.uint(uint64(word))
+		e.uint(uint64(conf)<<1 | flag(derived))
+		e.uint(flag(c.sameReading)<<1 | flag(c.sameSince))
+	}
+	if !c.sameReading {
+		e.int(rank - e.reading)
+	}
+	if !c.sameSince {
+		e.int(seen - e.since)
+	}
+	e.reading, e.since = rank, seen
 }
 
 func flag(b bool) uint64 {
@@ -225,7 +334,7 @@ func (e *encoder) flush() {
 	if e.err = e.deflate.Close(); e.err != nil {
 		return
 	}
-	if n := e.packed.Len(); n < len(e.buf) && n*frameRatio > len(e.buf) {
+	if n := e.packed.Len(); n*frameWorth < len(e.buf) && n*frameRatio > len(e.buf) {
 		e.frame(frameDeflated, e.packed.Bytes(), len(e.buf))
 	} else {
 		e.frame(frameStored, e.buf, len(e.buf))
@@ -242,57 +351,11 @@ func (e *encoder) frame(method byte, payload []byte, content int) {
 	}
 	e.sum = castagnoli(e.sum, payload)
 	head := make([]byte, 1, frameHeader)
-	head[0] = method
+	head[0] = method | e.section<<4
 	head = binary.LittleEndian.AppendUint32(head, uint32(len(payload)))
 	head = binary.LittleEndian.AppendUint32(head, uint32(content))
 	head = binary.LittleEndian.AppendUint32(head, e.sum)
 	if _, e.err = e.w.Write(head); e.err == nil {
 		_, e.err = e.w.Write(payload)
 	}
-}
-
-// ReadCheckpoint reads what WriteCheckpoint wrote, by this or an earlier program. Whatever the input is, it neither panics nor allocates
-// much more than the input deserves; what is not a whole checkpoint is an error that wraps ErrSyntax, what this program's model does
-// not know (an attribute of a later version) one that wraps ErrSchema, and the reader's own errors come through.
-func ReadCheckpoint(r io.Reader) (*Snapshot, error) {
-	magic := make([]byte, len(checkpointMagic))
-	if _, err := io.ReadFull(r, magic); err != nil {
-		return nil, cutShort(err)
-	}
-	if string(magic) != checkpointMagic {
-		return nil, damaged("begins with %q: not a checkpoint, or one of a later form", magic)
-	}
-	d := &decoder{r: r, inflate: flate.NewReader(nil)}
-	s := d.snapshot()
-	if d.err == nil && !d.ended() && d.err == nil {
-		d.fail(damaged("goes on after its last edge"))
-	}
-	if d.err != nil {
-		return nil, d.err
-	}
-	return s, nil
-}
-
-func damaged(format string, args ...any) error {
-	return fmt.Errorf("%w: checkpoint "+format, append([]any{ErrSyntax}, args...)...)
-}
-
-func cutShort(err error) error {
-	if err == io.EOF || err == io.ErrUnexpectedEOF { //nolint:errorlint // the io functions return these two themselves
-		return damaged("is cut short")
-	}
-	return fmt.Errorf("checkpoint: %w", err)
-}
-
-// limited gives the capacity to begin with for a claimed number of things; grow goes on from there, and never beyond what has come.
-func limited(claimed uint64) int { return int(min(claimed, 1<<12)) }
-
-// grow appends, and hits the claimed length exactly if it is true.
-func grow[T any](s []T, x T, claimed uint64) []T {
-	if len(s) == cap(s) {
-		next := make([]T, len(s), int(min(max(claimed, uint64(len(s))+1), 2*uint64(len(s))+16)))
-		copy(next, s)
-		s = next
-	}
-	return append(s, x)
 }

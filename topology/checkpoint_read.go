@@ -2,37 +2,202 @@ package topology
 
 import (
 	"bytes"
-	"cmp"
 	"compress/flate"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"math"
-	"slices"
+	"sync"
 	"time"
 	"unicode/utf8"
 )
 
-// decoder takes items from frames; after the first error every item is zero.
-type decoder struct {
-	r       io.Reader
-	inflate io.ReadCloser
-	payload bytes.Buffer
-	content bytes.Buffer
-	buf     []byte // what is left of the frame
-	text    string // the whole frame as text, once a string was taken from it
-	sum     uint32
-	frames  int
-	last    bool
-	err     error
+// ReadCheckpoint reads what WriteCheckpoint wrote, by this or an earlier program. Whatever the input is, it neither panics nor allocates
+// much more than the input deserves; what is not a whole checkpoint is an error that wraps ErrSyntax, what this program's model does
+// not know (an attribute of a later version) one that wraps ErrSchema, and the reader's own errors come through.
+func ReadCheckpoint(r io.Reader) (*Snapshot, error) {
+	magic := make([]byte, len(checkpointMagic))
+	if _, err := io.ReadFull(r, magic); err != nil {
+		return nil, cutShort(err)
+	}
+	switch string(magic) {
+	case form1:
+		return readForm1(r)
+	case checkpointMagic:
+		return readSections(&frames{r: r})
+	}
+	return nil, damaged("begins with %q: not a checkpoint, or one of a later form", magic)
+}
 
+func damaged(format string, args ...any) error {
+	return fmt.Errorf("%w: checkpoint "+format, append([]any{ErrSyntax}, args...)...)
+}
+
+func cutShort(err error) error {
+	if err == io.EOF || err == io.ErrUnexpectedEOF { //nolint:errorlint // the io functions return these two themselves
+		return damaged("is cut short")
+	}
+	return fmt.Errorf("checkpoint: %w", err)
+}
+
+// limited gives the capacity to begin with for a claimed number of things; grow goes on from there, and never beyond what has come.
+func limited(claimed uint64) int { return int(min(claimed, 1<<12)) }
+
+// grow appends, and hits the claimed length exactly if it is true.
+func grow[T any](s []T, x T, claimed uint64) []T {
+	if len(s) == cap(s) {
+		next := make([]T, len(s), int(min(max(claimed, uint64(len(s))+1), 2*uint64(len(s))+16)))
+		copy(next, s)
+		s = next
+	}
+	return append(s, x)
+}
+
+// frame is one frame as it was read; its sum is right.
+type frame struct {
+	deflated bool
+	section  byte
+	payload  []byte
+	size     uint32 // of the content
+	number   int
+}
+
+// frames reads frames; after the last one or an error there are no more.
+type frames struct {
+	r    io.Reader
+	sum  uint32
+	n    int
+	done bool
+	err  error
+}
+
+func (in *frames) next() (f frame, ok bool) {
+	if in.done || in.err != nil {
+		return frame{}, false
+	}
+	var head [frameHeader]byte
+	if _, err := io.ReadFull(in.r, head[:]); err != nil {
+		in.err = cutShort(err)
+		return frame{}, false
+	}
+	in.n++
+	size := binary.LittleEndian.Uint32(head[1:])
+	f = frame{section: head[0] >> 4, size: binary.LittleEndian.Uint32(head[5:]), number: in.n}
+	var payload bytes.Buffer
+	payload.Grow(int(min(size, 2*frameSize)))
+	if _, err := io.CopyN(&payload, in.r, int64(size)); err != nil {
+		in.err = cutShort(err)
+		return frame{}, false
+	}
+	f.payload = payload.Bytes()
+	in.sum = castagnoli(in.sum, f.payload)
+	if in.sum != binary.LittleEndian.Uint32(head[9:]) {
+		in.err = damaged("is damaged in frame %d: its sum is wrong", in.n)
+		return frame{}, false
+	}
+	switch method := head[0] & 15; {
+	case method == frameEnd && size == 0 && f.size == 0 && f.section == 0:
+		in.done = true
+		return frame{}, false
+	case method == frameStored && size == f.size:
+	case method == frameDeflated && uint64(f.size) <= frameRatio*uint64(size):
+		f.deflated = true
+	default:
+		in.err = damaged("has a frame %d of a form that is not known", in.n)
+		return frame{}, false
+	}
+	return f, true
+}
+
+// content gives what is in the frame. The inflater may be nil, and is used again if not.
+func (f frame) content(inflate io.ReadCloser) ([]byte, error) {
+	if !f.deflated {
+		return f.payload, nil
+	}
+	in := bytes.NewReader(f.payload)
+	if inflate == nil {
+		inflate = flate.NewReader(in)
+	} else if err := inflate.(flate.Resetter).Reset(in, nil); err != nil { //nolint:errcheck,forcetypeassert // flate.NewReader says that it is one
+		return nil, damaged("cannot be inflated in frame %d: %v", f.number, err)
+	}
+	var out bytes.Buffer
+	out.Grow(int(f.size) + bytes.MinRead)
+	n, err := io.Copy(&out, io.LimitReader(inflate, int64(f.size)+1))
+	if err == nil && n != int64(f.size) {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return nil, damaged("cannot be inflated in frame %d: %v", f.number, err)
+	}
+	return out.Bytes(), nil
+}
+
+// queue hands the frames of a section to the one who decodes it.
+type queue struct {
+	mu      sync.Mutex
+	arrived sync.Cond
+	frames  []frame
+	closed  bool
+}
+
+func newQueue() *queue {
+	q := &queue{}
+	q.arrived.L = &q.mu
+	return q
+}
+
+func (q *queue) put(f frame) {
+	q.mu.Lock()
+	q.frames = append(q.frames, f)
+	q.mu.Unlock()
+	q.arrived.Signal()
+}
+
+func (q *queue) close() {
+	q.mu.Lock()
+	q.closed = true
+	q.mu.Unlock()
+	q.arrived.Signal()
+}
+
+func (q *queue) take() (frame, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.frames) == 0 && !q.closed {
+		q.arrived.Wait()
+	}
+	if len(q.frames) == 0 {
+		return frame{}, false
+	}
+	f := q.frames[0]
+	q.frames[0] = frame{} // its payload is not needed any more
+	q.frames = q.frames[1:]
+	return f, true
+}
+
+// header is what a checkpoint begins with.
+type header struct {
+	revision                             Revision
+	time                                 time.Time
+	readings, nodes, texts, facts, edges uint64
+}
+
+// names are what the numbers in a checkpoint mean.
+type names struct {
 	kinds   []Kind
 	rels    []Rel
 	sources []Source
 	attrs   []Attr
+}
 
-	lastText, lastSince, lastReading int64
-	lastPeer                         [relEnd]int64
+// decoder takes items from frames; after the first error every item is zero.
+type decoder struct {
+	names
+	next    func() (content []byte, ok bool)
+	content []byte
+	buf     []byte // what is left of the frame
+	text    string // the whole frame as text, once a string was taken from it
+	err     error
 }
 
 func (d *decoder) fail(err error) {
@@ -41,39 +206,16 @@ func (d *decoder) fail(err error) {
 	}
 }
 
-// snapshot reads the stream.
-func (d *decoder) snapshot() *Snapshot {
-	s := &Snapshot{rev: Revision(d.uint()), time: time.UnixMilli(d.int()).UTC()}
-	readings, nodes, texts, facts, edges := d.count(), d.count(), d.count(), d.count(), d.count()
-	d.names()
-	t := &table{nodes: make([]Key, 0, limited(nodes))}
-	d.readings(t, readings)
-	for i := uint64(0); i < nodes && d.err == nil; i++ {
-		k := Key{pick(d, d.kinds, "kind"), d.string()}
-		if n := len(t.nodes); d.err == nil && (k.ID == "" || n > 0 && t.nodes[n-1].Compare(k) >= 0) {
-			d.fail(damaged("has node %q out of order", k))
-		}
-		t.nodes = grow(t.nodes, k, nodes)
-	}
-	for i := uint64(0); i < texts && d.err == nil; i++ {
-		t.texts = grow(t.texts, d.string(), texts)
-	}
-	if d.err != nil {
-		return nil
-	}
-	s.base = t
-	d.rows(s, facts, edges)
-	if d.err != nil {
-		return nil
-	}
-	t.index()
-	t.turn()
-	s.live = len(t.nodes)
-	return s
+// head reads the counts and the names.
+func (d *decoder) head() header {
+	h := header{revision: Revision(d.uint()), time: time.UnixMilli(d.int()).UTC()}
+	h.readings, h.nodes, h.texts, h.facts, h.edges = d.count(), d.count(), d.count(), d.count(), d.count()
+	d.readNames()
+	return h
 }
 
-// names reads what the numbers in the checkpoint mean. One that this program does not know becomes 0, an error only if it is used.
-func (d *decoder) names() {
+// readNames reads what the numbers in the checkpoint mean. One that this program does not know becomes 0, an error only if it is used.
+func (d *decoder) readNames() {
 	d.kinds = named(d, func(name string) Kind { k, _ := ParseKind(name); return k })
 	d.rels = named(d, func(name string) Rel { r, _ := ParseRel(name); return r })
 	d.sources = named(d, func(name string) Source { s, _ := ParseSource(name); return s })
@@ -143,117 +285,6 @@ func (d *decoder) readings(t *table, count uint64) {
 		}
 		t.readings = grow(t.readings, r, count)
 	}
-	t.uses = make([]uint32, len(t.readings))
-}
-
-// rows reads the facts and outgoing edges of all nodes.
-func (d *decoder) rows(s *Snapshot, facts, edges uint64) {
-	t := s.base
-	t.factOff, t.outOff = make([]uint32, len(t.nodes)+1), make([]uint32, len(t.nodes)+1)
-	t.facts, t.out = make([]fact, 0, limited(facts)), make([]edge, 0, limited(edges))
-	for n := range t.nodes {
-		first := len(t.facts)
-		for count := d.uint(); count > 0 && d.err == nil; count-- {
-			f := d.fact(s)
-			if d.err == nil && len(t.facts) > first && s.factOrder(t.facts[len(t.facts)-1], f) >= 0 {
-				d.fail(damaged("has facts of %q out of order", t.nodes[n]))
-			}
-			t.facts = grow(t.facts, f, facts)
-		}
-		first = len(t.out)
-		for count := d.uint(); count > 0 && d.err == nil; count-- {
-			e := d.edge(s)
-			if d.err == nil && len(t.out) > first && s.edgeOrder(t.out[len(t.out)-1], e) >= 0 {
-				d.fail(damaged("has edges of %q out of order", t.nodes[n]))
-			}
-			t.out = grow(t.out, e, edges)
-		}
-		if d.err != nil {
-			return
-		}
-		t.factOff[n+1], t.outOff[n+1] = uint32(len(t.facts)), uint32(len(t.out))
-	}
-	if uint64(len(t.facts)) != facts || uint64(len(t.out)) != edges {
-		d.fail(damaged("has %d facts and %d edges, and says %d and %d", len(t.facts), len(t.out), facts, edges))
-	}
-}
-
-func (d *decoder) fact(s *Snapshot) fact {
-	f := fact{attr: pick(d, d.attrs, "attribute")}
-	f.conf, f.derived, f.reading, f.since = d.claim(s)
-	if typ := attrs[f.attr].typ; !textual(typ) {
-		f.val = d.uint()
-		if !inRange(typ, f.val) {
-			d.fail(damaged("has %d as %s", f.val, f.attr))
-		}
-		return f
-	}
-	d.lastText += d.int() + 1
-	if d.err == nil && (d.lastText < 1 || d.lastText > int64(len(s.base.texts))) {
-		d.fail(damaged("refers to a text that it does not have"))
-	}
-	f.val = uint64(d.lastText - 1)
-	return f
-}
-
-// inRange reports whether the bits can be a value of a type that is not kept as text.
-func inRange(typ ValueType, bits uint64) bool {
-	return (typ != TypeBool || bits <= 1) && (typ != TypeMAC || bits>>48 == 0) &&
-		(typ != TypeFDB || bits>>60 < uint64(len(fdbStatusNames)) && bits>>48&0xfff <= 4094)
-}
-
-func (d *decoder) edge(s *Snapshot) edge {
-	e := edge{rel: pick(d, d.rels, "relation")}
-	e.conf, e.derived, e.reading, e.since = d.claim(s)
-	d.lastPeer[e.rel] += d.int()
-	peer := d.lastPeer[e.rel]
-	if d.err == nil && (peer < 0 || peer >= int64(len(s.base.nodes))) {
-		d.fail(damaged("refers to a node that it does not have"))
-	}
-	e.peer = uint32(peer)
-	return e
-}
-
-func (d *decoder) claim(s *Snapshot) (conf uint8, derived bool, reading, since uint32) {
-	bits := d.uint()
-	d.lastReading += d.int()
-	d.lastSince += d.int()
-	if d.err != nil {
-		return 0, false, 0, 0
-	}
-	if bits>>1 < 1 || bits>>1 > 100 || d.lastReading < 0 || d.lastReading >= int64(len(s.base.readings)) || d.lastSince < 0 || d.lastSince > math.MaxUint32 {
-		d.fail(damaged("has a fact of confidence %d, reading %d, time %d", bits>>1, d.lastReading, d.lastSince))
-		return 0, false, 0, 0
-	}
-	s.base.uses[d.lastReading]++
-	return uint8(bits >> 1), bits&1 == 1, uint32(d.lastReading), uint32(d.lastSince)
-}
-
-// turn makes the incoming edges from the outgoing ones, in row order: subjects ascend already, so only the relations are sorted.
-func (t *table) turn() {
-	t.inOff = make([]uint32, len(t.nodes)+1)
-	for _, e := range t.out {
-		t.inOff[e.peer+1]++
-	}
-	for n := range t.nodes {
-		t.inOff[n+1] += t.inOff[n]
-	}
-	t.in = make([]edge, len(t.out))
-	free := slices.Clone(t.inOff[:len(t.nodes)])
-	for n := range t.nodes {
-		for _, e := range t.out[t.outOff[n]:t.outOff[n+1]] {
-			m := e.peer
-			e.peer = uint32(n)
-			t.in[free[m]] = e
-			free[m]++
-		}
-	}
-	byRel := func(a, b edge) int { return cmp.Compare(a.rel, b.rel) }
-	for n := range t.nodes {
-		if in := t.in[t.inOff[n]:t.inOff[n+1]]; !slices.IsSortedFunc(in, byRel) {
-			slices.SortStableFunc(in, byRel)
-		}
-	}
 }
 
 // count reads how many there are of something that is numbered in 32 bits.
@@ -277,7 +308,7 @@ func (d *decoder) uint() uint64 {
 	}
 	n, size := binary.Uvarint(d.buf)
 	if size <= 0 {
-		d.fail(damaged("has a broken number in frame %d", d.frames))
+		d.fail(damaged("has a broken number in a frame"))
 		d.buf = nil
 		return 0
 	}
@@ -291,20 +322,15 @@ func (d *decoder) int() int64 {
 }
 
 func (d *decoder) string() string {
-	n := d.uint()
+	n := len(d.octets())
 	if d.err != nil {
 		return ""
 	}
-	if n > uint64(len(d.buf)) {
-		d.fail(damaged("has a text that leaves frame %d", d.frames))
-		return ""
-	}
 	if d.text == "" {
-		d.text = d.content.String()
+		d.text = string(d.content)
 	}
-	at := len(d.text) - len(d.buf)
-	d.buf = d.buf[n:]
-	s := d.text[at : at+int(n)]
+	end := len(d.text) - len(d.buf)
+	s := d.text[end-n : end]
 	if !utf8.ValidString(s) {
 		d.fail(damaged("has a text that is not UTF-8"))
 		return ""
@@ -312,10 +338,27 @@ func (d *decoder) string() string {
 	return s
 }
 
+// octets reads a string as it stands in the frame.
+func (d *decoder) octets() []byte {
+	n := d.uint()
+	if d.err != nil {
+		return nil
+	}
+	if n > uint64(len(d.buf)) {
+		d.fail(damaged("has a text that leaves its frame"))
+		return nil
+	}
+	b := d.buf[:n]
+	d.buf = d.buf[n:]
+	return b
+}
+
 // more makes sure that there is an item left, from the next frame if need be.
 func (d *decoder) more() bool {
-	for len(d.buf) == 0 && d.err == nil && !d.last {
-		d.next()
+	for len(d.buf) == 0 && d.err == nil {
+		if !d.frame() {
+			break
+		}
 	}
 	if len(d.buf) == 0 {
 		d.fail(damaged("ends too early"))
@@ -323,65 +366,19 @@ func (d *decoder) more() bool {
 	return d.err == nil
 }
 
-// ended reports whether the end frame is next and nothing follows it.
+// ended reports whether there is nothing left.
 func (d *decoder) ended() bool {
-	if len(d.buf) > 0 {
-		return false
-	}
-	if !d.last {
-		d.next()
-	}
-	return d.last
-}
-
-// next reads a frame.
-func (d *decoder) next() {
-	var head [frameHeader]byte
-	if _, err := io.ReadFull(d.r, head[:]); err != nil {
-		d.fail(cutShort(err))
-		return
-	}
-	d.frames++
-	d.text = ""
-	size, content := binary.LittleEndian.Uint32(head[1:]), binary.LittleEndian.Uint32(head[5:])
-	d.payload.Reset()
-	if n, err := io.CopyN(&d.payload, d.r, int64(size)); err != nil || n != int64(size) {
-		d.fail(cutShort(cmp.Or(err, io.ErrUnexpectedEOF)))
-		return
-	}
-	d.sum = castagnoli(d.sum, d.payload.Bytes())
-	if d.sum != binary.LittleEndian.Uint32(head[9:]) {
-		d.fail(damaged("is damaged in frame %d: its sum is wrong", d.frames))
-		return
-	}
-	switch {
-	case head[0] == frameEnd && size == 0 && content == 0:
-		d.last = true
-	case head[0] == frameStored && size == content:
-		d.content, d.payload = d.payload, d.content
-	case head[0] == frameDeflated && uint64(content) <= frameRatio*uint64(size):
-		d.unpack(content)
-	default:
-		d.fail(damaged("has a frame %d of a form that is not known", d.frames))
-	}
-	if d.err == nil {
-		d.buf = d.content.Bytes()
-	}
-	if d.last {
-		d.buf = nil
-	}
-}
-
-func (d *decoder) unpack(content uint32) {
-	d.content.Reset()
-	err := d.inflate.(flate.Resetter).Reset(&d.payload, nil) //nolint:errcheck,forcetypeassert // flate.NewReader says that it is one
-	if err == nil {
-		var n int64
-		if n, err = io.Copy(&d.content, io.LimitReader(d.inflate, int64(content)+1)); err == nil && n != int64(content) {
-			err = io.ErrUnexpectedEOF
+	for len(d.buf) == 0 {
+		if !d.frame() {
+			return true
 		}
 	}
-	if err != nil {
-		d.fail(damaged("cannot be inflated in frame %d: %v", d.frames, err))
-	}
+	return false
+}
+
+// frame takes the next frame.
+func (d *decoder) frame() bool {
+	content, ok := d.next()
+	d.content, d.buf, d.text = content, content, ""
+	return ok
 }

@@ -3,17 +3,34 @@ package topology
 // Compact folds the overlay into a new base, as Apply does once the overlay has grown.
 func Compact(s *Snapshot) *Snapshot { return s.compact() }
 
-// CheckpointWith is WriteCheckpoint's form of any items: what a hostile writer could make, with sums that are right.
+// CheckpointWith is a checkpoint of any items in the first form, CheckpointOf one of any sections in the present form: what a hostile writer could
+// make, with sums that are right.
 func CheckpointWith(content []byte) []byte {
+	return framed(form1, []byte{frameStored}, [][]byte{content})
+}
+
+// CheckpointOf takes the contents of the sections, in order.
+func CheckpointOf(contents ...[]byte) []byte {
+	methods := make([]byte, len(contents))
+	for i := range methods {
+		methods[i] = frameStored | byte(i)<<4
+	}
+	return framed(checkpointMagic, methods, contents)
+}
+
+func framed(magic string, methods []byte, contents [][]byte) []byte {
 	var sum uint32
-	sum = castagnoli(sum, content)
-	out := []byte(checkpointMagic)
-	head := func(method byte, n int) {
+	out := []byte(magic)
+	frame := func(method byte, content []byte) {
+		sum = castagnoli(sum, content)
+		n := len(content)
 		out = append(out, method, byte(n), byte(n>>8), byte(n>>16), byte(n>>24), byte(n), byte(n>>8), byte(n>>16), byte(n>>24),
 			byte(sum), byte(sum>>8), byte(sum>>16), byte(sum>>24))
+		out = append(out, content...)
 	}
-	head(frameStored, len(content))
-	out = append(out, content...)
-	head(frameEnd, 0)
+	for i, c := range contents {
+		frame(methods[i], c)
+	}
+	frame(frameEnd, nil)
 	return out
 }

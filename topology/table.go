@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"cmp"
 	"hash/maphash"
 	"slices"
 	"sync"
@@ -85,4 +86,92 @@ func hashed(n int, hash func(int) uint64) []uint32 {
 		slots[i] = uint32(k) + 1
 	}
 	return slots
+}
+
+// turn makes the incoming edges from the outgoing ones, in row order: subjects ascend already, so only the relations are sorted.
+func (t *table) turn() {
+	nodes := uint32(len(t.outOff) - 1)
+	t.inOff = make([]uint32, nodes+1)
+	for _, e := range t.out {
+		t.inOff[e.peer+1]++
+	}
+	for n := range nodes {
+		t.inOff[n+1] += t.inOff[n]
+	}
+	t.in = make([]edge, len(t.out))
+	free := slices.Clone(t.inOff[:nodes])
+	for n := range nodes {
+		for _, e := range t.out[t.outOff[n]:t.outOff[n+1]] {
+			m := e.peer
+			e.peer = n
+			t.in[free[m]] = e
+			free[m]++
+		}
+	}
+	byRel := func(a, b edge) int { return cmp.Compare(a.rel, b.rel) }
+	for n := range nodes {
+		if in := t.in[t.inOff[n]:t.inOff[n+1]]; !slices.IsSortedFunc(in, byRel) {
+			slices.SortStableFunc(in, byRel)
+		}
+	}
+}
+
+// count fills in how many facts point to each reading.
+func (t *table) count() {
+	t.uses = make([]uint32, len(t.readings))
+	for i := range t.facts {
+		t.uses[t.facts[i].reading]++
+	}
+	for i := range t.out {
+		t.uses[t.out[i].reading]++
+	}
+}
+
+// live counts the nodes of which anything is said.
+func (t *table) live() int {
+	n := 0
+	for i := range t.nodes {
+		if t.factOff[i] != t.factOff[i+1] || t.outOff[i] != t.outOff[i+1] || t.inOff[i] != t.inOff[i+1] {
+			n++
+		}
+	}
+	return n
+}
+
+// factOrder is the order of facts in a row of the table, as in Snapshot.factOrder.
+func (t *table) factOrder(a, b fact) int {
+	switch {
+	case a.attr != b.attr:
+		return int(a.attr) - int(b.attr)
+	case a.conf != b.conf:
+		return int(b.conf) - int(a.conf)
+	case a.reading != b.reading:
+		return cmp.Compare(a.reading, b.reading)
+	}
+	if c := t.value(a).Compare(t.value(b)); c != 0 {
+		return c
+	}
+	return boolOrder(a.derived, b.derived)
+}
+
+func (t *table) value(f fact) Value {
+	if typ := attrs[f.attr].typ; textual(typ) {
+		return Value{typ: typ, str: t.texts[f.val]}
+	}
+	return Value{typ: attrs[f.attr].typ, num: f.val}
+}
+
+// flatEdgeOrder is the order of edges in a row of a table, as in Snapshot.edgeOrder: numbers are in the order of what they stand for.
+func flatEdgeOrder(a, b edge) int {
+	switch {
+	case a.rel != b.rel:
+		return int(a.rel) - int(b.rel)
+	case a.peer != b.peer:
+		return cmp.Compare(a.peer, b.peer)
+	case a.conf != b.conf:
+		return int(b.conf) - int(a.conf)
+	case a.reading != b.reading:
+		return cmp.Compare(a.reading, b.reading)
+	}
+	return boolOrder(a.derived, b.derived)
 }

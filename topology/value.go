@@ -421,3 +421,9 @@ func ParseVIDSet(text string) (VIDSet, error) {
 	}
 	return VIDSet{}.Union(s), nil
 }
+
+// inRange reports whether the bits can be a value of a type that is not kept as text.
+func inRange(typ ValueType, bits uint64) bool {
+	return (typ != TypeBool || bits <= 1) && (typ != TypeMAC || bits>>48 == 0) &&
+		(typ != TypeFDB || bits>>60 < uint64(len(fdbStatusNames)) && bits>>48&0xfff <= 4094)
+}
