@@ -209,6 +209,9 @@ func (w *walker) host(n Node, hops []Hop) {
 		}
 		h := step(e, e.To, last.VID, last.Tagged)
 		h.VID, h.Tagged, h.Doubt = tagOf(e.To, last.VID, last.Tagged)
+		if n.Kind() == VirtualSwitch {
+			h.leave()
+		}
 		w.host(e.To, append(slices.Clip(hops), h))
 	}
 	if len(below) == 0 {

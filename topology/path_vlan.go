@@ -90,6 +90,25 @@ func vlanOf(n Node) (vid VID, is bool) {
 	return v, true
 }
 
+// leave tells what becomes of a frame that the bridge of a host sends out by the interface of the hop, if the interface's VLANs are known (IEEE 802.1Q
+// 8.6.8): it has no tag where the VLAN is untagged there, and does not leave where the interface is no member.
+func (h *Hop) leave() {
+	holder, known := vlanHolder(h.Node)
+	switch {
+	case !known || h.Doubt != "" || h.Tagged && h.VID == 0:
+	case h.Tagged && vlans(holder, AttrUntagged).Has(h.VID):
+		h.Tagged = false
+	case h.Tagged && !carries(holder, h.VID):
+		if h.Fault == "" {
+			h.Fault = fmt.Sprintf("VLAN %d is not carried on %s", h.VID, holder.Name())
+		}
+	case !h.Tagged:
+		if pvid, ok := pvidOf(h.Node); ok && pvid != h.VID {
+			h.Doubt = fmt.Sprintf("no source says in which VLAN the bridge has frames without a tag; without one, %s sends VLAN %d", holder.Name(), pvid)
+		}
+	}
+}
+
 // admit tells in which VLAN a frame is once a port has taken it (IEEE 802.1Q 8.6.1 and 8.6.2). A frame without a tag gets the PVID; vid is then
 // the VLAN that it had on the side it comes from, 0 for none. One with a tag needs membership.
 func admit(port Node, vid VID, tagged bool) (in VID, fault, doubt string) {

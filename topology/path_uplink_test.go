@@ -1,0 +1,51 @@
+package topology_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// What the bridge of a host sends out by an uplink whose VLANs are known.
+func TestRails_uplink(t *testing.T) {
+	t.Parallel()
+	const beyond = "port:s/2 tagged=120\n"
+	for _, c := range []struct{ name, facts, want string }{
+		{"the uplink carries the VLAN", tagged + "nic:h/e tagged=110,120\nnic:h/e untagged=", `
+network 1 independent
+  v/n 120t > h/br0 120t > h/e 120t > s/1 120t > s/2 120t > f/1 120t > f/v 120 .
+`},
+		{"the uplink does not carry the VLAN", tagged + "nic:h/e tagged=110\nnic:h/e untagged=", `
+network 0 independent
+  v/n 120t > h/br0 120t > h/e 120t X(VLAN 120 is not carried on e) > s/1 120t > s/2 120t > f/1 120t > f/v 120 .
+`},
+		{"the uplink takes the tag off", beyond + "vnic:v/n vid=120\nnic:h/e tagged=\nnic:h/e untagged=120\nport:s/1 pvid=120\nport:s/1 untagged=120", `
+network 1 independent
+  v/n 120t > h/br0 120t > h/e 120 > s/1 120 > s/2 120t > f/1 120t > f/v 120 .
+`},
+		{"the uplink takes the tag off, and the switch takes it for another VLAN",
+			beyond + "vnic:v/n vid=120\nnic:h/e tagged=\nnic:h/e untagged=120\nport:s/1 pvid=110\nport:s/1 untagged=110", `
+network 0 independent
+  v/n 120t > h/br0 120t > h/e 120 > s/1 120 X(VLAN 120 comes without a tag, and s1 takes it for VLAN 110) > s/2 120t > f/1 120t > f/v 120 .
+`},
+		{"frames without a tag, and an uplink that takes none off", beyond + "nic:h/e tagged=110,120\nnic:h/e untagged=\nport:s/1 pvid=120\nport:s/1 untagged=120", `
+network 1 independent
+  v/n > h/br0 > h/e > s/1 120 > s/2 120t > f/1 120t > f/v 120 .
+`},
+		{"frames without a tag, and an uplink with a native VLAN",
+			beyond + "nic:h/e pvid=110\nnic:h/e tagged=\nnic:h/e untagged=110\nport:s/1 pvid=120\nport:s/1 untagged=120", `
+network 0 independent
+  v/n > h/br0 > h/e ?(no source says in which VLAN the bridge has frames without a tag; without one, e sends VLAN 110) > s/1 120 > s/2 120t > f/1 120t > f/v 120
+    ... its end is known, but not all of the way: no source says in which VLAN the bridge has frames without a tag; without one, e sends VLAN 110
+`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			got := rails(t, graph(t, tiny+c.facts), "vnic:v/n")
+			if diff := cmp.Diff(strings.TrimPrefix(c.want, "\n"), got); diff != "" {
+				t.Errorf("-want +got\n%s", diff)
+			}
+		})
+	}
+}
