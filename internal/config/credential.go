@@ -21,7 +21,10 @@ import (
 	"github.com/throughline-dc/throughline/collectors"
 )
 
-const maxSecret = 4 << 10 // octets of a password or community, and more than enough
+const (
+	maxSecret = 4 << 10  // octets of a password or community, and more than enough
+	maxKey    = 16 << 10 // octets of a private key: RSA with 16384 bits takes 13
+)
 
 // vault holds the credentials of an inventory by their names. All are read and opened, whether or not a device uses them.
 type vault struct {
@@ -97,8 +100,11 @@ func (v *vault) read(o *object, haveIdentity bool) collectors.Secret {
 	case "age":
 		text, err = v.open([]byte(given))
 	}
-	if err == nil {
+	if err == nil && !isPrivateKey(text) {
 		text, err = oneLine(text)
+	}
+	if err == nil && len(text) > maxKey {
+		err = fmt.Errorf("holds more than %d octets", maxKey)
 	}
 	if err != nil {
 		what := "file " + given + ": "
@@ -111,8 +117,35 @@ func (v *vault) read(o *object, haveIdentity bool) collectors.Secret {
 	return collectors.NewSecret(string(text))
 }
 
-// use gives the secret that a key names.
+// isPrivateKey reports that a secret is a private key in OpenSSH's or PEM form (RFC 7468): the only one with more than one line.
+func isPrivateKey(text []byte) bool {
+	first, _, _ := bytes.Cut(bytes.TrimSpace(text), []byte("\n"))
+	first = bytes.TrimSpace(first)
+	return bytes.HasPrefix(first, []byte("-----BEGIN ")) && bytes.HasSuffix(first, []byte("PRIVATE KEY-----"))
+}
+
+// use gives the password, passphrase or community that a key names.
 func (v *vault) use(o *object, key string) collectors.Secret {
+	secret := v.named(o, key)
+	if isPrivateKey([]byte(secret.Reveal())) {
+		o.add(o.valueAt(key), "private keys stand under key", "what %q names is a private key, no password", key)
+		return collectors.Secret{}
+	}
+	return secret
+}
+
+// useKey gives the private key that a key names.
+func (v *vault) useKey(o *object, key string) collectors.Secret {
+	secret := v.named(o, key)
+	if !secret.IsZero() && !isPrivateKey([]byte(secret.Reveal())) {
+		o.add(o.valueAt(key), "passwords stand under credential", "what %q names is no private key in OpenSSH's or PEM form", key)
+		return collectors.Secret{}
+	}
+	return secret
+}
+
+// named gives the secret that a key names.
+func (v *vault) named(o *object, key string) collectors.Secret {
 	name := o.text(key)
 	secret, ok := v.secrets[name]
 	if name != "" && !ok && !v.bad[name] {
@@ -179,7 +212,7 @@ func (v *vault) open(sealed []byte) ([]byte, error) {
 	if err != nil {
 		return nil, errors.New("is not encrypted by age, or damaged")
 	}
-	text, err := io.ReadAll(io.LimitReader(plain, maxSecret+1))
+	text, err := io.ReadAll(io.LimitReader(plain, maxKey+1))
 	if err != nil {
 		return nil, errors.New("is damaged")
 	}

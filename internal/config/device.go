@@ -24,12 +24,14 @@ type reader struct {
 	snmpKeys *object // of the defaults
 	snmp     snmpSettings
 	libvirt  collectors.LibvirtAccess
+	sshKeys  *object // of the defaults
+	ssh      sshSettings
 }
 
 const leastDeadline, mostDeadline = time.Second, 24 * time.Hour
 
 func (r *reader) readDefaults(top *object) {
-	o := top.object("defaults", "defaults", "deadline", "snmp", "libvirt")
+	o := top.object("defaults", "defaults", "deadline", "snmp", "libvirt", "ssh")
 	r.deadline = o.duration("deadline", leastDeadline, mostDeadline)
 	// The waiver for SNMPv2c is a decision about one device, so it has no place here.
 	r.snmpKeys = o.object("snmp", "the defaults of snmp", slices.DeleteFunc(snmpKeys(), func(k string) bool {
@@ -37,6 +39,11 @@ func (r *reader) readDefaults(top *object) {
 	})...)
 	r.snmp = r.snmpSettings(r.snmpKeys)
 	r.libvirt = r.libvirtSettings(o.object("libvirt", "the defaults of libvirt", "user", "credential"))
+	// A host key is one host's.
+	r.sshKeys = o.object("ssh", "the defaults of ssh", slices.DeleteFunc(sshKeys(), func(k string) bool {
+		return k == "source" || k == "address" || k == "host_keys"
+	})...)
+	r.ssh = r.sshSettings(r.sshKeys)
 }
 
 func (r *reader) readDevices(top *object) []*device {
@@ -173,8 +180,8 @@ func withPort(address string, port int) string {
 
 // readSource reads one element of sources.
 func (r *reader) readSource(f *findings, d *device, n ast.Node) (collectors.Device, bool) {
-	known := map[string]func(o *object, d *device) (string, any){"snmp": r.readSNMP, "libvirt": r.readLibvirt}
-	keys := map[string][]string{"snmp": snmpKeys(), "libvirt": libvirtKeys()}
+	known := map[string]func(o *object, d *device) (string, any){"snmp": r.readSNMP, "libvirt": r.readLibvirt, "ssh": r.readSSH}
+	keys := map[string][]string{"snmp": snmpKeys(), "libvirt": libvirtKeys(), "ssh": sshKeys()}
 	names := slices.Sorted(maps.Keys(known))
 	var name string
 	if entries, ok := entriesOf(n); ok {

@@ -5,9 +5,11 @@ import "slices"
 // Keys lists every key that an inventory may have.
 func Keys() []string {
 	keys := append(snmpKeys(), libvirtKeys()...)
+	keys = append(keys, sshKeys()...)
+	keys = append(keys, hopKeys()...)
 	keys = append(keys, topKeys()...)
 	keys = append(keys, deviceKeys()...)
-	keys = append(keys, "file", "age_file", "age", "default", "tables", "snmp", "libvirt", "from", "to", "device", "port")
+	keys = append(keys, "file", "age_file", "age", "default", "tables", "snmp", "libvirt", "ssh", "from", "to", "device", "port")
 	slices.Sort(keys)
 	return slices.Compact(keys)
 }

@@ -418,6 +418,8 @@ func TestReference(t *testing.T) {
 		{Name: "keys/throughline.key", Data: []byte(id.String() + "\n")},
 		{Name: "secrets/fabric", Data: []byte("fabric-passphrase\n")},
 		{Name: "secrets/legacy", Data: []byte("community\n")},
+		{Name: "secrets/id_ed25519", Data: []byte("-----BEGIN OPENSSH PRIVATE KEY-----\n-----END OPENSSH PRIVATE KEY-----\n")},
+		{Name: "secrets/passphrase", Data: []byte("passphrase\n")},
 		{Name: "secrets/spines.age", Data: []byte(sealed)},
 		{Name: "recordings/hv2/domain.xml", Data: []byte("<domain/>")},
 	}})
