@@ -145,6 +145,9 @@ func membershipRecord(r record) ([]membership, error) {
 	if words[0] == "port" && len(words) > 1 && strings.HasPrefix(words[1], "vlan") {
 		return nil, nil // the heading
 	}
+	if len(words) == 1 && len(r.lines) == 1 {
+		return nil, errors.New("no port with its VLANs")
+	}
 	m := membership{name: words[0]}
 	lines := [][]string{words[1:]}
 	for _, line := range r.lines[1:] {

@@ -1,9 +1,9 @@
 package ssh
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -33,7 +33,11 @@ type link struct {
 	kind, slaveKind string // IFLA_INFO_KIND: bond, vlan, bridge … and what it is in its master
 	about, inMaster facet
 	addresses       []netip.Prefix
+	odd             []oddity
 }
+
+// oddity is a detail of an interface that is not understood. The interface is there all the same.
+type oddity struct{ where, text, why string }
 
 // facet is the detail of one kind of interface, by the names of ip's JSON.
 type facet interface{ text(name string) string }
@@ -152,8 +156,9 @@ func parseLinks(raw []byte) ([]link, int, []collectors.Unparsed, error) {
 		err = garbled("no interface")
 	}
 	for _, l := range links {
-		for _, odd := range l.odd() {
-			left = append(left, unread("interface "+l.name, odd, errors.New("no detail of an interface")))
+		for _, odd := range append(l.odd, l.oddValues()...) {
+			left = append(left, unread(cmp.Or(odd.where, "interface "+l.name), odd.text, errors.New(odd.why)))
+			rows++
 		}
 	}
 	return links, rows, left, err
@@ -202,11 +207,7 @@ func linkElement(raw json.RawMessage) ([]link, error) {
 	l.flags(j.Flags)
 	l.hardware(j.MAC, j.Permanent)
 	for _, a := range j.Addresses {
-		p, err := prefixOf(a.Local + "/" + strconv.Itoa(a.Length))
-		if err != nil {
-			return nil, err
-		}
-		l.addresses = append(l.addresses, p)
+		l.address(a.Local + "/" + strconv.Itoa(a.Length))
 	}
 	return []link{l}, l.check()
 }
@@ -247,9 +248,11 @@ func linkRecord(r record) ([]link, error) {
 	l.flags(strings.Split(m[3], ","))
 	head := pairs(strings.Fields(m[4]))
 	l.mtu, l.master, l.state = count(head.after("mtu")), head.after("master"), head.after("state")
-	for _, line := range r.lines[1:] {
-		if err := l.detail(strings.Fields(line)); err != nil {
-			return nil, fmt.Errorf("%q: %w", strings.TrimSpace(line), err)
+	for i, line := range r.lines[1:] {
+		before := len(l.odd)
+		l.detail(strings.Fields(line))
+		for j := range l.odd[before:] {
+			l.odd[before+j].where = "line " + strconv.Itoa(r.numbers[i+1])
 		}
 	}
 	return []link{l}, l.check()
@@ -258,7 +261,7 @@ func linkRecord(r record) ([]link, error) {
 var otherNamespace = regexp.MustCompile(`^(if\d+|NONE)$`)
 
 // detail reads one of the lines below the first.
-func (l *link) detail(words []string) error {
+func (l *link) detail(words []string) {
 	switch first := words[0]; {
 	case strings.HasPrefix(first, "link/"):
 		l.typ = strings.TrimPrefix(first, "link/")
@@ -269,7 +272,7 @@ func (l *link) detail(words []string) error {
 			l.lower = ""
 		}
 	case first == "inet" || first == "inet6":
-		return l.address(words)
+		l.numbered(words)
 	case first == "alias":
 		l.alias = strings.Join(words[1:], " ")
 	case strings.HasSuffix(first, "_slave"):
@@ -281,29 +284,30 @@ func (l *link) detail(words []string) error {
 		l.kind, l.about = first, textFacet(words)
 	case slices.Contains(otherDetails(), strings.TrimRight(first, ":")):
 	default:
-		return errors.New("no detail of an interface")
+		l.odd = append(l.odd, oddity{text: strings.Join(words, " "), why: "no detail of an interface"})
 	}
 	if pairs(words).after("parentbus") == "pci" {
 		l.pci = pairs(words).after("parentdev")
 	}
-	return nil
 }
 
-// address reads "inet 192.0.2.1/24 brd 192.0.2.255 scope global eth0"; of a link between two, "inet 192.0.2.1 peer 192.0.2.2/32 …", the length is
+// numbered reads "inet 192.0.2.1/24 brd 192.0.2.255 scope global eth0"; of a link between two, "inet 192.0.2.1 peer 192.0.2.2/32 …", the length is
 // that of the peer's.
-func (l *link) address(words []string) error {
-	if len(words) < 2 {
-		return errors.New("no address")
-	}
-	text := words[1]
+func (l *link) numbered(words []string) {
+	text := strings.Join(words[1:min(len(words), 2)], "")
 	if _, length, ok := strings.Cut(pairs(words).after("peer"), "/"); ok && !strings.Contains(text, "/") {
 		text += "/" + length
 	}
+	l.address(text)
+}
+
+func (l *link) address(text string) {
 	p, err := prefixOf(text)
-	if err == nil {
-		l.addresses = append(l.addresses, p)
+	if err != nil {
+		l.odd = append(l.odd, oddity{text: text, why: "no address with its length"})
+		return
 	}
-	return err
+	l.addresses = append(l.addresses, p)
 }
 
 // kinds lists the kinds of interfaces that the kernel has (IFLA_INFO_KIND).
@@ -322,22 +326,22 @@ func otherDetails() []string {
 	}
 }
 
-// odd lists what is wrong with the values of an interface that is understood otherwise.
-func (l link) odd() []string {
-	var all []string
-	check := func(name string, good func(string) bool) {
-		if text := l.about.text(name); text != "" && !good(text) {
-			all = append(all, name+" "+text)
-		}
-	}
+// oddValues lists what is wrong with the values of an interface.
+func (l link) oddValues() []oddity {
+	var all []oddity
+	id := l.about.text("id")
 	switch l.kind {
 	case "vlan":
-		check("id", func(text string) bool { _, err := topology.ParseVID(text); return err == nil || text == "0" })
+		if _, err := topology.ParseVID(id); err != nil && id != "0" && id != "" {
+			all = append(all, oddity{text: "id " + id, why: "no VLAN"})
+		}
 	case "vxlan":
-		check("id", func(text string) bool { n, err := strconv.ParseUint(text, 10, 24); return err == nil && n > 0 })
+		if n, err := strconv.ParseUint(id, 10, 24); id != "" && id != "0" && (err != nil || n == 0) {
+			all = append(all, oddity{text: "id " + id, why: "no VNI"})
+		}
 	}
 	if l.state != "" && l.operState() == "" {
-		all = append(all, "state "+l.state)
+		all = append(all, oddity{text: "state " + l.state, why: "no state of an interface"})
 	}
 	return all
 }

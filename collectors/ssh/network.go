@@ -98,8 +98,9 @@ func (w *words) vlan(s *sheet, vid topology.VID) topology.Key {
 
 // record is a piece of a textual answer: a line, and those that go on with it.
 type record struct {
-	line  int // of the first, from 1
-	lines []string
+	line    int // of the first, from 1
+	lines   []string
+	numbers []int // of all
 }
 
 func (r record) text() string { return strings.Join(r.lines, "\n") }
@@ -120,7 +121,7 @@ func records(raw []byte, begins func(line string) bool) []record {
 			all = append(all, record{line: n})
 		}
 		last := &all[len(all)-1]
-		last.lines = append(last.lines, line)
+		last.lines, last.numbers = append(last.lines, line), append(last.numbers, n)
 	}
 	return all
 }
@@ -157,10 +158,11 @@ type form[T any] struct {
 func (f form[T]) read(raw []byte) (all []T, rows int, left []collectors.Unparsed, err error) {
 	note := func(where, text string, found []T, err error) {
 		rows++
-		all = append(all, found...)
 		if err != nil {
 			left = append(left, unread(where, text, err))
+			return
 		}
+		all = append(all, found...)
 	}
 	if isJSON(raw) {
 		var elements []json.RawMessage
