@@ -23,6 +23,7 @@ type Options struct {
 	Grace           time.Duration // that a collector has to return after its context ended, before it is left behind; 0: 1 s
 
 	Breaker BreakerPolicy
+	Early   EarlyPolicy
 
 	BatchSize  int           // most outcomes that are delivered together; 0: 64
 	BatchFacts int           // facts after which a batch is delivered, however few outcomes it holds; 0: 200,000
@@ -54,7 +55,7 @@ func (o Options) withDefaults() Options {
 			*d.field = d.value
 		}
 	}
-	o.Breaker = o.Breaker.withDefaults()
+	o.Breaker, o.Early = o.Breaker.withDefaults(), o.Early.withDefaults()
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -94,11 +95,12 @@ func (r *Runner) Sweep(ctx context.Context, devices []Device) iter.Seq[Batch] {
 
 // Every reads every device at once and then again and again, once in an interval, until ctx ends. Each has its own place in the
 // interval, so that the load is even. A device that is still being read when its turn comes, or has not yet rested for half an
-// interval, is StatusSkipped: one that needs longer than the interval is read less often, not all the time.
+// interval, is StatusSkipped: one that needs longer than the interval is read less often, not all the time. A device whose collector is a
+// Watcher is read early when it says that it changed.
 func (r *Runner) Every(ctx context.Context, devices []Device, interval time.Duration) iter.Seq[Batch] {
 	interval = max(interval, time.Second)
 	v := visit{contactFirst: len(devices) > r.options.Readers, rest: interval / 2}
-	return r.run(ctx, again(devices, interval), v, len(devices))
+	return r.run(ctx, r.watched(again(devices, interval), devices, interval), v, len(devices))
 }
 
 // Probe tries only the login of every device. It asks also those that a sweep would leave in peace, and nothing is held against them.
@@ -187,6 +189,7 @@ type lane struct {
 	breaker  breaker
 	answered bool            // the last contact succeeded
 	ended    time.Time       // of the last reading
+	urged    bool            // the device said that it changed, so that its next reading may be early
 	flight   *flight         // the visit that is under way
 	stuck    <-chan returned // a call that was left behind; it delivers when it comes back after all
 }
@@ -327,7 +330,7 @@ func (l *lane) refuse(d Device, v visit, now time.Time) (Outcome, bool) {
 		return aside(d, StatusSkipped, ClassBackoff, fmt.Sprintf("failed %d times in a row; not asked again before %s",
 			l.breaker.failures, until.UTC().Format(time.RFC3339))), true
 	}
-	if rested := now.Sub(l.ended); rested < v.rest {
+	if rested := now.Sub(l.ended); rested < v.rest && !l.urged {
 		return aside(d, StatusSkipped, ClassBusy, fmt.Sprintf("was read %s ago, later than planned", rested.Round(time.Second))), true
 	}
 	return Outcome{}, false
@@ -345,7 +348,7 @@ func (l *lane) known() bool {
 func (l *lane) note(o Outcome, policy BreakerPolicy) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.ended = o.Began.Add(o.Took)
+	l.ended, l.urged = o.Began.Add(o.Took), false
 	switch {
 	case o.Status == StatusOK || o.Status == StatusPartial:
 		l.answered = true

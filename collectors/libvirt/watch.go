@@ -28,3 +28,22 @@ func (c *Collector) Watch(ctx context.Context, d collectors.Device) (<-chan Even
 	}
 	return c.live.watch(ctx, access, c.now)
 }
+
+// Changes tells that something happened to a domain, whatever it was.
+func (c *Collector) Changes(ctx context.Context, d collectors.Device) (<-chan struct{}, error) {
+	events, err := c.Watch(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	changes := make(chan struct{}, 1)
+	go func() {
+		defer close(changes)
+		for range events {
+			select {
+			case changes <- struct{}{}:
+			default: // one is waiting to be heard already
+			}
+		}
+	}()
+	return changes, nil
+}
