@@ -19,6 +19,7 @@ type collectFlags struct {
 	inventory   string
 	every, keep time.Duration
 	concurrency int
+	acceptKeys  bool
 	publish     string
 	replace     bool
 }
@@ -41,9 +42,16 @@ collected earlier is lost by a failure. Ctrl-C stops cleanly: what was read unti
 	cmd.Flags().IntVar(&f.concurrency, "concurrency", 0, "devices read at once (default 32)")
 	cmd.Flags().StringVar(&f.publish, "publish", "", "publish the current graph in the Neo4j at this `URI`, too: neo4j://HOST[:PORT][/DATABASE]")
 	cmd.Flags().BoolVar(&f.replace, "publish-replace", false, "write over what another store has published there")
+	cmd.Flags().BoolVar(&f.acceptKeys, acceptKeysFlag, false, acceptKeysHelp)
 	_ = cmd.MarkFlagFilename("inventory", "yaml", "yml")
 	return cmd
 }
+
+// Both commands that log in have the flag.
+const (
+	acceptKeysFlag = "accept-new-host-keys"
+	acceptKeysHelp = "take down the SSH host keys of devices that are met for the first time, and go on (one that has changed is never accepted)"
+)
 
 // keepFlag is a duration that also takes days: 30d.
 type keepFlag struct{ d *time.Duration }
@@ -83,6 +91,9 @@ func (a *app) collect(ctx context.Context, f collectFlags) error {
 	}
 	defer st.Close() //nolint:errcheck // every commit is durable when it returns
 	devices := inv.Devices()
+	if f.acceptKeys {
+		devices = acceptNewHostKeys(devices)
+	}
 	progress := collectors.NewProgress(a.errs, progressTotal(devices, f.every), terminalWidth(a.errs))
 	runner := collectors.NewRunner(newCollectors(), collectors.Options{Readers: f.concurrency, Progress: progress, Log: a.log})
 	sw, err := newSweeper(ctx, st, runner, a.now)
@@ -176,15 +187,18 @@ func (a *app) inventoryCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var file string
-	var offline bool
+	var offline, acceptKeys bool
 	check := &cobra.Command{
 		Use: "check --inventory FILE", Short: "Check the inventory, then try only the logins", Args: noArgs,
 		Long: `Check the inventory file whole, then try the login of every device with one harmless read. Nothing is collected or stored.` +
 			exits(exitOK, exitFailed, exitUsage, exitPartial),
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.checkInventory(cmd.Context(), file, offline) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.checkInventory(cmd.Context(), file, offline, acceptKeys)
+		},
 	}
 	check.Flags().StringVarP(&file, "inventory", "i", "", "`FILE` with the devices (required)")
 	check.Flags().BoolVar(&offline, "offline", false, "check the file only; contact nothing")
+	check.Flags().BoolVar(&acceptKeys, acceptKeysFlag, false, acceptKeysHelp)
 	_ = check.MarkFlagFilename("inventory", "yaml", "yml")
 	cmd.AddCommand(check)
 	return cmd
@@ -197,7 +211,7 @@ type loginRow struct {
 	Detail string `json:"detail,omitempty"`
 }
 
-func (a *app) checkInventory(ctx context.Context, file string, offline bool) error {
+func (a *app) checkInventory(ctx context.Context, file string, offline, acceptKeys bool) error {
 	inv, err := a.inventory(file)
 	if err != nil {
 		return err
@@ -208,6 +222,9 @@ func (a *app) checkInventory(ctx context.Context, file string, offline bool) err
 			_, err := fmt.Fprintf(w, "%s: %d devices to read, no faults\n", file, len(devices))
 			return err
 		})
+	}
+	if acceptKeys {
+		devices = acceptNewHostKeys(devices)
 	}
 	progress := collectors.NewProgress(a.errs, len(devices), terminalWidth(a.errs))
 	runner := collectors.NewRunner(newCollectors(), collectors.Options{Progress: progress, Log: a.log})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -18,11 +19,18 @@ func (a *app) parseCommand() *cobra.Command {
 	sources := slices.Sorted(maps.Keys(parsers()))
 	var answer string
 	cmd := &cobra.Command{
-		Use: "parse SOURCE FILE", Short: "Tell what is understood of a recording", Args: exactly(2, "SOURCE and FILE"),
+		Use: "parse SOURCE [ANSWER] FILE", Short: "Tell what is understood of a recording",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 2 && len(args) != 3 {
+				return exitWith(exitUsage, "want SOURCE, ANSWER and FILE, or SOURCE and FILE")
+			}
+			return nil
+		},
 		Long: `Read a recording as the collector would read the device's answer, and print the facts that follow and every piece that was not understood.
 Nothing is contacted or stored. FILE may be - for standard input.
 
-Sources: ` + strings.Join(sources, ", ") + ". snmp reads .snmprec files and the text of snmpwalk -On; libvirt reads what virsh dumpxml and its relatives print." +
+Sources: ` + strings.Join(sources, ", ") + ". snmp reads .snmprec files and the text of snmpwalk -On; libvirt reads what virsh dumpxml and its relatives print;\n" +
+			"ssh reads what a command of its list printed, and has to be told which: throughline parse ssh ip-link FILE." +
 			exits(exitOK, exitFailed, exitUsage),
 		ValidArgs: sources,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -30,18 +38,26 @@ Sources: ` + strings.Join(sources, ", ") + ". snmp reads .snmprec files and the 
 			if !ok {
 				return exitWith(exitUsage, "no source %q: want %s", args[0], strings.Join(sources, " or "))
 			}
-			raw, err := readInput(cmd.InOrStdin(), args[1])
+			file := args[len(args)-1]
+			if len(args) == 3 {
+				answer = args[1]
+			}
+			raw, err := readInput(cmd.InOrStdin(), file)
 			if err != nil {
 				return err
 			}
 			obs, unparsed, err := parse(answer, raw)
+			var usage *exitError
+			if errors.As(err, &usage) {
+				return err
+			}
 			if err != nil {
-				return fmt.Errorf("%s: %w", args[1], err)
+				return fmt.Errorf("%s: %w", file, err)
 			}
 			return a.printParsed(obs, unparsed)
 		},
 	}
-	cmd.Flags().StringVar(&answer, "answer", "auto", "which `ANSWER` the file holds: walk or snmprec for snmp, a root element such as domain for libvirt")
+	cmd.Flags().StringVar(&answer, "answer", "auto", "which `ANSWER` the file holds: walk or snmprec for snmp, a root element such as domain for libvirt, a table such as ip-link for ssh")
 	return cmd
 }
 

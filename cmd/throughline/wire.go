@@ -6,12 +6,14 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/throughline-dc/throughline/collectors"
 	"github.com/throughline-dc/throughline/collectors/libvirt"
 	"github.com/throughline-dc/throughline/collectors/snmp"
+	"github.com/throughline-dc/throughline/collectors/ssh"
 	"github.com/throughline-dc/throughline/topology"
 	"github.com/throughline-dc/throughline/topology/store"
 	"github.com/throughline-dc/throughline/topology/store/memory"
@@ -25,13 +27,14 @@ func newCollectors() map[topology.Source]collectors.Collector {
 	return map[topology.Source]collectors.Collector{
 		topology.SourceLibvirt: libvirt.New(time.Now),
 		topology.SourceSNMP:    snmp.New(snmp.Options{}),
+		topology.SourceSSH:     ssh.New(ssh.Options{}),
 	}
 }
 
 func sourcesOfBuild() []string {
-	names := []string{"snmp", "libvirt (recordings)"}
+	names := []string{"snmp", "ssh", "libvirt (recordings)"}
 	if libvirt.Live() {
-		names[1] = "libvirt (live and recordings)"
+		names[2] = "libvirt (live and recordings)"
 	}
 	return names
 }
@@ -40,7 +43,33 @@ func sourcesOfBuild() []string {
 type parser func(answer string, raw []byte) ([]topology.Observation, []collectors.Unparsed, error)
 
 func parsers() map[string]parser {
-	return map[string]parser{"libvirt": libvirt.Parse, "snmp": parseSNMP}
+	return map[string]parser{"libvirt": libvirt.Parse, "snmp": parseSNMP, "ssh": parseSSH}
+}
+
+// parseSSH needs to be told which command gave the answer: their forms are too much alike.
+func parseSSH(answer string, raw []byte) ([]topology.Observation, []collectors.Unparsed, error) {
+	if answer == "auto" || !slices.Contains(ssh.Answers(), answer) {
+		return nil, nil, exitWith(exitUsage, "want throughline parse ssh ANSWER FILE, with the answer that FILE holds: %s", strings.Join(ssh.Answers(), ", "))
+	}
+	return ssh.Parse(answer, raw)
+}
+
+// acceptNewHostKeys lets the host keys of devices that are met for the first time be taken down.
+func acceptNewHostKeys(devices []collectors.Device) []collectors.Device {
+	devices = slices.Clone(devices)
+	for i := range devices {
+		access, ok := devices[i].Access.(collectors.SSHAccess)
+		if !ok {
+			continue
+		}
+		access.AcceptNew = true
+		access.Jump = slices.Clone(access.Jump)
+		for j := range access.Jump {
+			access.Jump[j].AcceptNew = true
+		}
+		devices[i].Access = access
+	}
+	return devices
 }
 
 // openStore opens a store for writing. It keeps that much history, all if keep is 0.
