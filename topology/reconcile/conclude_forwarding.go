@@ -188,7 +188,7 @@ func (c *conclusions) devicesBehind() map[topology.Key]int {
 }
 
 // attachable gives the interface with a cable that owns an address, if one device does and it is no bridge itself. A bond lends its address to its
-// members and bridges: the bond is meant.
+// members and bridges, and it often is that of a member, too: the bond is meant, since frames leave by any of its members.
 func (c *conclusions) attachable(mac topology.MAC) (topology.Node, bool) {
 	owners := c.mac[mac]
 	device, ok := c.ownerOf(owners)
@@ -201,13 +201,22 @@ func (c *conclusions) attachable(mac topology.MAC) (topology.Node, bool) {
 		case n.Kind() == topology.LAG:
 			lags = append(lags, n)
 		case physical(n):
-			cables = append(cables, n)
+			if own := aggregates(c.upper[n.Key()]); len(own) > 0 {
+				lags = append(lags, own...)
+			} else {
+				cables = append(cables, n)
+			}
 		}
 	}
-	if lag, ok := only(lags); ok {
+	slices.SortFunc(lags, func(a, b topology.Node) int { return a.Key().Compare(b.Key()) })
+	if lag, ok := only(slices.Compact(lags)); ok {
 		return lag, true
 	}
 	return only(cables)
+}
+
+func aggregates(all []topology.Node) []topology.Node {
+	return slices.DeleteFunc(slices.Clone(all), func(n topology.Node) bool { return n.Kind() != topology.LAG })
 }
 
 // resolution concludes links from neighbour caches (ARP, RFC 826; RFC 4861) alone: two interfaces with cables, each the only known device that the
