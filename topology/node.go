@@ -26,6 +26,14 @@ func (n Node) Key() Key {
 // Kind tells what it is.
 func (n Node) Kind() Kind { return n.Key().Kind }
 
+// row gives what is said of the node; nothing, if it is no node.
+func (n Node) row() row {
+	if n.s == nil {
+		return row{}
+	}
+	return n.s.row(n.n)
+}
+
 // Snapshot gives the snapshot the node is in.
 func (n Node) Snapshot() *Snapshot { return n.s }
 
@@ -207,7 +215,7 @@ func (n Node) In(rel Rel) []Edge {
 			continue
 		}
 		if relations[rel].Single {
-			if best := x.From.Claims(rel); best[0].To != n {
+			if best, _ := n.s.bestClaim(n.s.row(e.peer).out, rel); best.peer != n.n {
 				continue
 			}
 		}

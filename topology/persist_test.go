@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/throughline-dc/throughline/topology"
@@ -38,6 +39,13 @@ func TestApply_manySmallDeltasKeepThePast(t *testing.T) {
 		}
 		for _, k := range all {
 			k.o.check(t, k.s)
+		}
+		for range 5 {
+			a, b := all[draw.IntN(len(all))].s, all[draw.IntN(len(all))].s
+			apart := topology.Diff(topology.Compact(a), topology.Compact(b))
+			if d := cmp.Diff(apart.Changes, topology.Diff(a, b).Changes, valueOption()); d != "" {
+				t.Fatalf("snapshots that share differ otherwise than those that do not (-apart +sharing):\n%s", d)
+			}
 		}
 	})
 }
