@@ -77,11 +77,11 @@ func (l link) aggregate() bool { return l.kind == "bond" || l.kind == "team" }
 // card reports a network card, virtual ones of a virtual machine included.
 func (l link) card() bool { return l.typ == "ether" && l.kind == "" && !guestEnd.MatchString(l.name) }
 
-// ifType gives the IANAifType, 0 if it cannot be told.
+// ifType gives the IANAifType, 0 if it cannot be told; of an aggregate its kind in the model says it.
 func (l link) ifType() int {
 	switch l.kind {
 	case "bond", "team":
-		return typeLAG
+		return 0
 	case "vlan":
 		return typeVLAN
 	case "bridge":

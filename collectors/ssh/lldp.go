@@ -63,7 +63,7 @@ func lldpChassis() table {
 		tell: func(s *sheet, say *words) {
 			for _, c := range s.chassis {
 				say.text(s.device, topology.AttrChassisID, c.chassis)
-				say.system(s.device, c)
+				say.reach(s.device, c)
 			}
 		},
 	}
@@ -90,10 +90,8 @@ func lldpInterfaces() table {
 	}
 }
 
-// system states a system, but for its chassis ID, which is another attribute for a device than for its neighbour.
-func (w *words) system(k topology.Key, c lldpSystem) {
-	w.text(k, topology.AttrSysName, c.name)
-	w.text(k, topology.AttrSysDescr, c.descr)
+// reach states where a system is reached, and what it does. Its name and its description in LLDP are not those of SNMP (RFC 3418), which a device has.
+func (w *words) reach(k topology.Key, c lldpSystem) {
 	for _, a := range c.addresses {
 		w.set(k, topology.AttrMgmtAddress, topology.AddrValue(a))
 	}
@@ -114,7 +112,9 @@ func (w *words) neighbor(port topology.Key, h heard) {
 	w.text(n, topology.AttrNeighborChassis, h.chassis)
 	w.text(n, topology.AttrNeighborPort, h.port)
 	w.text(n, topology.AttrNeighborPortDesc, h.descr)
-	w.system(n, h.lldpSystem)
+	w.text(n, topology.AttrSysName, h.name)
+	w.text(n, topology.AttrSysDescr, h.lldpSystem.descr)
+	w.reach(n, h.lldpSystem)
 	if _, name, _ := strings.Cut(h.chassis, "/"); h.protocol == "cdp" {
 		w.text(n, topology.AttrName, name)
 	}

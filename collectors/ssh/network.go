@@ -50,7 +50,6 @@ const (
 	typeVirtual  = 53 // propVirtual
 	typeTunnel   = 131
 	typeVLAN     = 135 // l2vlan
-	typeLAG      = 161 // ieee8023adLag
 	typeBridge   = 209
 )
 

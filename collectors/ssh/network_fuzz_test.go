@@ -101,7 +101,7 @@ func TestNetwork_cutAnywhere(t *testing.T) {
 			continue
 		}
 		for _, raw := range answers {
-			step := 1 + len(raw)/200
+			step := 1 + len(raw)/60
 			for n := 0; n < len(raw); n += step {
 				checkAnswer(t, name, raw[:n])
 			}
