@@ -2,6 +2,7 @@ package topology_test
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -147,6 +148,16 @@ func (o oracle) check(t tester, s *topology.Snapshot) {
 		t.Fatalf("Len is %d, want %d", s.Len(), len(keys))
 	}
 	for _, k := range keys {
+		prefix := k.ID[:len(k.ID)/2]
+		under := slices.DeleteFunc(slices.Clone(keys), func(o topology.Key) bool { return o.Kind != k.Kind || !strings.HasPrefix(o.ID, prefix) })
+		gotKeys = nil
+		for n := range s.Under(prefix, k.Kind) {
+			gotKeys = append(gotKeys, n.Key())
+		}
+		slices.SortFunc(gotKeys, topology.Key.Compare)
+		if d := cmp.Diff(under, gotKeys); d != "" {
+			t.Fatalf("nodes under %q differ (-oracle +snapshot):\n%s", prefix, d)
+		}
 		about := oracle{facts: map[topology.Fact]topology.Fact{}}
 		for id, f := range o.facts {
 			if f.Subject == k || f.Object == k {
@@ -170,6 +181,11 @@ func (o oracle) checkNode(t tester, s *topology.Snapshot, k topology.Key, about 
 		} else {
 			attrs[f.Attr] = true
 		}
+	}
+	mentions := about.sorted(func(f topology.Fact) bool { return f.Rel != 0 && f.Object == k })
+	slices.SortFunc(mentions, topology.Fact.Compare)
+	if d := cmp.Diff(mentions, slices.SortedFunc(n.Mentions(), topology.Fact.Compare), valueOption(), emptyIsNil()); d != "" {
+		t.Fatalf("mentions of %s differ (-oracle +snapshot):\n%s", k, d)
 	}
 	for a := range attrs {
 		var want []topology.Value
