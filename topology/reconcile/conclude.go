@@ -1,224 +1,115 @@
 package reconcile
 
 import (
-	"net/netip"
+	"cmp"
 	"slices"
-	"strings"
+	"time"
 
 	"github.com/throughline-dc/throughline/topology"
 )
 
-// conclude gives all facts that follow from what the sources say, each with the reading that proves it. It looks at one snapshot and nothing
-// else, so what is not said any more is not concluded any more.
-func conclude(s *topology.Snapshot) []topology.Fact {
-	g := newIndex(s)
-	c := &conclusions{index: g}
-	c.neighbors()
-	c.forwarding()
-	c.resolution()
-	c.distributed()
-	c.subnets()
-	c.guestAddresses()
-	return c.facts
+// conclude brings all conclusions up to the snapshot, to which the touched facts led, rule after rule: each from the surer ones. It gives the derived
+// facts that go and that come. What is not said any more is not concluded any more.
+func (g *graph) conclude(now time.Time, renewed []topology.Reading) changes {
+	g.now = now
+	g.refresh()
+	g.neighbors(renewed)
+	g.forwarding()
+	g.attachments()
+	g.resolution()
+	g.distributed()
+	g.guestAddresses()
+	ch := g.settle()
+	g.dirty = newDirty()
+	return ch
 }
 
-type conclusions struct {
-	*index
-	facts []topology.Fact
-	links map[topology.Key][]claim // surer links so far, by either end
-	await []func()                 // links of the rule at work: it must not see its own conclusions, or their order would count
+// changes are facts that go and that come, in canonical order.
+type changes struct{ remove, add []topology.Fact }
+
+func (ch *changes) sort() {
+	slices.SortFunc(ch.remove, topology.Fact.Compare)
+	slices.SortFunc(ch.add, topology.Fact.Compare)
 }
 
-// claim is one link as one reading gives it.
-type claim struct {
-	peer       topology.Key
-	confidence uint8
-}
-
-func (c *conclusions) state(f topology.Fact, confidence uint8, reading topology.ReadingKey) {
-	f.Confidence, f.Reading = confidence, reading
-	c.facts = append(c.facts, f)
-}
-
-func (c *conclusions) link(a, b topology.Key, confidence uint8, reading topology.ReadingKey) {
-	c.state(topology.Relate(a, topology.Link, b), confidence, reading)
-	if c.links == nil {
-		c.links = map[topology.Key][]claim{}
-	}
-	c.links[a] = append(c.links[a], claim{b, confidence})
-	c.links[b] = append(c.links[b], claim{a, confidence})
-}
-
-// later concludes a link when the rule at work is done with looking (settle).
-func (c *conclusions) later(a, b topology.Key, confidence uint8, reading topology.ReadingKey) {
-	c.await = append(c.await, func() { c.link(a, b, confidence, reading) })
-}
-
-func (c *conclusions) settle() {
-	for _, conclude := range c.await {
-		conclude()
-	}
-	c.await = nil
-}
-
-// linked reports whether an interface has a link that is believed, from conclusions so far or stated by hand.
-func (c *conclusions) linked(n topology.Node) bool {
-	for _, l := range c.links[n.Key()] {
-		if l.confidence > topology.ConfidenceDenied {
-			return true
-		}
-	}
-	return c.byHand[n.Key()]
-}
-
-// index finds devices and interfaces by what others call them.
-type index struct {
-	s        *topology.Snapshot
-	devices  []topology.Node
-	parts    map[topology.Key][]topology.Node // interfaces by device
-	owner    map[topology.Key]topology.Node   // device by interface
-	chassis  map[string][]topology.Node       // "mac/…", and bridge addresses in the same form
-	sysName  map[string][]topology.Node       // lower case
-	short    map[string][]topology.Node       // those that have a domain, by what is before it
-	address  map[netip.Addr][]topology.Node   // interfaces, and devices by management address
-	mac      map[topology.MAC][]topology.Node // interfaces
-	learned  map[topology.MAC][]sighting      // where bridges learned an address
-	upper    map[topology.Key][]topology.Node // what an interface supports
-	byHand   map[topology.Key]bool            // interfaces whose link an operator wrote down
-	isBridge map[topology.Key]bool            // devices that learn addresses
-}
-
-// sighting is an address in a forwarding database.
-type sighting struct {
-	port    topology.Node
-	reading topology.ReadingKey
-}
-
-func newIndex(s *topology.Snapshot) *index {
-	g := &index{
-		s: s, parts: map[topology.Key][]topology.Node{}, owner: map[topology.Key]topology.Node{},
-		chassis: map[string][]topology.Node{}, sysName: map[string][]topology.Node{},
-		short: map[string][]topology.Node{}, address: map[netip.Addr][]topology.Node{},
-		mac: map[topology.MAC][]topology.Node{}, learned: map[topology.MAC][]sighting{},
-		upper: map[topology.Key][]topology.Node{}, byHand: map[topology.Key]bool{}, isBridge: map[topology.Key]bool{},
-	}
-	for n := range s.Nodes(kindOrder...) {
-		g.device(n)
-	}
-	for n := range s.Nodes(topology.Port, topology.NIC, topology.LAG) {
-		g.iface(n)
-	}
-	return g
-}
-
-func (g *index) device(n topology.Node) {
-	g.devices = append(g.devices, n)
-	if v, ok := n.Value(topology.AttrChassisID); ok {
-		g.chassis[v.String()] = append(g.chassis[v.String()], n)
-	}
-	if v, ok := n.Value(topology.AttrBridgeMAC); ok {
-		if k := "mac/" + v.String(); !slices.Contains(g.chassis[k], n) {
-			g.chassis[k] = append(g.chassis[k], n)
-		}
-	}
-	for _, a := range []topology.Attr{topology.AttrSysName, topology.AttrName} {
-		name := strings.ToLower(n.Text(a))
-		add := func(to map[string][]topology.Node, k string) {
-			if k != "" && !slices.Contains(to[k], n) {
-				to[k] = append(to[k], n)
+// settle states what follows of each subject whose results changed, as far as it is not stated yet.
+func (g *graph) settle() changes {
+	var ch changes
+	for x := range g.dirty.subjects {
+		n := g.node(x)
+		var have []topology.Fact
+		for f := range n.Facts() {
+			if f.Derived {
+				have = append(have, f)
 			}
 		}
-		add(g.sysName, name)
-		if short, ok := shortName(name); ok {
-			add(g.short, short)
-		}
+		slices.SortFunc(have, topology.Fact.Compare)
+		ch.replace(have, g.follows(x, n))
 	}
-	for _, v := range n.Values(topology.AttrMgmtAddress) {
-		g.addressed(v.Addr(), n)
-	}
-	for _, e := range n.Out(topology.Contains) {
-		if e.To.Kind().Interface() {
-			g.parts[n.Key()] = append(g.parts[n.Key()], e.To)
-			g.owner[e.To.Key()] = n
-		}
-	}
+	g.settlePrefixes(&ch)
+	ch.sort()
+	return ch
 }
 
-func (g *index) iface(n topology.Node) {
-	if v, ok := n.Value(topology.AttrMAC); ok && v.MAC().Usable() {
-		g.mac[v.MAC()] = append(g.mac[v.MAC()], n)
-	}
-	for _, a := range []topology.Attr{topology.AttrAddress, topology.AttrUnnumbered} {
-		for _, v := range n.Values(a) {
-			g.addressed(v.Addr(), n)
-		}
-	}
-	for f := range n.Facts() {
+// replace notes the changes that lead from some facts to others, both sorted. A fact that is believed more or less now was first seen when it was.
+func (ch *changes) replace(have, want []topology.Fact) {
+	for len(have) > 0 || len(want) > 0 {
+		order := -1
 		switch {
-		case f.Attr == topology.AttrLearned:
-			e := f.Value.FDB()
-			if e.Status != topology.FDBSelf && e.Status != topology.FDBInvalid && e.MAC.Usable() {
-				if !tunnel(n) {
-					g.learned[e.MAC] = append(g.learned[e.MAC], sighting{n, f.Reading})
-				}
-				if o, ok := g.owner[n.Key()]; ok {
-					g.isBridge[o.Key()] = true
-				}
-			}
-		case f.Rel == topology.Link && !f.Derived:
-			g.byHand[f.Subject], g.byHand[f.Object] = true, true
+		case len(have) == 0:
+			order = 1
+		case len(want) > 0:
+			order = have[0].Compare(want[0])
+		}
+		switch {
+		case order < 0:
+			ch.remove = append(ch.remove, have[0])
+		case order > 0:
+			ch.add = append(ch.add, want[0])
+		case have[0].Confidence != want[0].Confidence:
+			ch.remove, ch.add = append(ch.remove, have[0]), append(ch.add, want[0])
+			ch.add[len(ch.add)-1].Since = have[0].Since
+		}
+		if order <= 0 {
+			have = have[1:]
+		}
+		if order >= 0 {
+			want = want[1:]
 		}
 	}
-	for _, e := range n.Out(topology.SupportedBy) {
-		g.upper[e.To.Key()] = append(g.upper[e.To.Key()], n)
-	}
 }
 
-// addressed notes who has an address, unless everybody has it.
-func (g *index) addressed(a netip.Addr, n topology.Node) {
-	if !a.IsLoopback() && !a.IsUnspecified() && !a.IsLinkLocalUnicast() && !a.IsMulticast() {
-		g.address[a] = append(g.address[a], n)
+// conclusion takes in what follows from a reading.
+type conclusion func(f topology.Fact, confidence uint8, reading ref)
+
+// follows gives all derived facts of one subject, sorted. Two rules may reach one conclusion from one reading: the surer one counts.
+func (g *graph) follows(x ref, n topology.Node) []topology.Fact {
+	var want []topology.Fact
+	state := func(f topology.Fact, confidence uint8, reading ref) {
+		f.Confidence, f.Reading, f.Derived, f.Since = confidence, g.readings.of(reading), true, g.now
+		want = append(want, f)
 	}
+	switch kind := g.key(x).Kind; {
+	case kind == topology.Neighbor:
+		g.identifiedAs(x, n, state)
+	case kind.Interface():
+		for _, links := range [][]claim{g.heard.at[x], g.trunks.at[x], g.edges.at[x], g.resolved.at[x]} {
+			for _, l := range links {
+				if f := topology.Relate(g.key(l.a), topology.Link, g.key(l.b)); f.Subject == g.key(x) {
+					state(f, l.confidence, l.reading)
+				}
+			}
+		}
+		g.inSubnets(n, state)
+		g.peerLAGs(x, n, state)
+	case kind == topology.VNIC:
+		g.guestAddress(x, n, state)
+	}
+	return canonical(want)
 }
 
-// shortName gives a host name without its domain, if it has one.
-func shortName(name string) (string, bool) {
-	if _, err := netip.ParseAddr(name); err == nil {
-		return "", false
-	}
-	short, _, qualified := strings.Cut(name, ".")
-	return short, qualified && short != ""
-}
-
-// only gives the one node of a list, if there is exactly one.
-func only(ns []topology.Node) (topology.Node, bool) {
-	if len(ns) != 1 {
-		return topology.Node{}, false
-	}
-	return ns[0], true
-}
-
-// tunnel reports whether an interface is the end of a tunnel (IANAifType tunnel 131): what a bridge learns there is behind a network, not a cable.
-func tunnel(n topology.Node) bool {
-	const tunnel = 131
-	t, _ := n.Int(topology.AttrIfType)
-	_, vxlan := n.Value(topology.AttrVNI)
-	return t == tunnel || vxlan
-}
-
-// physical reports whether an interface can have a cable: not an SVI, a loopback, a tunnel, a VLAN sub-interface or a bridge (IANAifType).
-// An interface whose type nobody gave is taken to have one.
-func physical(n topology.Node) bool {
-	if n.Kind() == topology.LAG {
-		return false
-	}
-	t, ok := n.Int(topology.AttrIfType)
-	if !ok {
-		return true
-	}
-	switch t {
-	case 6, 7, 11, 26, 62, 69, 117: // ethernetCsmacd and its obsolete relatives
-		return true
-	}
-	return false
+// canonical sorts facts, and of those with one identity leaves the surest.
+func canonical(fs []topology.Fact) []topology.Fact {
+	slices.SortStableFunc(fs, func(a, b topology.Fact) int { return cmp.Or(a.Compare(b), cmp.Compare(b.Confidence, a.Confidence)) })
+	return slices.CompactFunc(fs, func(a, b topology.Fact) bool { return a.Compare(b) == 0 })
 }

@@ -10,72 +10,152 @@ import (
 	"github.com/throughline-dc/throughline/topology"
 )
 
-// heard is one neighbour on one interface, with the interface it was found to be (if it was).
-type heard struct {
-	local, neighbor, device, remote topology.Node
-	edge                            topology.Edge
-}
+// identified is who a neighbour is: a device, and its interface if that is known, too.
+type identified struct{ device, port ref }
 
 // neighbors concludes who the neighbours are and which links follow. A link that a newer reading of the other end contradicts is kept as
 // denied, since the cable may have been moved between two readings.
-func (c *conclusions) neighbors() {
-	var all []heard
-	at := map[topology.Key][]heard{} // by local interface
-	for n := range c.s.Nodes(topology.Neighbor) {
-		device, remote := c.identify(n)
-		for _, e := range n.In(topology.HasNeighbor) {
-			h := heard{e.From, n, device, remote, e}
-			all = append(all, h)
-			at[e.From.Key()] = append(at[e.From.Key()], h)
+//
+// Who a neighbour is depends on what it says, on whoever is called by one of its words (wanted), and on the interfaces of the device that it is
+// (ofDevice). Its links depend on that, on who the neighbours at the far end are (asPort), and, if these deny it, on the readings' times (timed).
+func (g *graph) neighbors(renewed []topology.Reading) {
+	for x := range g.dirty.neighbors {
+		g.neighbor(x)
+	}
+	for x := range g.dirty.hearers {
+		g.dirty.heard.add(g.asPort.under[x]...)
+	}
+	if len(g.timed.under) > 0 {
+		for _, r := range renewed {
+			g.dirty.heard.add(g.timed.under[g.readings.ref(r.ReadingKey)]...)
 		}
 	}
-	for _, h := range all {
-		if h.device.IsZero() || h.device == c.owner[h.local.Key()] && h.remote == h.local {
-			continue
-		}
-		confidence := uint8(topology.ConfidenceLLDP)
-		if h.neighbor.Text(topology.AttrProtocol) != "lldp" {
-			confidence = topology.ConfidenceCDP
-		}
-		if h.remote.IsZero() {
-			c.state(topology.Relate(h.neighbor.Key(), topology.IdentifiedAs, h.device.Key()), confidence, h.edge.Reading.ReadingKey)
-			continue
-		}
-		c.state(topology.Relate(h.neighbor.Key(), topology.IdentifiedAs, h.remote.Key()), confidence, h.edge.Reading.ReadingKey)
-		if denied(h, at[h.remote.Key()]) {
-			confidence = topology.ConfidenceDenied
-		}
-		c.link(h.local.Key(), h.remote.Key(), confidence, h.edge.Reading.ReadingKey)
+	for x := range g.dirty.heard {
+		g.dirty.subjects.add(x)
+		g.heard.set(x, g.heardLinks(x), func(end ref) {
+			g.linkChanged(end)
+			g.dirty.hearers.add(end)
+		})
 	}
 }
 
-// denied reports whether the other end, in a newer reading, hears somebody else and not us.
-func denied(h heard, there []heard) bool {
-	var newest time.Time
-	for _, t := range there {
-		if t.remote == h.local {
-			return false
+// linkChanged notes an end of a link that came or went.
+func (g *graph) linkChanged(end ref) {
+	g.dirty.links.add(end)
+	g.dirty.subjects.add(end)
+}
+
+// neighbor finds out anew who a neighbour is.
+func (g *graph) neighbor(x ref) {
+	n := g.node(x)
+	g.wanted.set(x, wantedTerms(n))
+	who := g.identify(n)
+	g.ofDevice.set(x, some(who.device))
+	g.asPort.set(x, some(who.port))
+	if who == (identified{}) {
+		delete(g.who, x)
+	} else {
+		g.who[x] = who
+	}
+	g.dirty.heard.add(x)
+	for _, e := range n.In(topology.HasNeighbor) {
+		g.dirty.heard.add(g.asPort.under[g.ref(e.From.Key())]...)
+	}
+}
+
+func some(x ref) []ref {
+	if x == 0 {
+		return nil
+	}
+	return []ref{x}
+}
+
+// itself reports whether an interface hears itself, as over a loop.
+func (g *graph) itself(who identified, local ref) bool {
+	return who.device == g.owner(local) && who.port == local
+}
+
+// heardLinks gives the links to a neighbour: one for each interface that hears it.
+func (g *graph) heardLinks(x ref) []claim {
+	n, who := g.node(x), g.who[x]
+	var links []claim
+	var timed []ref
+	for _, e := range n.In(topology.HasNeighbor) {
+		local := g.ref(e.From.Key())
+		if who.port == 0 || who.port == local {
+			continue
 		}
-		if !t.remote.IsZero() && t.edge.Reading.Time.After(newest) {
-			newest = t.edge.Reading.Time
+		l := claim{local, who.port, g.readings.ref(e.Reading.ReadingKey), protocolConfidence(n)}
+		denied, rests := g.denied(local, who.port, e.Reading.Time)
+		if denied {
+			l.confidence = topology.ConfidenceDenied
+		}
+		if len(rests) > 0 {
+			timed = append(append(timed, l.reading), rests...)
+		}
+		links = append(links, l)
+	}
+	slices.Sort(timed)
+	g.timed.set(x, slices.Compact(timed))
+	return links
+}
+
+func protocolConfidence(n topology.Node) uint8 {
+	if n.Text(topology.AttrProtocol) == "lldp" {
+		return topology.ConfidenceLLDP
+	}
+	return topology.ConfidenceCDP
+}
+
+// denied reports whether the other end, in a newer reading, hears somebody else and not us, and on which of its readings that rests.
+func (g *graph) denied(local, port ref, seen time.Time) (denied bool, rests []ref) {
+	var newest time.Time
+	for _, e := range g.node(port).Out(topology.HasNeighbor) {
+		there := g.who[g.ref(e.To.Key())].port
+		if there == local {
+			return false, nil
+		}
+		if there != 0 {
+			rests = append(rests, g.readings.ref(e.Reading.ReadingKey))
+			if e.Reading.Time.After(newest) {
+				newest = e.Reading.Time
+			}
 		}
 	}
-	return newest.After(h.edge.Reading.Time)
+	return newest.After(seen), rests
+}
+
+// identifiedAs states who a neighbour is, by each reading that shows it.
+func (g *graph) identifiedAs(x ref, n topology.Node, state conclusion) {
+	who := g.who[x]
+	if who.device == 0 {
+		return
+	}
+	for _, e := range n.In(topology.HasNeighbor) {
+		if g.itself(who, g.ref(e.From.Key())) {
+			continue
+		}
+		is := who.port
+		if is == 0 {
+			is = who.device
+		}
+		state(topology.Relate(g.key(x), topology.IdentifiedAs, g.key(is)), protocolConfidence(n), g.readings.ref(e.Reading.ReadingKey))
+	}
 }
 
 // identify finds the device and the interface that a neighbour is. What does not fit exactly one stays unknown: a name alone is not
 // believed against a chassis that says otherwise.
-func (g *index) identify(n topology.Node) (device, port topology.Node) {
+func (g *graph) identify(n topology.Node) identified {
 	device, ok := g.neighborDevice(n)
 	if !ok {
-		return topology.Node{}, topology.Node{}
+		return identified{}
 	}
-	return device, g.neighborPort(device, n)
+	return identified{device, g.neighborPort(device, n)}
 }
 
-func (g *index) neighborDevice(n topology.Node) (topology.Node, bool) {
+func (g *graph) neighborDevice(n topology.Node) (ref, bool) {
 	chassis := n.Text(topology.AttrNeighborChassis)
-	if found := g.chassis[chassis]; len(found) > 0 {
+	if found := g.called.under[chassisTerm(chassis)]; len(found) > 0 {
 		return only(found)
 	}
 	subtype, value, _ := strings.Cut(chassis, "/")
@@ -83,72 +163,52 @@ func (g *index) neighborDevice(n topology.Node) (topology.Node, bool) {
 	switch subtype {
 	case "mac":
 		mac, _ = topology.ParseMAC(value)
-		if d, ok := g.ownerOf(g.mac[mac]); ok {
+		if d, ok := g.deviceOf(g.called.under[macTerm(mac)]); ok {
 			return d, true
 		}
 	case "address":
 		if a, err := netip.ParseAddr(value); err == nil {
-			if d, ok := g.ownerOf(g.address[a]); ok {
+			if d, ok := g.deviceOf(g.called.under[addressTerm(a)]); ok {
 				return d, true
 			}
 		}
 	}
 	for _, name := range []string{n.Text(topology.AttrSysName), value} {
-		if d, ok := only(g.namesakes(strings.ToLower(name))); ok && !contradicts(d, mac) {
+		if d, ok := only(g.namesakes(strings.ToLower(name))); ok && !g.contradicts(d, mac) {
 			return d, true
 		}
 	}
 	for _, v := range n.Values(topology.AttrMgmtAddress) {
-		if d, ok := g.ownerOf(g.address[v.Addr()]); ok && !contradicts(d, mac) {
+		if d, ok := g.deviceOf(g.called.under[addressTerm(v.Addr())]); ok && !g.contradicts(d, mac) {
 			return d, true
 		}
 	}
-	return topology.Node{}, false
+	return 0, false
 }
 
 // namesakes gives the devices that a name means: those of that very name, else, since protocols send it with the domain or without, those whose
 // name is the same where one of the two has no domain. Two domains are two devices.
-func (g *index) namesakes(name string) []topology.Node {
-	if found := g.sysName[name]; len(found) > 0 {
+func (g *graph) namesakes(name string) []ref {
+	if found := g.called.under[nameTerm(name)]; len(found) > 0 {
 		return found
 	}
 	if short, qualified := shortName(name); qualified {
-		return g.sysName[short]
+		return g.called.under[nameTerm(short)]
 	}
-	return g.short[name]
+	return g.called.under[shortTerm(name)]
 }
 
 // contradicts reports that the device names a chassis of its own and it is not the one heard.
-func contradicts(d topology.Node, heard topology.MAC) bool {
-	own, ok := strings.CutPrefix(d.Text(topology.AttrChassisID), "mac/")
+func (g *graph) contradicts(d ref, heard topology.MAC) bool {
+	own, ok := strings.CutPrefix(g.node(d).Text(topology.AttrChassisID), "mac/")
 	return ok && heard != 0 && own != heard.String()
 }
 
-// ownerOf gives the device of all the nodes, if it is one and the same.
-func (g *index) ownerOf(ns []topology.Node) (topology.Node, bool) {
-	var device topology.Node
-	for _, n := range ns {
-		d := n
-		if !n.Kind().Device() {
-			var ok bool
-			if d, ok = g.owner[n.Key()]; !ok {
-				continue
-			}
-		}
-		if !device.IsZero() && d != device {
-			return topology.Node{}, false
-		}
-		device = d
-	}
-	return device, !device.IsZero()
-}
-
 // neighborPort finds the interface of a device that a neighbour's port ID names (IEEE 802.1AB 8.5.3), else its port description.
-func (g *index) neighborPort(device, n topology.Node) topology.Node {
+func (g *graph) neighborPort(device ref, n topology.Node) ref {
 	id := n.Text(topology.AttrNeighborPort)
 	subtype, value, _ := strings.Cut(id, "/")
 	desc := n.Text(topology.AttrNeighborPortDesc)
-	ports := g.parts[device.Key()]
 	tests := []func(topology.Node) bool{
 		func(p topology.Node) bool { return id != "" && p.Text(topology.AttrLLDPPortID) == id },
 	}
@@ -171,13 +231,31 @@ func (g *index) neighborPort(device, n topology.Node) topology.Node {
 			return ok && strconv.FormatInt(i, 10) == value
 		})
 	}
+	var ports []topology.Node
+	for _, p := range g.parts(device) {
+		ports = append(ports, g.node(p))
+	}
 	for _, test := range tests {
-		found := slices.DeleteFunc(slices.Clone(ports), func(p topology.Node) bool { return !test(p) })
-		if p, ok := only(found); ok {
-			return p
+		if p, ok := theOne(ports, test); ok {
+			return g.ref(p.Key())
 		}
 	}
-	return topology.Node{}
+	return 0
+}
+
+// theOne gives the port that passes a test, if exactly one does.
+func theOne(ports []topology.Node, test func(topology.Node) bool) (topology.Node, bool) {
+	var found topology.Node
+	for _, p := range ports {
+		if !test(p) {
+			continue
+		}
+		if !found.IsZero() {
+			return topology.Node{}, false
+		}
+		found = p
+	}
+	return found, !found.IsZero()
 }
 
 func attrIs(a topology.Attr, want string) func(topology.Node) bool {

@@ -3,41 +3,30 @@ package reconcile
 import (
 	"cmp"
 	"fmt"
+	"hash/maphash"
+	"maps"
 	"slices"
 	"time"
 
 	"github.com/throughline-dc/throughline/topology"
 )
 
-// merge gathers the edits that lead from one set of facts to the next; an edit that is taken back leaves no trace.
+// merge replaces what sources said by what they say now, reading by reading. The delta is the difference of both.
 type merge struct {
 	prev    *topology.Snapshot
+	known   *sources
+	ids     *identities
 	now     time.Time
-	removed facts
-	added   facts
+	tables  map[topology.ReadingKey]*table // those that this sweep touches
 	renewed map[topology.ReadingKey]topology.Reading
-	forgot  map[topology.ReadingKey]bool
-	stated  map[topology.ReadingKey]facts // what devices' own words were, by reading
-	partial map[origin][]topology.Reading // of the graph as it was
+	forgot  set[topology.ReadingKey]
+	digests map[topology.ReadingKey]digest // of what was said whole, and is all that the reading holds now
 
 	rejected []Rejected
 }
 
-// facts are known by their identity: all but confidence and first-seen time.
-type facts map[topology.Fact]weight
-
-type weight struct {
-	confidence uint8
-	since      time.Time
-}
-
-func (fs facts) put(f topology.Fact) { fs[f.Identity()] = weight{f.Confidence, f.Since} }
-
-// fact gives the whole fact of an identity.
-func (w weight) fact(id topology.Fact) topology.Fact {
-	id.Confidence, id.Since = w.confidence, w.since
-	return id
-}
+// table is what one reading says, sorted: before the sweep and after it.
+type table struct{ before, after []topology.Fact }
 
 // origin is a way of reading one device.
 type origin struct {
@@ -45,105 +34,149 @@ type origin struct {
 	source topology.Source
 }
 
-// newMerge begins with what the sources said so far, as far as this sweep can touch it: all of it if things are renamed.
-func newMerge(prev *topology.Snapshot, obs []topology.Observation, policy Policy, renames bool, now time.Time) *merge {
-	m := &merge{
-		prev: prev, now: now, removed: facts{}, added: facts{},
-		renewed: map[topology.ReadingKey]topology.Reading{}, forgot: map[topology.ReadingKey]bool{},
-		stated: map[topology.ReadingKey]facts{}, partial: map[origin][]topology.Reading{},
-	}
-	touched := map[topology.ReadingKey]bool{}
-	for _, o := range obs {
-		for _, part := range []bool{false, true} {
-			k := o.Reading.ReadingKey
-			k.Partial = part
-			touched[k] = true
-		}
-	}
-	for _, r := range prev.Readings() {
-		if r.Partial {
-			from := origin{r.Device, r.Source}
-			m.partial[from] = append(m.partial[from], r)
-		}
-		if r.Partial || slices.Contains(policy.Retired, r.Device) {
-			touched[r.ReadingKey] = true
-		}
-	}
-	for f := range prev.Facts() {
-		if !f.Derived && (renames || touched[f.Reading]) {
-			m.state(f)
-		}
-	}
-	return m
+// sources is what is known of a graph's readings beyond the graph itself. It follows the graph.
+type sources struct {
+	seed    maphash.Seed
+	partial map[origin]set[topology.ReadingKey]
+	handles map[string]set[topology.ReadingKey]
+	digests map[topology.ReadingKey]digest
 }
 
-func (m *merge) state(f topology.Fact) {
-	fs := m.stated[f.Reading]
-	if fs == nil {
-		fs = facts{}
-		m.stated[f.Reading] = fs
-	}
-	fs.put(f)
+// digest stands for all facts of a complete reading, whatever their order; the zero digest for nothing that is known.
+type digest struct {
+	sum   uint64
+	facts int
 }
 
-// add adds what a source said.
-func (m *merge) add(f topology.Fact) {
-	f.Confidence = cmp.Or(f.Confidence, topology.ConfidenceStated)
-	id := f.Identity()
-	if old, ok := m.stated[f.Reading][id]; ok { // two nodes became one, and both had it
-		if f.Confidence <= old.confidence {
-			return
+func newSources() *sources {
+	return &sources{
+		seed: maphash.MakeSeed(), partial: map[origin]set[topology.ReadingKey]{}, handles: map[string]set[topology.ReadingKey]{},
+		digests: map[topology.ReadingKey]digest{},
+	}
+}
+
+// renew follows a reading that there is now.
+func (s *sources) renew(k topology.ReadingKey) {
+	if s.handles[k.Device] == nil {
+		s.handles[k.Device] = set[topology.ReadingKey]{}
+	}
+	s.handles[k.Device].add(k)
+	if from := (origin{k.Device, k.Source}); k.Partial {
+		if s.partial[from] == nil {
+			s.partial[from] = set[topology.ReadingKey]{}
 		}
-		m.remove(old.fact(id))
-		f.Since = old.since
+		s.partial[from].add(k)
 	}
-	m.enter(id, weight{f.Confidence, f.Since})
-	m.state(f)
 }
 
-// enter adds a fact that is not stated now.
-func (m *merge) enter(id topology.Fact, w weight) {
-	old, ok := m.removed[id]
-	if ok && old.confidence == w.confidence {
-		delete(m.removed, id) // it was there all the time, since it was first seen
-		return
+// follow takes in which readings a delta leaves, and what they said.
+func (s *sources) follow(d topology.Delta, digests map[topology.ReadingKey]digest) {
+	for _, r := range d.Renew {
+		s.renew(r.ReadingKey)
+		delete(s.digests, r.ReadingKey)
 	}
-	if ok {
-		w.since = old.since
-	}
-	m.added[id] = w
-}
-
-func (m *merge) remove(f topology.Fact) {
-	id := f.Identity()
-	if _, ok := m.added[id]; ok {
-		delete(m.added, id)
-	} else {
-		m.removed.put(f)
-	}
-	delete(m.stated[f.Reading], id)
-}
-
-// rename moves facts of nodes whose key has changed.
-func (m *merge) rename(ids identities) {
-	if !ids.renames() {
-		return
-	}
-	var moved []topology.Fact
-	for f := range m.prev.Facts() {
-		g := f
-		g.Subject, g.Object = ids.current(f.Subject), ids.current(f.Object)
-		if f.Derived || g.Subject == f.Subject && g.Object == f.Object {
-			continue // what is derived is concluded anew
-		}
-		m.remove(f)
-		if r, ok := redirect(g); ok {
-			moved = append(moved, r)
+	for k, d := range digests {
+		if d == (digest{}) {
+			delete(s.digests, k)
+		} else {
+			s.digests[k] = d
 		}
 	}
-	for _, f := range moved {
-		m.add(f)
+	for _, k := range d.Forget {
+		s.forget(k)
 	}
+}
+
+// forget follows a reading that there is no more.
+func (s *sources) forget(k topology.ReadingKey) {
+	if delete(s.handles[k.Device], k); len(s.handles[k.Device]) == 0 {
+		delete(s.handles, k.Device)
+	}
+	from := origin{k.Device, k.Source}
+	if delete(s.partial[from], k); len(s.partial[from]) == 0 {
+		delete(s.partial, from)
+	}
+	delete(s.digests, k)
+}
+
+func newMerge(prev *topology.Snapshot, known *sources, ids *identities, now time.Time) *merge {
+	return &merge{
+		prev: prev, known: known, ids: ids, now: now, tables: map[topology.ReadingKey]*table{}, renewed: map[topology.ReadingKey]topology.Reading{},
+		forgot: set[topology.ReadingKey]{}, digests: map[topology.ReadingKey]digest{},
+	}
+}
+
+// table gives what a reading says, as far as this sweep has come.
+func (m *merge) table(k topology.ReadingKey) *table {
+	t := m.tables[k]
+	if t == nil {
+		t = &table{}
+		for f := range m.prev.FactsOf(k) {
+			if !f.Derived {
+				t.before = append(t.before, f)
+			}
+		}
+		slices.SortFunc(t.before, topology.Fact.Compare)
+		t.after = t.before
+		m.tables[k] = t
+	}
+	return t
+}
+
+// rename moves facts of nodes whose key has changed. What is derived is concluded anew. Where two nodes become one, and both had a fact, the surer counts.
+func (m *merge) rename() {
+	renamed := maps.Clone(m.ids.renamed)
+	for from := range m.ids.moved {
+		for n := range m.prev.Under(from+"/", partKinds()...) {
+			if to := m.ids.current(n.Key()); to != n.Key() {
+				renamed[n.Key()] = to
+			}
+		}
+	}
+	touched := set[topology.ReadingKey]{}
+	for k := range renamed {
+		n, _ := m.prev.Node(k)
+		for f := range n.Facts() {
+			touched.add(f.Reading)
+		}
+		for f := range n.Mentions() {
+			touched.add(f.Reading)
+		}
+	}
+	for k := range touched {
+		t := m.table(k)
+		var moved []topology.Fact
+		t.after = nil
+		for _, f := range t.before {
+			g := f
+			g.Subject, g.Object = m.ids.current(f.Subject), m.ids.current(f.Object)
+			if g.Subject == f.Subject && g.Object == f.Object {
+				t.after = append(t.after, f)
+			} else if r, ok := redirect(g); ok {
+				moved = append(moved, r)
+			}
+		}
+		t.after = joined(append(t.after, moved...))
+	}
+}
+
+func partKinds() []topology.Kind {
+	return slices.DeleteFunc(topology.Kinds(), func(k topology.Kind) bool { return !namedByDevice(k) })
+}
+
+// joined sorts facts; of those with one identity it leaves the first, as sure as the surest.
+func joined(fs []topology.Fact) []topology.Fact {
+	slices.SortStableFunc(fs, topology.Fact.Compare)
+	n := 0
+	for _, f := range fs {
+		if n > 0 && fs[n-1].Compare(f) == 0 {
+			fs[n-1].Confidence = max(fs[n-1].Confidence, f.Confidence)
+			continue
+		}
+		fs[n] = f
+		n++
+	}
+	return fs[:n]
 }
 
 // redirect puts a mutual relation whose ends were renamed into canonical direction; a relation of a thing to itself says nothing.
@@ -160,217 +193,226 @@ func redirect(f topology.Fact) (topology.Fact, bool) {
 }
 
 // session merges what one source said of one device in one go.
-func (m *merge) session(group []topology.Observation, ids identities) {
+func (m *merge) session(group []topology.Observation) {
 	attempted := map[string]bool{}
 	for _, o := range group {
 		attempted[o.Reading.Table] = true
-		m.reading(o, ids)
+		m.reading(o)
 	}
 	// A partial reading that held nothing, such as a failed login, is over once the source is read again without it.
 	first := group[0].Reading
-	for _, r := range m.partial[origin{first.Device, first.Source}] {
-		if !attempted[r.Table] && len(m.stated[r.ReadingKey]) == 0 {
-			m.forgot[r.ReadingKey] = true
+	for k := range m.known.partial[origin{first.Device, first.Source}] {
+		if !attempted[k.Table] && len(m.table(k).after) == 0 {
+			m.forgot.add(k)
 		}
 	}
 }
 
 // reading merges one table. Only a complete table deletes: what a partial one did not show stays as it was last seen.
-func (m *merge) reading(o topology.Observation, ids identities) {
+func (m *merge) reading(o topology.Observation) {
 	whole, part := o.Reading.ReadingKey, o.Reading.ReadingKey
 	whole.Partial, part.Partial = false, true
-	now := m.resolve(o, ids)
-	r := o.Reading
-	if r.Partial {
-		if old, ok := m.prev.Reading(part); ok && !covers(now, m.stated[part]) {
-			r.Time = old.Time // part of what it holds was not seen again: it must not look fresh
-		}
-		m.supersede(now, whole)
-		m.supersede(now, part)
-	} else {
-		m.dropUnless(m.stated[part], nil)
-		m.dropUnless(m.stated[whole], now)
-		if _, ok := m.prev.Reading(part); ok {
-			m.forgot[part] = true
-		}
+	old, wasPart := m.prev.Reading(part)
+	m.renewed[o.Reading.ReadingKey] = o.Reading
+	if !o.Reading.Partial && !wasPart && m.unchanged(o) {
+		return
 	}
-	m.renewed[r.ReadingKey] = r
-	before := m.stated[r.ReadingKey]
-	for id, w := range now {
-		if old, ok := before[id]; ok {
-			w.since = old.since
-			now[id] = w
-			if old.confidence == w.confidence {
-				continue
-			}
-			m.remove(old.fact(id))
+	now := m.resolve(o)
+	if !o.Reading.Partial {
+		m.table(whole).after = now
+		if wasPart {
+			m.table(part).after = nil
+			m.forgot.add(part)
 		}
-		m.enter(id, w)
+		return
 	}
-	if r.Partial {
-		for id, w := range before {
-			if _, ok := now[id]; !ok {
-				now[id] = w
-			}
-		}
+	if wasPart && !covers(now, m.table(part).after) {
+		o.Reading.Time = old.Time // part of what it holds was not seen again: it must not look fresh
+		m.renewed[o.Reading.ReadingKey] = o.Reading
 	}
-	m.stated[r.ReadingKey] = now
+	m.table(whole).after = superseded(m.table(whole).after, now)
+	m.table(part).after = firstOf(now, superseded(m.table(part).after, now))
 }
 
-// supersede takes from an older reading of the same table what a partial one shows again, and the values that it replaces.
-func (m *merge) supersede(now facts, older topology.ReadingKey) {
+// unchanged reports whether a complete table says what it said when it was last read, and its facts are still as they were.
+func (m *merge) unchanged(o topology.Observation) bool {
+	k := o.Reading.ReadingKey
+	d, good := m.digest(o)
+	if !good {
+		return false // what is rejected is to be said each time
+	}
+	m.digests[k] = d
+	_, touched := m.tables[k]
+	return !touched && d.facts > 0 && d == m.known.digests[k]
+}
+
+// digest sums up an observation under the nodes' own keys.
+func (m *merge) digest(o topology.Observation) (d digest, good bool) {
+	type content struct {
+		subject, object topology.Key
+		attr            topology.Attr
+		rel             topology.Rel
+		value           topology.Value
+		confidence      uint8
+	}
+	good = true
+	for f, err := range m.said(o) {
+		good = good && err == nil
+		d.sum += maphash.Comparable(m.known.seed, content{f.Subject, f.Object, f.Attr, f.Rel, f.Value, f.Confidence})
+		d.facts++
+	}
+	return d, good
+}
+
+// superseded takes from an older reading of the same table what a partial one shows again, and the values that it replaces.
+func superseded(older, now []topology.Fact) []topology.Fact {
 	type slot struct {
 		subject topology.Key
 		attr    topology.Attr
 		rel     topology.Rel
 	}
 	replaced := map[slot]bool{}
-	for f := range now {
+	for _, f := range now {
 		if f.Rel == 0 && !f.Attr.Multi() || f.Rel != 0 && f.Rel.Spec().Single {
 			replaced[slot{f.Subject, f.Attr, f.Rel}] = true
 		}
 	}
-	var gone []topology.Fact
-	for id, w := range m.stated[older] {
-		anew := id
-		anew.Reading.Partial = true
-		_, again := now[anew]
-		if again && !older.Partial || !again && replaced[slot{id.Subject, id.Attr, id.Rel}] {
-			gone = append(gone, w.fact(id))
-		}
-	}
-	for _, f := range gone {
-		m.remove(f)
-	}
+	return slices.DeleteFunc(slices.Clone(older), func(f topology.Fact) bool {
+		f.Reading.Partial = true
+		_, again := slices.BinarySearchFunc(now, f, topology.Fact.Compare)
+		return again || replaced[slot{f.Subject, f.Attr, f.Rel}]
+	})
 }
 
-func covers(now, before facts) bool {
-	for id := range before {
-		if _, ok := now[id]; !ok {
-			return false
-		}
-	}
-	return true
+func covers(now, before []topology.Fact) bool {
+	return !slices.ContainsFunc(before, func(f topology.Fact) bool {
+		_, again := slices.BinarySearchFunc(now, f, topology.Fact.Compare)
+		return !again
+	})
 }
 
-func (m *merge) dropUnless(stated, keep facts) {
-	var gone []topology.Fact
-	for id, w := range stated {
-		if _, ok := keep[id]; !ok {
-			gone = append(gone, w.fact(id))
-		}
-	}
-	for _, f := range gone {
-		m.remove(f)
-	}
+// firstOf joins two sorted lists of facts; of two with one identity it leaves that of the first.
+func firstOf(a, b []topology.Fact) []topology.Fact {
+	all := slices.Concat(a, b)
+	slices.SortStableFunc(all, topology.Fact.Compare)
+	return slices.CompactFunc(all, func(a, b topology.Fact) bool { return a.Compare(b) == 0 })
 }
 
-// resolve gives the observation's facts under the nodes' own keys, by identity. Since is when any reading first stated it.
-func (m *merge) resolve(o topology.Observation, ids identities) facts {
-	now := make(facts, len(o.Facts))
-	named := map[topology.Key]bool{}
-	put := func(f topology.Fact) {
-		f.Reading, f.Derived = o.Reading.ReadingKey, false
-		f.Confidence = cmp.Or(f.Confidence, topology.ConfidenceStated)
-		f.Since = m.firstSeen(f)
-		if old, ok := now[f.Identity()]; !ok || old.confidence < f.Confidence {
-			now.put(f)
+// resolve gives the observation's facts under the nodes' own keys, sorted. Since is when any reading of the same table first stated each.
+func (m *merge) resolve(o topology.Observation) []topology.Fact {
+	now := make([]topology.Fact, 0, len(o.Facts)+1)
+	for f, err := range m.said(o) {
+		if err != nil {
+			m.rejected = append(m.rejected, Rejected{o.Reading.ReadingKey, f, err})
+			continue
 		}
+		f.Reading, f.Derived, f.Since = o.Reading.ReadingKey, false, m.now
+		now = append(now, f)
 	}
-	for _, f := range o.Facts {
-		for _, k := range []topology.Key{f.Subject, f.Object} {
-			if handle, rest, local := k.Local(); local && rest == "" && k.Kind.Device() && !named[k] {
-				named[k] = true
-				put(topology.Attribute(ids.global(k), topology.AttrHandle, topology.TextValue(handle)))
-			}
-		}
-		g := f
-		g.Subject, g.Object = ids.global(f.Subject), ids.global(f.Object)
-		if r, ok := redirect(g); ok {
-			put(r)
-		} else if g.Subject != g.Object {
-			m.rejected = append(m.rejected, Rejected{o.Reading.ReadingKey, f, fmt.Errorf("as %s: %w", g, g.Check())})
-		}
+	now = canonical(now)
+	whole, part := o.Reading.ReadingKey, o.Reading.ReadingKey
+	whole.Partial, part.Partial = false, true
+	w := m.table(whole)
+	olders := [][]topology.Fact{w.after, w.before}
+	if _, ok := m.prev.Reading(part); ok {
+		p := m.table(part)
+		olders = append(olders, p.after, p.before)
 	}
-	for _, alias := range ids.aliases(o) {
-		put(alias)
+	for i := range olders { // the surest word on it last
+		since(now, olders[len(olders)-1-i])
 	}
 	return now
 }
 
-// firstSeen finds since when some reading of the same table states the fact.
-func (m *merge) firstSeen(f topology.Fact) time.Time {
-	for _, partial := range []bool{false, true} {
-		f.Reading.Partial = partial
-		id := f.Identity()
-		if old, ok := m.stated[f.Reading][id]; ok {
-			return old.since
-		}
-		if old, ok := m.removed[id]; ok {
-			return old.since
+// since takes the first-seen time from an older list of facts, for those that it holds. Both are sorted.
+func since(now, older []topology.Fact) {
+	for i, j := 0, 0; i < len(now) && j < len(older); {
+		f := older[j]
+		f.Reading = now[i].Reading
+		switch order := now[i].Compare(f); {
+		case order < 0:
+			i++
+		case order > 0:
+			j++
+		default:
+			now[i].Since = f.Since
+			i, j = i+1, j+1
 		}
 	}
-	return m.now
+}
+
+// said lists what an observation says under the nodes' own keys: the handles of devices, the facts, and the other names of units; with an error what
+// does not fit the nodes as they turn out to be.
+func (m *merge) said(o topology.Observation) func(func(topology.Fact, error) bool) {
+	return func(yield func(topology.Fact, error) bool) {
+		named := map[topology.Key]bool{}
+		var last, subject topology.Key
+		for _, f := range o.Facts {
+			for _, k := range []topology.Key{f.Subject, f.Object} {
+				if !k.Kind.Device() || named[k] {
+					continue
+				}
+				if handle, rest, local := k.Local(); local && rest == "" {
+					named[k] = true
+					h := topology.Attribute(m.ids.global(k), topology.AttrHandle, topology.TextValue(handle))
+					h.Confidence = topology.ConfidenceStated
+					if !yield(h, nil) {
+						return
+					}
+				}
+			}
+			if f.Subject != last {
+				last, subject = f.Subject, m.ids.global(f.Subject)
+			}
+			g := f
+			g.Subject, g.Confidence = subject, cmp.Or(f.Confidence, topology.ConfidenceStated)
+			if f.Rel != 0 {
+				g.Object = m.ids.global(f.Object)
+			}
+			if r, ok := redirect(g); ok {
+				if !yield(r, nil) {
+					return
+				}
+			} else if g.Subject != g.Object && !yield(f, fmt.Errorf("as %s: %w", g, g.Check())) {
+				return
+			}
+		}
+		for _, alias := range m.ids.aliases(o) {
+			alias.Confidence = topology.ConfidenceStated
+			if !yield(alias, nil) {
+				return
+			}
+		}
+	}
 }
 
 // retire drops all that the readings of a device say.
 func (m *merge) retire(handle string) {
-	for _, r := range m.prev.Readings() {
-		if r.Device == handle {
-			m.dropUnless(m.stated[r.ReadingKey], nil)
-			delete(m.renewed, r.ReadingKey)
-			m.forgot[r.ReadingKey] = true
-		}
+	for k := range m.known.handles[handle] {
+		m.table(k).after = nil
+		delete(m.renewed, k)
+		m.forgot.add(k)
 	}
 }
 
-// conclude replaces what was concluded before by what follows now, beside the edits that led to mid.
-func (m *merge) conclude(mid *topology.Snapshot, want []topology.Fact) *merge {
-	c := &merge{prev: mid, now: m.now, removed: facts{}, added: facts{}}
-	for f := range mid.Facts() {
-		if f.Derived {
-			c.removed.put(f)
-		}
-	}
-	// Two rules may reach one conclusion from one reading: the surer one counts.
-	for _, f := range want {
-		f.Derived, f.Since = true, m.now
-		id := f.Identity()
-		if old, ok := c.added[id]; !ok || old.confidence < f.Confidence {
-			c.added.put(f)
-		}
-	}
-	for id, w := range c.added {
-		if old, ok := c.removed[id]; ok && old.confidence == w.confidence {
-			delete(c.added, id)
-			delete(c.removed, id)
-		} else if ok {
-			c.added[id] = weight{w.confidence, old.since}
-		}
-	}
-	return c
-}
-
-// delta gives the edits in canonical order.
+// delta gives the difference, in canonical order.
 func (m *merge) delta() topology.Delta {
-	d := topology.Delta{Time: m.now, Remove: m.removed.sorted(), Add: m.added.sorted()}
+	d := topology.Delta{Time: m.now}
+	var ch changes
+	for k, t := range m.tables {
+		n := len(ch.add) + len(ch.remove)
+		ch.replace(t.before, t.after)
+		if _, said := m.renewed[k]; len(ch.add)+len(ch.remove) > n && !said {
+			m.digests[k] = digest{} // renamed or superseded
+		}
+	}
+	ch.sort()
+	d.Remove, d.Add = ch.remove, ch.add
 	for _, r := range m.renewed {
 		d.Renew = append(d.Renew, r)
 	}
 	slices.SortFunc(d.Renew, func(a, b topology.Reading) int { return a.Compare(b.ReadingKey) })
 	return d
-}
-
-func (fs facts) sorted() []topology.Fact {
-	if len(fs) == 0 {
-		return nil
-	}
-	all := make([]topology.Fact, 0, len(fs))
-	for id, w := range fs {
-		all = append(all, w.fact(id))
-	}
-	slices.SortFunc(all, topology.Fact.Compare)
-	return all
 }
 
 // unused lists the readings to be forgotten, in canonical order.

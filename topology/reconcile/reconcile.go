@@ -34,38 +34,10 @@ type Result struct {
 	Next     *topology.Snapshot // the snapshot that the delta leads to, under the revision after prev's
 }
 
-// Reconcile merges observations into the graph as it was. An unchanged sweep gives a delta that renews readings and touches no fact.
-// The error is a defect of this package or a snapshot that is not what a store gave.
+// Reconcile merges observations into the graph as it was, as an Engine does that knows nothing of it. An unchanged sweep gives a delta that renews readings
+// and touches no fact. The error is a defect of this package or a snapshot that is not what a store gave.
 func Reconcile(prev *topology.Snapshot, obs []topology.Observation, policy Policy, now time.Time) (Result, error) {
-	now = now.UTC().Truncate(time.Millisecond)
-	var res Result
-	obs = checked(obs, policy, &res)
-	ids := identify(prev, obs)
-	m := newMerge(prev, obs, policy, ids.renames(), now)
-	m.rename(ids)
-	for _, group := range byDeviceAndSource(obs) {
-		m.session(group, ids)
-	}
-	for _, handle := range policy.Retired {
-		m.retire(handle)
-	}
-	res.Rejected = append(res.Rejected, m.rejected...)
-	// First what sources say, then what follows; readings are forgotten at the end only, when no conclusion points to them any more.
-	res.Delta = m.delta()
-	mid, err := prev.Apply(res.Delta)
-	if err != nil {
-		return Result{}, fmt.Errorf("reconcile: merge: %w", err)
-	}
-	follows := m.conclude(mid, conclude(mid)).delta()
-	follows.Forget = m.unused()
-	next, err := mid.Apply(follows)
-	if err != nil {
-		return Result{}, fmt.Errorf("reconcile: conclusions: %w", err)
-	}
-	res.Next = next.At(prev.Revision()+1, now)
-	res.Delta.Forget = follows.Forget
-	res.Delta.Remove, res.Delta.Add = merged(res.Delta.Remove, follows.Remove), merged(res.Delta.Add, follows.Add)
-	return res, nil
+	return NewEngine().Reconcile(prev, obs, policy, now)
 }
 
 // merged joins two sorted lists of facts that have none in common.
