@@ -26,7 +26,7 @@ var shared struct {
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	_ = flag.Set("rapid.checks", "25") // each writes to a server
+	_ = flag.Set("rapid.checks", "10") // each writes to a server
 	shared.turn = make(chan struct{}, 1)
 	os.Exit(server.Main(m, os.Stderr, func(s *server.Server) { shared.server = s }))
 }
@@ -73,5 +73,5 @@ func setHolder(tb testing.TB) {
 }
 
 func settings(s *server.Server) neo4j.Config {
-	return neo4j.Config{URI: s.URI(), Store: "test", Timeout: 20 * time.Second}
+	return neo4j.Config{URI: s.URI(), Store: "test", Timeout: time.Minute}
 }

@@ -162,6 +162,16 @@ func (p *Projector) Stats() Stats {
 	return p.stats
 }
 
+// Revision tells what stands in Neo4j, as far as this Projector knows; 0 if it does not.
+func (p *Projector) Revision() topology.Revision {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.base == nil {
+		return 0
+	}
+	return p.base.Revision()
+}
+
 // Close ends the connection. The fence stays as it is: nobody else needs it freed.
 func (p *Projector) Close() error {
 	p.mu.Lock()
