@@ -24,21 +24,25 @@ network 0 independent
 network 1 independent
   v/n 120t > h/br0 120t > h/e 120 > s/1 120 > s/2 120t > f/1 120t > f/v 120 .
 `},
-		{"the uplink takes the tag off, and the switch takes it for another VLAN",
+		{
+			"the uplink takes the tag off, and the switch takes it for another VLAN",
 			beyond + "vnic:v/n vid=120\nnic:h/e tagged=\nnic:h/e untagged=120\nport:s/1 pvid=110\nport:s/1 untagged=110", `
 network 0 independent
   v/n 120t > h/br0 120t > h/e 120 > s/1 120 X(VLAN 120 comes without a tag, and s1 takes it for VLAN 110) > s/2 120t > f/1 120t > f/v 120 .
-`},
+`,
+		},
 		{"frames without a tag, and an uplink that takes none off", beyond + "nic:h/e tagged=110,120\nnic:h/e untagged=\nport:s/1 pvid=120\nport:s/1 untagged=120", `
 network 1 independent
   v/n > h/br0 > h/e > s/1 120 > s/2 120t > f/1 120t > f/v 120 .
 `},
-		{"frames without a tag, and an uplink with a native VLAN",
+		{
+			"frames without a tag, and an uplink with a native VLAN",
 			beyond + "nic:h/e pvid=110\nnic:h/e tagged=\nnic:h/e untagged=110\nport:s/1 pvid=120\nport:s/1 untagged=120", `
 network 0 independent
   v/n > h/br0 > h/e ?(no source says in which VLAN the bridge has frames without a tag; without one, e sends VLAN 110) > s/1 120 > s/2 120t > f/1 120t > f/v 120
     ... its end is known, but not all of the way: no source says in which VLAN the bridge has frames without a tag; without one, e sends VLAN 110
-`},
+`,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
