@@ -33,28 +33,29 @@ const (
 // judge says what an answer is worth: pure. Nothing of an answer that is lost is looked at.
 func judge(t table, line string, out transport.Output, err error, n noise) answer {
 	a := answer{line: line}
-	complaint := firstLine(n.strip(out.Stderr, n.stderr))
-	stdout := n.strip(out.Stdout, n.stdout)
+	odd := n.odd(out.Stdout)
+	out.Stdout, out.Stderr = n.strip(out.Stdout, n.stdout), n.strip(out.Stderr, n.stderr)
+	complaint := firstLine(out.Stderr)
 	switch {
 	case err != nil:
 		a.lost, a.partial = true, err.Error()
-	case n.odd(out.Stdout):
+	case odd:
 		a.lost, a.partial = true, "what the login shell prints before the answer is not always the same"
 	case out.Signal != "":
 		a.lost, a.partial = true, "the command was ended by signal "+out.Signal
 	case out.Status == 0:
-		a.raw = stdout
+		a.raw = out.Stdout
 		if denied.Match(out.Stderr) {
 			a.partial = "not all could be read: " + complaint
 		}
 	default:
-		judgeFailure(&a, t, out, stdout, complaint)
+		judgeFailure(&a, t, out, complaint)
 	}
 	return a
 }
 
 // judgeFailure says what the answer of a command with an exit status other than 0 is worth.
-func judgeFailure(a *answer, t table, out transport.Output, stdout []byte, complaint string) {
+func judgeFailure(a *answer, t table, out transport.Output, complaint string) {
 	sudo := strings.HasPrefix(a.line, sudoPrefix)
 	switch {
 	case sudo && noSudo.Match(out.Stderr):
@@ -66,19 +67,19 @@ func judgeFailure(a *answer, t table, out transport.Output, stdout []byte, compl
 		if !t.may {
 			a.partial = "the device has no such command: " + complaint
 		}
-	case t.none != "" && bytes.Contains(append(stdout, out.Stderr...), []byte(t.none)):
+	case t.none != "" && (bytes.Contains(out.Stderr, []byte(t.none)) || bytes.Contains(out.Stdout, []byte(t.none))):
 		a.absent = true
 	case t.may && onlyMissingFiles(out.Stderr):
-		a.raw, a.absent = stdout, len(bytes.TrimSpace(stdout)) == 0
+		a.raw, a.absent = out.Stdout, len(bytes.TrimSpace(out.Stdout)) == 0
 	case strings.HasPrefix(strings.TrimPrefix(a.line, sudoPrefix), "grep ") && out.Status == 1 && complaint == "":
-		a.raw = stdout // no line matches (POSIX grep): every file is empty
-	case out.Status == statusNotExecutable || denied.Match(out.Stderr) || denied.Match(stdout):
+		a.raw = out.Stdout // no line matches (POSIX grep): every file is empty
+	case out.Status == statusNotExecutable || denied.Match(out.Stderr) || denied.Match(out.Stdout):
 		a.partial = "a privilege is missing: " + complaint
 		if t.root && !sudo {
 			a.partial += " (sudo: true in the inventory sends this command with sudo)"
 		}
 		// What grep could read is good; of another command nobody knows what it left out.
-		a.raw = stdout
+		a.raw = out.Stdout
 		a.lost = !strings.HasPrefix(strings.TrimPrefix(a.line, sudoPrefix), "grep ")
 	default:
 		a.lost, a.partial = true, fmt.Sprintf("exit status %d", out.Status)

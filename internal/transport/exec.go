@@ -148,8 +148,7 @@ type Output struct {
 // error may be cut at its limit. The error wraps ErrLost, ErrRefused, ErrCut, ErrTooLong, ErrTimeout or the error of ctx. When ctx ends, the command is
 // given up.
 func (c *Client) Exec(ctx context.Context, command string) (Output, error) {
-	const tries = 3 // a server may need a moment to forget the command before
-	for try := 1; ; try++ {
+	for {
 		select {
 		case <-c.places:
 		case <-ctx.Done():
@@ -159,22 +158,29 @@ func (c *Client) Exec(ctx context.Context, command string) (Output, error) {
 		}
 		out, err := c.limited(ctx, command)
 		var refused *ssh.OpenChannelError
-		if !errors.As(err, &refused) {
-			c.places <- struct{}{}
-			return out, err
-		}
-		if c.shrink() {
-			try = 0
-			continue // and wait for one of the others to end
+		if errors.As(err, &refused) {
+			if c.shrink() {
+				continue // and wait for one of the others to end
+			}
+			out, err = c.insist(ctx, command, refused)
 		}
 		c.places <- struct{}{}
-		if try >= tries {
-			return Output{}, fmt.Errorf("%w: %s", ErrRefused, refused.Message)
-		}
-		if !pause(ctx, time.Duration(try)*100*time.Millisecond) {
+		return out, err
+	}
+}
+
+// insist tries again to run the only command that is under way: a server may need a moment to forget the one before.
+func (c *Client) insist(ctx context.Context, command string, refused *ssh.OpenChannelError) (Output, error) {
+	const tries = 7 // over two thirds of a second
+	for try := range tries {
+		if !pause(ctx, 5*time.Millisecond<<try) {
 			return Output{}, ctx.Err()
 		}
+		if out, err := c.limited(ctx, command); !errors.As(err, &refused) {
+			return out, err
+		}
 	}
+	return Output{}, fmt.Errorf("%w: %s", ErrRefused, refused.Message)
 }
 
 func pause(ctx context.Context, d time.Duration) bool {
