@@ -39,8 +39,11 @@ func bridgeVLAN() table {
 }
 
 // tellMembership states the VLANs of the ports. A port that the command leaves out is in none. A bridge that does not filter carries all
-// VLANs, whatever is configured.
+// VLANs, whatever is configured. A switch is one bridge in the model: of one that has several, nothing is stated.
 func tellMembership(s *sheet, say *words) {
+	if s.device.Kind != topology.Host && s.filtering() > 1 {
+		return // one VLAN of two bridges would look like one VLAN of the switch
+	}
 	listed := map[string]bool{}
 	all := slices.Clone(s.members)
 	for _, m := range all {
@@ -67,6 +70,17 @@ func tellMembership(s *sheet, say *words) {
 			}
 		}
 	}
+}
+
+// filtering counts the bridges that look at VLANs.
+func (s *sheet) filtering() int {
+	n := 0
+	for _, l := range s.links {
+		if l.kind == "bridge" && l.about.text("vlan_filtering") == "1" {
+			n++
+		}
+	}
+	return n
 }
 
 // looksAtVLANs reports whether the bridge of a port, or the bridge itself, looks at VLANs. Where nobody says it, the list of VLANs is believed.

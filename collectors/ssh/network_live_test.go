@@ -92,7 +92,9 @@ func startFRR(t *testing.T, n *live.Node, lines ...string) {
 	n.Run(t, "install", "-d", "-o", "frr", "-g", "frr", "/run/frr")
 	for _, name := range []string{"zebra", "staticd"} {
 		d := n.Start(t, name, "/usr/lib/frr/"+name, "-A", "127.0.0.1", "-P", "0", "-f", "/dev/null")
-		d.Await(t, "vty of "+name, 20*time.Second, func(ctx context.Context) error { return n.Command(ctx, "vtysh", "-d", name, "-c", "show version").Run() })
+		d.Await(t, "vty of "+name, 20*time.Second, func(ctx context.Context) error {
+			return n.Command(ctx, "vtysh", "-d", name, "-c", "show version").Run()
+		})
 	}
 	argv := []string{"vtysh", "-c", "configure terminal"}
 	for _, line := range lines {

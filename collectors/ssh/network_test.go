@@ -3,6 +3,7 @@ package ssh_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -91,10 +92,7 @@ func TestNetwork_golden(t *testing.T) {
 				t.Errorf("-want +got (UPDATE_GOLDEN=1 writes it)\n%s", diff)
 			}
 			for name, raw := range s.old {
-				answers := map[string][]byte{}
-				for n, a := range s.answers {
-					answers[n] = a
-				}
+				answers := maps.Clone(s.answers)
 				answers[name] = raw
 				if diff := cmp.Diff(withoutRows(got), withoutRows(s.said(t, answers))); diff != "" {
 					t.Errorf("%s as text states other things (-JSON +text)\n%s", name, diff)
