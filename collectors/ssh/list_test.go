@@ -106,10 +106,16 @@ func TestNothingElseIsSent(t *testing.T) {
 			}
 			return sshhost.Answer{Stderr: "sh: 1: not found\n", Code: 127}
 		},
-		"no Linux":   func(string) sshhost.Answer { return sshhost.Answer{Stdout: "% Invalid input\n"} },
-		"a parrot":   func(line string) sshhost.Answer { return sshhost.Answer{Stdout: "Linux $(reboot) `reboot` " + line + "; reboot\n"} },
-		"a denier":   func(line string) sshhost.Answer { return sshhost.Answer{Stderr: line + ": Permission denied\n", Code: 1} },
-		"a humorist": func(string) sshhost.Answer { return sshhost.Answer{Stdout: "Linux a b c\n", Stderr: "sudo: reboot: command not found\n", Code: 1} },
+		"no Linux": func(string) sshhost.Answer { return sshhost.Answer{Stdout: "% Invalid input\n"} },
+		"a parrot": func(line string) sshhost.Answer {
+			return sshhost.Answer{Stdout: "Linux $(reboot) `reboot` " + line + "; reboot\n"}
+		},
+		"a denier": func(line string) sshhost.Answer {
+			return sshhost.Answer{Stderr: line + ": Permission denied\n", Code: 1}
+		},
+		"a humorist": func(string) sshhost.Answer {
+			return sshhost.Answer{Stdout: "Linux a b c\n", Stderr: "sudo: reboot: command not found\n", Code: 1}
+		},
 	}
 	seen := map[string]bool{}
 	for name, handler := range handlers {
@@ -173,9 +179,9 @@ func TestLinesAreConstants(t *testing.T) {
 				for _, left := range n.Lhs {
 					if s, ok := left.(*ast.SelectorExpr); ok && (s.Sel.Name == "line" || s.Sel.Name == "old") {
 						if inner, ok := s.X.(*ast.Ident); ok && inner.Name == "a" {
-						continue // of an answer
-					}
-					t.Errorf("%s: a line is set after its row was made", files.Position(n.Pos()))
+							continue // of an answer
+						}
+						t.Errorf("%s: a line is set after its row was made", files.Position(n.Pos()))
 					}
 				}
 			}

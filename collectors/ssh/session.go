@@ -64,10 +64,12 @@ func (s *session) greet(ctx context.Context) (answer, error) {
 	switch {
 	case errors.Is(err, transport.ErrRefused):
 		return a, fmt.Errorf("%w: the login is accepted, but no command is run: %w", collectors.ErrDenied, err)
-	case err != nil && ctx.Err() == nil:
+	case err != nil && ctx.Err() != nil:
+		return a, err
+	case errors.Is(err, transport.ErrLost), errors.Is(err, transport.ErrTimeout):
 		return a, fmt.Errorf("%w: %s: %w", collectors.ErrUnreachable, t.line, err)
 	case err != nil:
-		return a, err
+		return a, fmt.Errorf("%w: %s: %w", collectors.ErrMalformed, t.line, err)
 	}
 	if s.noise, err = listen(out); err != nil {
 		a.lost, a.partial = true, err.Error()
