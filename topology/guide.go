@@ -17,7 +17,7 @@ type Guide struct {
 
 // NewGuide makes the guide of a pattern through a snapshot.
 func NewGuide(s *Snapshot, p *Pattern) *Guide {
-	g := &Guide{s: &Snapshot{base: s.base}, p: p, base: make([][]uint64, len(p.steps)+1), any: p.down(1 << len(p.steps))}
+	g := &Guide{s: &Snapshot{base: s.base}, p: p, base: make([][]uint64, len(p.steps)+1), any: p.down[len(p.steps)]}
 	for pos := len(p.steps) - 1; pos >= 0; pos-- {
 		if g.any>>pos&1 == 0 {
 			g.base[pos] = g.before(pos)
@@ -63,6 +63,9 @@ func (g *Guide) ends(n uint32, pos int) bool {
 	}
 	if b := g.base[pos]; int(n>>6) < len(b) && b[n>>6]>>(n&63)&1 == 1 {
 		return true
+	}
+	if len(g.more.top) == 0 {
+		return false
 	}
 	more, _ := g.more.get(n)
 	return more>>pos&1 == 1
@@ -163,7 +166,7 @@ func (g *Guide) spread(n uint32, by *token, todo []uint32) []uint32 {
 		if !g.s.isOf(n, st.kinds) || !g.ends(n, g.p.after(pos)) {
 			continue
 		}
-		at := g.p.down(1 << pos)
+		at := g.p.down[pos]
 		for _, e := range row.in {
 			if slices.Contains(st.forward, e.rel) {
 				todo = g.add(e.peer, at, by, todo)

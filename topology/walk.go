@@ -37,7 +37,8 @@ type Step struct {
 // it is empty if no walk does. A walk may come by a node or relation more than once. So the set is what a recursive query finds that keeps pairs of (node,
 // number of steps done), goes on from those of the start until nothing new comes, and then keeps the pairs from which the last step can be done.
 type Pattern struct {
-	steps []stage
+	steps    []stage
+	up, down []uint32 // by position: it and those that are reached from it, or from which it is reached, without a move
 }
 
 type stage struct {
@@ -78,27 +79,26 @@ func NewPattern(steps ...Step) (*Pattern, error) {
 		}
 		p.steps = append(p.steps, c)
 	}
+	p.close()
 	return p, nil
 }
 
-// up adds the positions that are reached without a move: a step that may be done no times may be left out.
-func (p *Pattern) up(at uint32) uint32 {
+// close fills in which positions are reached without a move: a step that may be done no times may be left out.
+func (p *Pattern) close() {
+	p.up, p.down = make([]uint32, len(p.steps)+1), make([]uint32, len(p.steps)+1)
+	for i := range p.up {
+		p.up[i], p.down[i] = 1<<i, 1<<i
+	}
 	for i := range p.steps {
-		if at>>i&1 == 1 && p.steps[i].many {
-			at |= 1 << (i + 1)
+		if p.steps[i].many {
+			p.down[i+1] |= p.down[i]
 		}
 	}
-	return at
-}
-
-// down adds the positions from which others are reached without a move.
-func (p *Pattern) down(at uint32) uint32 {
 	for i := len(p.steps) - 1; i >= 0; i-- {
-		if at>>(i+1)&1 == 1 && p.steps[i].many {
-			at |= 1 << i
+		if p.steps[i].many {
+			p.up[i] |= p.up[i+1]
 		}
 	}
-	return at
 }
 
 // after gives the position after a move of the i-th step.
@@ -120,6 +120,8 @@ type Reached struct {
 	slots []slot   // open addressing; those of another turn are free
 	turn  uint32
 	count int
+
+	cyclic bool // a move led to where the same moves had been made before
 }
 
 // place is a node with its positions: bit i is set where i steps are done.
@@ -145,6 +147,7 @@ func (n Node) Reach(p *Pattern, into *Reached) { into.walk(n, p, nil) }
 
 func (r *Reached) walk(n Node, p *Pattern, g *Guide) {
 	r.s, r.p, r.guide, r.nodes, r.links, r.open, r.count = n.s, p, g, r.nodes[:0], r.links[:0], r.open[:0], 0
+	r.cyclic = false
 	if r.turn++; r.turn == 0 { // after 2^32 walks
 		clear(r.slots)
 		r.turn = 1
@@ -152,7 +155,7 @@ func (r *Reached) walk(n Node, p *Pattern, g *Guide) {
 	if n.s == nil {
 		return
 	}
-	r.arrive(n.n, p.up(1))
+	r.arrive(n.n, p.up[0])
 	for i := 0; i < len(r.open); i++ {
 		r.leave(r.open[i])
 	}
@@ -169,6 +172,9 @@ func (r *Reached) arrive(n, at uint32) uint32 {
 	for ; r.slots[i].turn == r.turn; i = (i + 1) & mask {
 		if r.slots[i].n == n {
 			p := &r.nodes[r.slots[i].place]
+			if at&p.at&^p.todo != 0 {
+				r.cyclic = true
+			}
 			if fresh := at &^ p.at; fresh != 0 {
 				if p.todo == 0 {
 					r.open = append(r.open, r.slots[i].place)
@@ -209,50 +215,91 @@ func (r *Reached) leave(from uint32) {
 }
 
 func (r *Reached) moves(from uint32, pos int) {
-	st := &r.p.steps[pos]
-	row := r.s.row(r.nodes[from].n)
-	for _, rel := range st.forward {
-		if relations[rel].Single {
-			if best, ok := r.s.bestClaim(row.out, rel); ok {
-				r.move(from, pos, best, false)
-			}
-			continue
-		}
-		r.along(from, pos, row.out, rel, false)
+	st, n := &r.p.steps[pos], r.nodes[from].n
+	l := leg{from: from, pos: uint8(pos), next: r.p.after(pos), kinds: st.kinds}
+	if r.guide != nil {
+		l.ends, l.more = r.guide.base[l.next], &r.guide.more
 	}
-	for _, rel := range st.backward {
-		r.along(from, pos, row.in, rel, true)
+	if len(st.forward) > 0 {
+		out := r.s.out(n)
+		for _, rel := range st.forward {
+			if relations[rel].Single {
+				if best, ok := r.s.bestClaim(out, rel); ok {
+					r.move(&l, best)
+				}
+				continue
+			}
+			r.along(&l, out, rel)
+		}
+	}
+	if len(st.backward) > 0 {
+		l.back = true
+		in := r.s.in(n)
+		for _, rel := range st.backward {
+			r.along(&l, in, rel)
+		}
 	}
 }
 
+// leg is what the moves from a place in one step have in common.
+type leg struct {
+	from  uint32
+	pos   uint8
+	next  int
+	back  bool
+	kinds []Kind
+	ends  []uint64      // of the guide: the nodes of the base where it may go on; nil: all
+	more  *trie[uint32] // of the guide: further ones
+}
+
+// out gives the outgoing edges of a node, and loads nothing else.
+func (s *Snapshot) out(n uint32) []edge {
+	if len(s.over.rows.top) > 0 || int(n) >= len(s.base.nodes) {
+		return s.row(n).out
+	}
+	return s.base.out[s.base.outOff[n]:s.base.outOff[n+1]]
+}
+
+// in gives the incoming edges, likewise.
+func (s *Snapshot) in(n uint32) []edge {
+	if len(s.over.rows.top) > 0 || int(n) >= len(s.base.nodes) {
+		return s.row(n).in
+	}
+	return s.base.in[s.base.inOff[n]:s.base.inOff[n+1]]
+}
+
 // along moves over the best edge of each peer.
-func (r *Reached) along(from uint32, pos int, es []edge, rel Rel, back bool) {
+func (r *Reached) along(l *leg, es []edge, rel Rel) {
 	i := 0
 	for i < len(es) && es[i].rel < rel {
 		i++
 	}
 	last := absent
 	for ; i < len(es) && es[i].rel == rel; i++ {
-		if es[i].peer != last {
-			last = es[i].peer
-			r.move(from, pos, es[i], back)
+		n := es[i].peer
+		if n == last {
+			continue
 		}
+		last = n
+		if w := int(n >> 6); w < len(l.ends) && l.ends[w]>>(n&63)&1 == 0 && len(l.more.top) == 0 {
+			continue // most go no further: a switch has many ports
+		}
+		r.move(l, es[i])
 	}
 }
 
 // move goes over an edge, if it is believed and leads to where the step wants to go and where it goes on.
-func (r *Reached) move(from uint32, pos int, e edge, back bool) {
-	st, next := &r.p.steps[pos], r.p.after(pos)
-	if e.conf <= ConfidenceDenied || r.guide != nil && !r.guide.ends(e.peer, next) || !r.s.isOf(e.peer, st.kinds) {
+func (r *Reached) move(l *leg, e edge) {
+	if e.conf <= ConfidenceDenied || r.guide != nil && !r.guide.ends(e.peer, l.next) || !r.s.isOf(e.peer, l.kinds) {
 		return
 	}
-	if back && relations[e.rel].Single {
-		if best, _ := r.s.bestClaim(r.s.row(e.peer).out, e.rel); best.peer != r.nodes[from].n {
+	if l.back && relations[e.rel].Single {
+		if best, _ := r.s.bestClaim(r.s.out(e.peer), e.rel); best.peer != r.nodes[l.from].n {
 			return
 		}
 	}
-	to := r.arrive(e.peer, r.p.up(1<<next))
-	r.links = append(r.links, link{from: from, to: to, pos: uint8(pos), rel: e.rel, back: back})
+	to := r.arrive(e.peer, r.p.up[l.next])
+	r.links = append(r.links, link{from: l.from, to: to, pos: l.pos, rel: e.rel, back: l.back})
 }
 
 // isOf reports whether a node is of one of the kinds, which numbers tell for those of the base; none: any.
@@ -275,10 +322,11 @@ func (s *Snapshot) isOf(n uint32, kinds []Kind) bool {
 func (r *Reached) prune() {
 	last := uint32(1) << len(r.p.steps)
 	for i := range r.nodes {
-		p := &r.nodes[i]
-		p.good = r.p.down(p.at&last) & p.at
+		if p := &r.nodes[i]; p.at&last != 0 {
+			p.good = r.p.down[len(r.p.steps)] & p.at
+		}
 	}
-	for changed := true; changed; {
+	for changed := true; changed; changed = changed && r.cyclic {
 		changed = false
 		for i := len(r.links) - 1; i >= 0; i-- {
 			l := r.links[i]
@@ -286,7 +334,7 @@ func (r *Reached) prune() {
 				continue
 			}
 			p := &r.nodes[l.from]
-			if good := p.good | r.p.down(1<<l.pos)&p.at; good != p.good {
+			if good := p.good | r.p.down[l.pos]&p.at; good != p.good {
 				p.good, changed = good, true
 			}
 		}
