@@ -254,7 +254,7 @@ func provoke(t *testing.T, foreign driver.DriverWithContext, id string, begin fu
 	begin()
 	waiting := "SHOW TRANSACTIONS YIELD status WHERE status STARTS WITH 'Blocked' RETURN count(*)"
 	for {
-		rows, err := shared.server.Query(ctx, waiting, nil)
+		rows, err := shared.Server(t).Query(ctx, waiting, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

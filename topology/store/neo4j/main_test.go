@@ -17,24 +17,31 @@ import (
 
 // shared is the one server of all tests of this package. It has one database, so that tests take turns.
 var shared struct {
-	server *server.Server
-	turn   chan struct{}
+	server.Shared
+
+	turn chan struct{}
 
 	mu     sync.Mutex
 	holder testing.TB // whose turn it is
 }
 
 func TestMain(m *testing.M) {
+	if job := os.Getenv(childEnv); job != "" {
+		fmt.Fprintln(os.Stderr, child(job))
+		os.Exit(1)
+	}
 	flag.Parse()
 	_ = flag.Set("rapid.checks", "10") // each writes to a server
 	shared.turn = make(chan struct{}, 1)
-	os.Exit(server.Main(m, os.Stderr, func(s *server.Server) { shared.server = s }))
+	code := m.Run()
+	shared.Close()
+	os.Exit(code)
 }
 
 // graph takes the database for a test until it ends, and empties it each time that the test asks.
 func graph(tb testing.TB) *server.Server {
 	tb.Helper()
-	server.Require(tb)
+	s := shared.Server(tb)
 	if holder() != tb {
 		select {
 		case shared.turn <- struct{}{}:
@@ -49,13 +56,13 @@ func graph(tb testing.TB) *server.Server {
 	}
 	for {
 		ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
-		rows, err := shared.server.Query(ctx, "MATCH (n) WITH n LIMIT 10000 DETACH DELETE n RETURN count(*)", nil)
+		rows, err := s.Query(ctx, "MATCH (n) WITH n LIMIT 10000 DETACH DELETE n RETURN count(*)", nil)
 		cancel()
 		if err != nil {
 			tb.Fatal(err)
 		}
 		if fmt.Sprint(rows) == "[[0]]" {
-			return shared.server
+			return s
 		}
 	}
 }
