@@ -1,0 +1,205 @@
+package topology_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestRails_storage(t *testing.T) {
+	t.Parallel()
+	const fc = `
+vm:v Contains vdisk:v/a
+vm:v RunsOn host:h
+vdisk:v/a StoredOn logicalunit:u
+host:h Contains initiatorport:21:00:00:24:ff:00:00:01
+host:h Contains initiatorport:21:00:00:24:ff:00:00:02
+targetport:t1 Exports logicalunit:u
+targetport:t2 Exports logicalunit:u
+host:h handle=test
+`
+	const others = `
+vm:v Contains vdisk:v/a
+vm:v RunsOn host:h
+vdisk:v/a StoredOn logicalunit:u
+host:h Contains initiatorport:21:00:00:24:ff:00:00:01
+initiatorport:21:00:00:24:ff:00:00:01 Nexus targetport:t1
+host:h handle=h
+libvirt nodeDevices g:
+targetport:t1 Exports logicalunit:u
+`
+	for _, c := range []struct{ name, facts, want string }{
+		{"nothing is known", "vm:v Contains vdisk:v/a", `
+storage 0 independent
+  v/a
+    ... no source says what v/a is stored on: read the host by libvirt
+`},
+		{"an empty drive", "vdisk:v/a deviceType=cdrom", `
+storage 1 independent
+  v/a .
+`},
+		{"a file", "vdisk:v/a StoredOn volume:h//img/a.qcow2", `
+storage 1 independent
+  v/a > h//img/a.qcow2 .
+`},
+		{"a file in a directory", "vdisk:v/a StoredOn volume:h//img/a\nstoragepool:h/p Contains volume:h//img/a\nstoragepool:h/p poolType=dir", `
+storage 1 independent
+  v/a > h//img/a > h/p .
+`},
+		{"a pool that is not started", "vdisk:v/a StoredOn volume:h//img/a\nstoragepool:h/p Contains volume:h//img/a\nstoragepool:h/p poolType=dir\nstoragepool:h/p state=inactive", `
+storage 0 independent
+  v/a > h//img/a > h/p X(pool is inactive) .
+`},
+		{"a pool of no type", "vdisk:v/a StoredOn volume:h//img/a\nstoragepool:h/p Contains volume:h//img/a", `
+storage 0 independent
+  v/a > h//img/a > h/p
+    ... no source says of what type pool p is: read the host's pools by libvirt
+`},
+		{"a pool over a network", "vdisk:v/a StoredOn volume:h//img/a\nstoragepool:h/p Contains volume:h//img/a\nstoragepool:h/p poolType=netfs\nstoragepool:h/p sourceHost=nas1", `
+storage 0 independent
+  v/a > h//img/a > h/p
+    ... the netfs pool is served by nas1: collect it to see the volume behind
+`},
+		{"a volume group on a device that is nobody's", "vdisk:v/a StoredOn volume:h//dev/vg/a\nstoragepool:h/p Contains volume:h//dev/vg/a\nstoragepool:h/p poolType=logical\nstoragepool:h/p StoredOn volume:h//dev/sdb", `
+storage 0 independent
+  v/a > h//dev/vg/a > h/p > h//dev/sdb
+    ... no source says what device /dev/sdb is: read the host by SSH
+`},
+		{"a block device that is nobody's", "vdisk:v/a StoredOn volume:h//dev/sdb", `
+storage 0 independent
+  v/a > h//dev/sdb
+    ... no source says what device /dev/sdb is: read the host by SSH
+`},
+		{"what a server offers", "vdisk:v/a StoredOn volume:rbd:mon1/pool/a\nvolume:rbd:mon1/pool/a protocol=rbd\nvolume:rbd:mon1/pool/a sourceHost=mon1", `
+storage 0 independent
+  v/a > rbd:mon1/pool/a
+    ... it is served by mon1 over rbd: nothing collects that server
+`},
+		{"a file over another: both are needed", "vdisk:v/a StoredOn volume:h//o/a\nvolume:h//o/a backingPath=/b/base\nvolume:h//o/a StoredOn volume:h//b/base\nstoragepool:h/p Contains volume:h//o/a\nstoragepool:h/p poolType=dir", `
+storage 1 independent
+  v/a > h//o/a > h/p .
+  v/a > h//o/a > h//b/base .
+`},
+		{"a target whose unit is not known", "vdisk:v/a StoredOn volume:h//x\nstoragepool:h/p Contains volume:h//x\nstoragepool:h/p StoredOn targetport:iqn", `
+storage 0 independent
+  v/a > h//x > h/p > iqn
+    ... no source says which logical unit behind iqn it is: collect the array, or the host by SSH
+`},
+		{"two ports to two ports", fc + "initiatorport:21:00:00:24:ff:00:00:01 Nexus targetport:t1\ninitiatorport:21:00:00:24:ff:00:00:02 Nexus targetport:t2", `
+storage 2 independent
+  v/a > u > t1 > 21:00:00:24:ff:00:00:01 .
+  v/a > u > t2 > 21:00:00:24:ff:00:00:02 .
+`},
+		{"one port to two ports", fc + "initiatorport:21:00:00:24:ff:00:00:01 Nexus targetport:t1\ninitiatorport:21:00:00:24:ff:00:00:01 Nexus targetport:t2", `
+storage 1 independent
+  v/a > u > t1 > 21:00:00:24:ff:00:00:01 .
+  v/a > u > t2 > 21:00:00:24:ff:00:00:01 .
+`},
+		{"a port that is offline", fc + "initiatorport:21:00:00:24:ff:00:00:01 Nexus targetport:t1\ninitiatorport:21:00:00:24:ff:00:00:02 Nexus targetport:t2\ninitiatorport:21:00:00:24:ff:00:00:02 state=linkdown", `
+storage 1 independent
+  v/a > u > t1 > 21:00:00:24:ff:00:00:01 .
+  v/a > u > t2 > 21:00:00:24:ff:00:00:02 X(port is linkdown) .
+`},
+		{"sessions of other hosts alone", fc + "initiatorport:other Nexus targetport:t1\nhost:g Contains initiatorport:other", `
+storage 0 independent
+  v/a > u > t1
+    ... no session to t1 is known: collect the array, or the host by SSH
+  v/a > u > t2
+    ... no session to t2 is known: collect the array, or the host by SSH
+`},
+		{"a session of nobody's initiator", fc + "initiatorport:other Nexus targetport:t1", `
+storage 0 independent
+  v/a > u > t2
+    ... no session to t2 is known: collect the array, or the host by SSH
+  v/a > u > t1 > other ?(no source says whose initiator other is)
+    ... its end is known, but not all of the way: no source says whose initiator other is
+`},
+		{"a mapping that does not admit one port", fc + "initiatorport:21:00:00:24:ff:00:00:01 Nexus targetport:t1\ninitiatorport:21:00:00:24:ff:00:00:02 Nexus targetport:t2\n" +
+			"mapping:m MapsUnit logicalunit:u\nmapping:m MapsInitiator initiatorport:21:00:00:24:ff:00:00:01\nmapping:m MapsTarget targetport:t1", `
+storage 1 independent
+  v/a > u > t1 > 21:00:00:24:ff:00:00:01 .
+  v/a > u > t2 > 21:00:00:24:ff:00:00:02 X(no mapping of u admits 21:00:00:24:ff:00:00:02 at t2) .
+`},
+		{"one iSCSI name by two portals", "vm:v Contains vdisk:v/a\nvm:v Contains initiatorport:iqn.2026-01.test:v\nvdisk:v/a StoredOn logicalunit:u\ntargetport:t1 Exports logicalunit:u\ntargetport:t2 Exports logicalunit:u\n" +
+			"initiatorport:iqn.2026-01.test:v Nexus targetport:t1\ninitiatorport:iqn.2026-01.test:v Nexus targetport:t2", `
+storage 2 independent
+  v/a > u > t1 > iqn.2026-01.test:v .
+  v/a > u > t2 > iqn.2026-01.test:v .
+`},
+		{"a disk on two units is as good as the worse", fc + "vdisk:v/a StoredOn logicalunit:w\ntargetport:t1 Exports logicalunit:w\ninitiatorport:21:00:00:24:ff:00:00:01 Nexus targetport:t1\n" +
+			"initiatorport:21:00:00:24:ff:00:00:02 Nexus targetport:t2", `
+storage 1 independent
+  v/a > u > t1 > 21:00:00:24:ff:00:00:01 .
+  v/a > u > t2 > 21:00:00:24:ff:00:00:02 .
+  v/a > w > t1 > 21:00:00:24:ff:00:00:01 .
+`},
+		{"no array and no fabric", "vm:v Contains vdisk:v/a\nvm:v RunsOn host:h\nvdisk:v/a StoredOn logicalunit:u\nhost:h Contains initiatorport:21:00:00:24:ff:00:00:01\nhost:h Contains initiatorport:21:00:00:24:ff:00:00:02\n" +
+			"host:h Contains initiatorport:21:00:00:24:ff:00:00:03\ninitiatorport:21:00:00:24:ff:00:00:01 fabricWWN=10:00:00:05:1e:00:00:01\ninitiatorport:21:00:00:24:ff:00:00:02 LoggedIn fcport:x/3\n" +
+			"initiatorport:21:00:00:24:ff:00:00:03 Nexus targetport:t9", `
+storage 0 independent
+  v/a > u > 21:00:00:24:ff:00:00:01
+    ... logged in to fabric 10:00:00:05:1e:00:00:01: collect a switch of that fabric and the array to see zones and masking
+  v/a > u > 21:00:00:24:ff:00:00:02 > x/3
+    ... zones and target ports of the fabric are not known: collect its switches and the array
+  v/a > u > 21:00:00:24:ff:00:00:03 > t9
+    ... no source says which logical units t9 exports: collect the array, or the host by SSH
+`},
+		{"other hosts alone say that the target has the unit", others, `
+storage 0 independent
+  v/a > u > t1 > 21:00:00:24:ff:00:00:01 ?(no reading of h says that it sees u at t1)
+    ... its end is known, but not all of the way: no reading of h says that it sees u at t1
+`},
+		{"the host itself was read to the end and does not have the unit there", others + "\nlibvirt nodeDevices h:\nhost:h name=h", `
+storage 0 independent
+  v/a > u > t1 > 21:00:00:24:ff:00:00:01 X(h does not see u at t1: its nodeDevices were read to the end and do not have it) .
+`},
+		{"the session of a guest that has no disk there", "vm:v Contains vdisk:v/a\nvdisk:v/a StoredOn logicalunit:u\nvm:v Contains initiatorport:iqn.2026-01.test:v\ntargetport:t1 Exports logicalunit:u\n" +
+			"vm:w Contains initiatorport:iqn.2026-01.test:w\ninitiatorport:iqn.2026-01.test:w Nexus targetport:t1\ninitiatorport:iqn.2026-01.test:v Nexus targetport:t1", `
+storage 1 independent
+  v/a > u > t1 > iqn.2026-01.test:v .
+`},
+		{"the volume of another host", "vm:v Contains vdisk:v/a\nvm:v RunsOn host:h\nhost:g name=g\nvdisk:v/a StoredOn volume:g//img/a", `
+storage 0 independent
+  v/a > g//img/a X(volume /img/a is of host g; h does not have it) .
+`},
+		{"a source that nothing lists", "vdisk:v/a sourceType=volume\nvdisk:v/a source=gone/x", `
+storage 0 independent
+  v/a
+    ... no source says what volume "gone/x" is stored on: read the host's pools by libvirt
+`},
+		{"a protocol without servers", "vdisk:v/a StoredOn volume:h/rbd:/pool/a\nvolume:h/rbd:/pool/a protocol=rbd", `
+storage 0 independent
+  v/a > h/rbd:/pool/a
+    ... no source says which servers offer it over rbd
+`},
+		{"a volume that is no path", "vdisk:v/a StoredOn volume:h/p/a", `
+storage 0 independent
+  v/a > h/p/a
+    ... no source says what p/a is stored on: read the host's pools by libvirt
+`},
+		{"a volume group without devices", "vdisk:v/a StoredOn volume:h//dev/vg/a\nstoragepool:h/vg Contains volume:h//dev/vg/a\nstoragepool:h/vg poolType=logical", `
+storage 0 independent
+  v/a > h//dev/vg/a > h/vg
+    ... no source says on what devices the logical pool vg is: read the host by SSH
+`},
+		{"a volume group on a device by name alone", "vdisk:v/a StoredOn volume:h//dev/vg/a\nstoragepool:h/vg Contains volume:h//dev/vg/a\nstoragepool:h/vg poolType=logical\nstoragepool:h/vg sourceDevice=/dev/sdb", `
+storage 0 independent
+  v/a > h//dev/vg/a > h/vg
+    ... no source says what /dev/sdb below the logical pool is: read the host by SSH
+`},
+		{"a unit alone", "vdisk:v/a StoredOn logicalunit:u", `
+storage 0 independent
+  v/a > u
+    ... no source says by which port u is exported: collect its array
+`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			got := rails(t, graph(t, c.facts), "vdisk:v/a")
+			if d := cmp.Diff(strings.TrimPrefix(c.want, "\n"), got); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}
