@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"iter"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 )
@@ -45,12 +46,15 @@ func (n Node) Value(a Attr) (Value, bool) {
 	if n.s == nil {
 		return Value{}, false
 	}
-	for _, f := range n.s.row(n.n).facts {
-		if f.attr == a {
-			return n.s.value(f), true
-		}
+	if fs := n.s.row(n.n).from(a); len(fs) > 0 && fs[0].attr == a {
+		return n.s.value(fs[0]), true
 	}
 	return Value{}, false
+}
+
+// from gives the facts about an attribute and those after it: rows are sorted by attribute, and those of uplinks and gateways are long.
+func (r row) from(a Attr) []fact {
+	return r.facts[sort.Search(len(r.facts), func(i int) bool { return r.facts[i].attr >= a }):]
 }
 
 // Text gives the believed value as canonical text, "" if there is none.
@@ -72,9 +76,9 @@ func (n Node) Values(a Attr) []Value {
 	}
 	var vs []Value
 	var seen map[Value]bool // an uplink has learned thousands of addresses
-	for _, f := range n.s.row(n.n).facts {
+	for _, f := range n.s.row(n.n).from(a) {
 		if f.attr != a {
-			continue
+			break
 		}
 		v := n.s.value(f)
 		if seen[v] || seen == nil && slices.Contains(vs, v) {
@@ -144,10 +148,11 @@ func (n Node) fact(f fact) Fact {
 
 // Evidence gives the fact behind the believed value of an attribute.
 func (n Node) Evidence(a Attr) (Fact, bool) {
-	for f := range n.Facts() {
-		if f.Attr == a && a != 0 {
-			return f, true
-		}
+	if n.s == nil || a == 0 {
+		return Fact{}, false
+	}
+	if fs := n.s.row(n.n).from(a); len(fs) > 0 && fs[0].attr == a {
+		return n.fact(fs[0]), true
 	}
 	return Fact{}, false
 }

@@ -1,6 +1,8 @@
 package topology
 
 import (
+	"bytes"
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -166,6 +168,15 @@ func (v Value) Compare(o Value) int {
 		}
 		return 0
 	}
+	if v.typ == o.typ {
+		switch v.typ {
+		case TypeMAC, TypeWWN: // texts of one length
+			return cmp.Compare(v.num, o.num)
+		case TypeFDB:
+			return v.FDB().compare(o.FDB())
+		default:
+		}
+	}
 	return strings.Compare(v.String(), o.String())
 }
 
@@ -254,11 +265,23 @@ type FDBEntry struct {
 
 // String gives "VID MAC status".
 func (e FDBEntry) String() string {
-	name := fdbStatusNames[0]
-	if int(e.Status) < len(fdbStatusNames) {
-		name = fdbStatusNames[e.Status]
+	return strconv.Itoa(int(e.VID)) + " " + e.MAC.String() + " " + e.Status.name()
+}
+
+func (s FDBStatus) name() string {
+	if int(s) < len(fdbStatusNames) {
+		return fdbStatusNames[s]
 	}
-	return strconv.Itoa(int(e.VID)) + " " + e.MAC.String() + " " + name
+	return fdbStatusNames[0]
+}
+
+// compare orders entries by text, without making it.
+func (e FDBEntry) compare(o FDBEntry) int {
+	if e.VID != o.VID {
+		var a, b [5]byte
+		return bytes.Compare(strconv.AppendUint(a[:0], uint64(e.VID), 10), strconv.AppendUint(b[:0], uint64(o.VID), 10))
+	}
+	return cmp.Or(cmp.Compare(e.MAC, o.MAC), strings.Compare(e.Status.name(), o.Status.name()))
 }
 
 // ParseFDBEntry is the inverse of String.
