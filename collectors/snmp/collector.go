@@ -33,6 +33,7 @@ type Options struct {
 type Collector struct {
 	options Options
 	memory  memory
+	hub     *hub
 }
 
 var (
@@ -54,8 +55,11 @@ func New(options Options) *Collector {
 	if options.Now == nil {
 		options.Now = time.Now
 	}
-	return &Collector{options: options, memory: memory{devices: map[place]*remembered{}}}
+	return &Collector{options: options, memory: memory{devices: map[place]*remembered{}}, hub: newHub(sharedSockets)}
 }
+
+// sharedSockets carry all devices of a Collector.
+const sharedSockets = 3
 
 // Collect reads every table of Reads. The error says that the device does not answer, or not any more, or shows nothing; a table that
 // failed for a reason of its own is a partial reading.
@@ -105,7 +109,7 @@ func (c *Collector) open(d collectors.Device) (*Session, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s: the access of the device is not one of SNMP but %T", d.Handle, d.Access)
 	}
-	return NewSession(d.Address, access, c.options.Profile)
+	return newSession(c.hub, d.Address, access, c.options.Profile)
 }
 
 // ended adds to an error that ctx ended, where that is so: what breaks off then looks like a device that does not answer.

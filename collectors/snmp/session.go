@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,10 +27,12 @@ type Session struct {
 	port   uint16
 	access collectors.SNMPAccess
 	budget *budget
+	hub    *hub
 
 	meeting sync.Mutex // held by the first client of SNMPv3 while it meets the agent's engine
 
 	mu     sync.Mutex
+	peer   netip.AddrPort // host and port; not valid before the first request
 	idle   []*client
 	engine *engine
 	heard  time.Time // when the last answer came
@@ -45,6 +48,10 @@ var _ Walker = (*Session)(nil)
 // access says about limits comes before the profile. It refuses what would expose secrets: SNMPv2c without the waiver, SNMPv3
 // without authentication or without privacy, and passphrases below eight octets (RFC 3414 section 11.2).
 func NewSession(address string, access collectors.SNMPAccess, profile Profile) (*Session, error) {
+	return newSession(newHub(1), address, access, profile)
+}
+
+func newSession(h *hub, address string, access collectors.SNMPAccess, profile Profile) (*Session, error) {
 	host, port, err := hostPort(address)
 	if err != nil {
 		return nil, err
@@ -67,7 +74,7 @@ func NewSession(address string, access collectors.SNMPAccess, profile Profile) (
 	if access.InFlight > 0 {
 		profile.MaxInFlight = access.InFlight
 	}
-	return &Session{host: host, port: port, access: access, budget: newBudget(profile.withDefaults())}, nil
+	return &Session{host: host, port: port, access: access, hub: h, budget: newBudget(profile.withDefaults())}, nil
 }
 
 func hostPort(address string) (string, uint16, error) {
@@ -121,7 +128,7 @@ func admissible(access collectors.SNMPAccess) error {
 	return nil
 }
 
-// Close ends the session's sockets. No walk may be running.
+// Close ends the session. No walk may be running.
 func (s *Session) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -131,6 +138,10 @@ func (s *Session) Close() error {
 		errs = append(errs, c.close())
 	}
 	s.idle = nil
+	if s.peer.IsValid() {
+		s.peer = netip.AddrPort{}
+		s.hub.leave()
+	}
 	return errors.Join(errs...)
 }
 
@@ -172,7 +183,7 @@ func (s *Session) ask(ctx context.Context, a ask, retries int) outcome {
 	case s.alive(ctx, c, begun, &result):
 		result.lost = true
 	default:
-		result.err = s.fatal(ctx, s.unreachable(c, err))
+		result.err = s.fatal(ctx, s.unreachable(ctx, c, err))
 	}
 	return result
 }
@@ -261,9 +272,9 @@ func (s *Session) hear() {
 }
 
 // unreachable puts into words that nothing usable came.
-func (s *Session) unreachable(c *client, cause error) error {
+func (s *Session) unreachable(ctx context.Context, c *client, cause error) error {
 	switch {
-	case errors.Is(cause, syscall.ECONNREFUSED):
+	case errors.Is(cause, errNoAnswer) && !s.everHeard() && c.engine() == nil && c.wire.dropped() == 0 && s.refused(ctx):
 		return fmt.Errorf("%w: nothing listens on UDP port %d", collectors.ErrUnreachable, s.port)
 	case errors.Is(cause, collectors.ErrMalformed):
 		return cause
@@ -279,6 +290,54 @@ func (s *Session) unreachable(c *client, cause error) error {
 	default:
 		return fmt.Errorf("%w: %s", collectors.ErrUnreachable, collectors.Redact(cause.Error(), s.access.Secrets()...))
 	}
+}
+
+// refused finds out whether nothing listens at the device's port. That is told to a socket of one destination only, so it takes one for a
+// moment, and a datagram that no agent takes for a request.
+func (s *Session) refused(ctx context.Context) bool {
+	const patience = 250 * time.Millisecond
+	conn, err := (&net.Dialer{Timeout: patience}).DialContext(ctx, "udp", s.at().String())
+	if err != nil {
+		return errors.Is(err, syscall.ECONNREFUSED)
+	}
+	defer conn.Close() //nolint:errcheck // nothing is buffered that could be lost
+	if _, err := conn.Write([]byte{0}); err != nil {
+		return errors.Is(err, syscall.ECONNREFUSED)
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(patience))
+	_, err = conn.Read(make([]byte, 1))
+	return errors.Is(err, syscall.ECONNREFUSED)
+}
+
+// at is where the device is; invalid before the first request.
+func (s *Session) at() netip.AddrPort {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.peer
+}
+
+// reach looks up the device's address and begins to use the hub, once.
+func (s *Session) reach(ctx context.Context) (netip.AddrPort, error) {
+	if at := s.at(); at.IsValid() {
+		return at, nil
+	}
+	addr, err := netip.ParseAddr(s.host)
+	if err != nil {
+		found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", s.host)
+		if err != nil {
+			return netip.AddrPort{}, err
+		}
+		addr = found[0]
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.peer.IsValid() {
+		if err := s.hub.use(); err != nil {
+			return netip.AddrPort{}, err
+		}
+		s.peer = netip.AddrPortFrom(addr.Unmap(), s.port)
+	}
+	return s.peer, nil
 }
 
 func (s *Session) everHeard() bool {
@@ -322,7 +381,11 @@ func (s *Session) client(ctx context.Context, count *outcome) (*client, error) {
 	case closed:
 		return nil, net.ErrClosed
 	}
-	c, err := dial(ctx, s.host, s.port, s.access, s.budget.profile.Timeout, known)
+	peer, err := s.reach(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", collectors.ErrUnreachable, err)
+	}
+	c, err := dial(ctx, s.hub, peer, s.access, s.budget.profile.Timeout, known)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s", collectors.ErrUnreachable, collectors.Redact(err.Error(), s.access.Secrets()...))
 	}
@@ -331,7 +394,7 @@ func (s *Session) client(ctx context.Context, count *outcome) (*client, error) {
 	}
 	if _, err := s.attempts(ctx, c, ask{names: []snmprec.OID{sysUpTime()}}, s.budget.profile.Retries, count); err != nil {
 		if retryable(err) {
-			err = s.unreachable(c, err)
+			err = s.unreachable(ctx, c, err)
 		}
 		return nil, errors.Join(err, c.close())
 	}

@@ -20,7 +20,7 @@ import (
 	"github.com/throughline-dc/throughline/internal/snmprec"
 )
 
-// client is one socket with one gosnmp object: it carries one request at a time. gosnmp encodes and decodes; what to send, and
+// client is one line with one gosnmp object: it carries one request at a time. gosnmp encodes and decodes; what to send, and
 // when again, is decided elsewhere.
 type client struct {
 	codec *gosnmp.GoSNMP
@@ -38,10 +38,10 @@ type engine struct {
 // errNoAnswer says that nothing usable came in time.
 var errNoAnswer = errors.New("no answer")
 
-// dial opens a socket. known is nil until one client has met the agent's engine.
-func dial(ctx context.Context, host string, port uint16, access collectors.SNMPAccess, timeout time.Duration, known *engine) (*client, error) {
+// dial opens a line; the caller uses the hub. known is nil until one client has met the agent's engine.
+func dial(ctx context.Context, h *hub, peer netip.AddrPort, access collectors.SNMPAccess, timeout time.Duration, known *engine) (*client, error) {
 	g := &gosnmp.GoSNMP{
-		Target: host, Port: port, Transport: "udp", Context: ctx, Timeout: timeout, MaxOids: math.MaxInt32,
+		Target: peer.Addr().String(), Port: peer.Port(), Transport: "udp", Context: ctx, Timeout: timeout, MaxOids: math.MaxInt32,
 	}
 	if access.Version == collectors.SNMPv2c {
 		g.Version, g.Community = gosnmp.Version2c, access.Community.Reveal()
@@ -59,15 +59,28 @@ func dial(ctx context.Context, host string, port uint16, access collectors.SNMPA
 		g.Version, g.SecurityModel, g.MsgFlags, g.SecurityParameters = gosnmp.Version3, gosnmp.UserSecurityModel, gosnmp.AuthPriv, user
 		g.ContextName = access.ContextName
 	}
-	if err := g.Connect(); err != nil {
+	if err := h.build(g); err != nil {
 		return nil, err
 	}
 	// A request-id that cannot be guessed keeps responses of others out.
 	var first [4]byte
 	_, _ = rand.Read(first[:]) // never fails
-	c := &client{codec: g, wire: &wire{Conn: g.Conn, version: byte(g.Version)}, next: binary.BigEndian.Uint32(first[:])}
+	c := &client{codec: g, wire: &wire{Conn: h.open(peer), version: byte(g.Version)}, next: binary.BigEndian.Uint32(first[:])}
 	g.Conn = c.wire
 	return c, nil
+}
+
+// build lets gosnmp prepare itself, which it does not without a socket of its own.
+func (h *hub) build(g *gosnmp.GoSNMP) error {
+	h.building.Lock()
+	defer h.building.Unlock()
+	timeout := g.Timeout
+	defer func() { g.Timeout = timeout }()
+	g.Timeout = time.Minute // nothing is sent: only a machine without sockets makes this wait
+	if err := g.Connect(); err != nil {
+		return err
+	}
+	return g.Conn.Close()
 }
 
 func authProtocol(a collectors.SNMPAuth) gosnmp.SnmpV3AuthProtocol {
@@ -199,10 +212,10 @@ func (c *client) judge(ctx context.Context, err error) error {
 	return err
 }
 
-// close ends the socket.
+// close ends the line.
 func (c *client) close() error { return c.codec.Close() }
 
-// wire is the socket as gosnmp sees it. It lets pass only datagrams that are whole and look like the response that is
+// wire is the line as gosnmp sees it. It lets pass only datagrams that are whole and look like the response that is
 // awaited, so that strays, duplicates and damaged ones neither end the wait nor reach the codec; and it ends every wait
 // when the context ends, which gosnmp by itself does not.
 type wire struct {
@@ -238,7 +251,7 @@ func (w *wire) begin(ctx context.Context, requestID uint32, again bool) (stop fu
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.ended = true
-		_ = w.Conn.SetDeadline(time.Unix(1, 0)) // a socket that cannot take a deadline is closed
+		_ = w.Conn.SetDeadline(time.Unix(1, 0))
 	})
 	return func() { unregister() }
 }

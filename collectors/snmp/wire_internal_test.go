@@ -3,6 +3,7 @@ package snmp
 import (
 	"errors"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -22,7 +23,12 @@ func (brokenConn) Read([]byte) (int, error) { panic("hostile datagram") }
 func TestClient_survivesAPanicOfTheCodec(t *testing.T) {
 	t.Parallel()
 	access := collectors.SNMPAccess{Version: collectors.SNMPv2c, AllowV2c: true, Community: collectors.NewSecret("canary-7f3a")}
-	c, err := dial(t.Context(), "127.0.0.1", 9, access, time.Second, nil)
+	h := newHub(1)
+	if err := h.use(); err != nil {
+		t.Fatal(err)
+	}
+	defer h.leave()
+	c, err := dial(t.Context(), h, netip.MustParseAddrPort("127.0.0.1:9"), access, time.Second, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
