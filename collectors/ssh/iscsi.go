@@ -43,6 +43,7 @@ type iscsiReader struct {
 	portal   string
 	unit     hctl
 	hasUnit  bool
+	lost     bool // what follows belongs to a session that is not understood
 }
 
 // parseISCSI reads the listing of -P 3, or the short one that is printed without it. Rows are sessions, and the disks of a session.
@@ -117,17 +118,18 @@ func (r *iscsiReader) line(where, l string) {
 func (r *iscsiReader) begin(where, l string) {
 	if r.iqn == "" || r.portal == "" {
 		r.t.miss(where, l, "a session of no target or portal that is known")
+		r.lost = true
 		return
 	}
 	r.t.rows++
-	r.hasUnit = false
+	r.hasUnit, r.lost = false, false
 	r.sessions = append(r.sessions, iscsiSession{iqn: r.iqn, portal: r.portal, units: map[hctl]string{}})
 }
 
 // attach gives the last session a unit.
 func (r *iscsiReader) attach(where, l, disk string) {
-	if len(r.sessions) == 0 || r.sessions[len(r.sessions)-1].units == nil {
-		r.t.miss(where, l, "before the first session")
+	if len(r.sessions) == 0 || r.lost || r.sessions[len(r.sessions)-1].units == nil {
+		r.t.miss(where, l, "a unit of no session that is known")
 		return
 	}
 	if disk == "" {
@@ -147,6 +149,9 @@ func (r *iscsiReader) disk(where, l string) {
 // property takes down a line of a session. Those that say nothing of the path (timeouts, CHAP, negotiated parameters) are passed over; secrets are masked by
 // iscsiadm and not kept here.
 func (r *iscsiReader) property(where, l, key, value string) {
+	if r.lost {
+		return
+	}
 	if len(r.sessions) == 0 {
 		if key != "Persistent Portal" {
 			r.t.miss(where, l, "before the first session")

@@ -1,6 +1,7 @@
 package ssh
 
 import (
+	"cmp"
 	"regexp"
 	"strings"
 
@@ -12,7 +13,7 @@ import (
 type multipathMap struct {
 	name  string // below /dev/mapper
 	wwid  string
-	dm    string // kernel name: dm-2
+	dm    string // kernel name: dm-2; "" of a map that is not made
 	paths []multipathPath
 }
 
@@ -31,7 +32,7 @@ func multipathTable() table {
 
 var (
 	// "mpathg (36f01…) dm-2 DELL,MD36xxi", "36001… dm-5 LIO-ORG ,block0"; a T10 identifier has blanks: "1IET     00080001 dm-0 IET,VIRTUAL-DISK".
-	multipathHead = regexp.MustCompile(`^(?:(?:create|reload|reject|rename|switchpg|resize): )?(\S.*?)(?: \(([^()]+)\))? (dm-\d+)(?: +(.*))?$`)
+	multipathHead = regexp.MustCompile(`^(?:(?:create|reload|reject|rename|switchpg|resize): )?(\S.*?)(?: \(([^()]+)\))? (dm-\d+|undef)(?: +(.*))?$`)
 	// "| |- 12:0:0:1 sdc 8:32   active ready running"; before 0.4.9: " \_ 0:0:1:1 sdc 8:32 [active][ready]".
 	multipathWay = regexp.MustCompile(`^[|\s]*(?:[|\x60]-|\\_) ([\d#]+:[\d#]+:[\d#]+:[\d#]+) +(\S+) +([\d#]+:[\d#]+) +(.+)$`)
 	// A row of the list of paths that -v3 and above print: "     3:0:0:1 sdb 8:16  -1  undef ready  IET,VIRTUAL-DISK    running".
@@ -46,24 +47,23 @@ var (
 func parseMultipath(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 	var t tally
 	s.maps = nil
+	lost := true // no map is known to which a path would belong
 	for where, l := range lines(raw) {
 		switch {
 		case l == "", multipathDebug.MatchString(l), strings.HasPrefix(l, "====="), strings.HasPrefix(l, "uuid "),
 			strings.HasPrefix(l, "size="), strings.HasPrefix(l, "[size="), multipathGroup.MatchString(l):
 		case multipathWay.MatchString(l):
-			t.way(s, where, l, multipathWay.FindStringSubmatch(l))
+			t.way(s, where, l, multipathWay.FindStringSubmatch(l), lost)
 		case multipathListed.MatchString(l):
 			t.rows++
 		case multipathHead.MatchString(l):
 			t.rows++
 			m := multipathHead.FindStringSubmatch(l)
-			wwid := m[2]
-			if wwid == "" {
-				wwid = m[1]
-			}
-			s.maps = append(s.maps, multipathMap{name: m[1], wwid: wwid, dm: m[3]})
+			s.maps = append(s.maps, multipathMap{name: m[1], wwid: cmp.Or(m[2], m[1]), dm: strings.TrimPrefix(m[3], "undef")})
+			lost = false
 		default:
 			t.miss(where, l, "neither a map nor a path")
+			lost = true
 		}
 	}
 	if t.rows > 0 && t.rows == len(t.left) {
@@ -72,11 +72,11 @@ func parseMultipath(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 	return t.rows, t.left, nil
 }
 
-func (t *tally) way(s *sheet, where, l string, m []string) {
+func (t *tally) way(s *sheet, where, l string, m []string, lost bool) {
 	states := strings.Fields(strings.NewReplacer("[", " ", "]", " ").Replace(m[4]))
 	switch {
-	case len(s.maps) == 0:
-		t.miss(where, l, "a path before the first map")
+	case lost:
+		t.miss(where, l, "a path of no map that is known")
 	case len(states) < 2:
 		t.miss(where, l, "a path without the states of device mapper and checker")
 	default:
@@ -90,9 +90,11 @@ func (t *tally) way(s *sheet, where, l string, m []string) {
 // by its iSCSI target, else the states are those of the device.
 func tellMultipath(s *sheet, say *words) {
 	for _, m := range s.maps {
-		device := s.volume(say, "/dev/mapper/"+m.name)
-		lower := []topology.Key{device, s.volume(say, "/dev/"+m.dm)}
-		about := device
+		var lower []topology.Key
+		about := topology.PartKey(topology.Volume, s.device, "/dev/mapper/"+m.name)
+		if m.dm != "" {
+			lower = append(lower, s.volume(say, "/dev/mapper/"+m.name), s.volume(say, "/dev/"+m.dm))
+		}
 		if u, ok := s.unitOf(say, m); ok {
 			about = u
 			for _, p := range m.paths {

@@ -59,8 +59,9 @@ func parseOVSBonds(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 			t.rows++
 			bond, last = name, ""
 			s.ovs.bonds[bond] = ovsBond{disabled: map[string]bool{}}
-		case bond == "":
-			t.miss(where, l, "before the first bond")
+		case bond == "", strings.HasPrefix(l, "----"):
+			t.miss(where, l, "of no bond that is known")
+			bond = ""
 		case isMember && (state == "enabled" || state == "disabled"):
 			t.rows++
 			last = member

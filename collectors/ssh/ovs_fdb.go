@@ -37,8 +37,8 @@ func parseOVSFDB(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 		f := strings.Fields(l)
 		switch {
 		case len(f) == 0:
-		case len(f) == 2 && f[0] == "bridge":
-			bridge = f[1]
+		case f[0] == "bridge":
+			bridge = strings.Join(f[1:], " ")
 		case len(f) == 4 && f[0] == "port" && f[1] == "VLAN":
 			headed = true
 		case len(f) < 4 || !headed:

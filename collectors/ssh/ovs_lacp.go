@@ -36,8 +36,9 @@ func parseOVSLACP(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 			t.rows++
 			name, member = head, ""
 			s.ovs.lacp[name] = ovsLACP{actorKey: -1, partnerKey: -1, detached: map[string]bool{}}
-		case name == "":
-			t.miss(where, l, "before the first aggregate")
+		case name == "", strings.HasPrefix(l, "----"):
+			t.miss(where, l, "of no aggregate that is known")
+			name = ""
 		case isMember:
 			t.rows++
 			member = m

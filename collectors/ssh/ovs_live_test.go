@@ -111,7 +111,7 @@ func TestLiveOVS_vlans(t *testing.T) { //nolint:paralleltest // one switch is en
 			answers[table] = []byte(s.Run(t, "sh", "-c", line))
 		}
 	}
-	observations, unparsed := ssh.ObserveAnswers(hostDevice(), answers)
+	observations, unparsed := ssh.Replay(hostDevice(), answers, time.Unix(0, 0))
 	for _, u := range unparsed {
 		t.Errorf("not understood: %v", u)
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/throughline-dc/throughline/collectors"
 	"github.com/throughline-dc/throughline/collectors/ssh"
@@ -98,7 +99,7 @@ func FuzzHost_together(f *testing.F) {
 			for i, raw := range [][]byte{a, b, c, d, e} {
 				answers[names[i]] = raw
 			}
-			observations, _ := ssh.ObserveAnswers(hostDevice(), answers)
+			observations, _ := ssh.Replay(hostDevice(), answers, time.Unix(0, 0))
 			for _, o := range observations {
 				for _, fact := range o.Facts {
 					if err := fact.Check(); err != nil {

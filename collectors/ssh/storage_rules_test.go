@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/throughline-dc/throughline/collectors"
 	"github.com/throughline-dc/throughline/collectors/ssh"
@@ -119,7 +120,7 @@ func ovsFacts(t *testing.T, without string, replace ...[3]string) []string {
 		}
 		answers[r[0]] = []byte(changed)
 	}
-	observations, _ := ssh.ObserveAnswers(hostDevice(), answers)
+	observations, _ := ssh.Replay(hostDevice(), answers, time.Unix(0, 0))
 	var facts []string
 	for _, o := range observations {
 		for _, f := range o.Facts {
@@ -200,7 +201,8 @@ func TestMultipath_rows(t *testing.T) {
 		{"Nov 21 12:00:00 | sda: not usable\n", 0, 0, false, false},
 		{"no such option\n", 0, 0, true, false},
 		{"mpatha (36005330000000000000000000000beef) dm-2 EXAMPLE,ARRAY\n|- 3:0:0:1 sdb 8:16 active ready running\n", 2, 0, false, true},
-		{"create: mpatha (36005330000000000000000000000beef) undef EXAMPLE,ARRAY\n`- 3:0:0:1 sdb 8:16 undef ready running\n", 2, 2, true, false},
+		{"create: mpatha (36005330000000000000000000000beef) undef EXAMPLE,ARRAY\n`- 3:0:0:1 sdb 8:16 undef ready running\n", 2, 0, false, true},
+		{"`- 3:0:0:1 sdb 8:16 active ready running\n", 1, 1, true, false},
 		{"mpatha (36005330000000000000000000000beef) dm-2 EXAMPLE,ARRAY\n`- 3:0:0:1 sdb 8:16 active\n?\n", 3, 2, false, false},
 	} {
 		observations, unparsed, err := ssh.Parse("multipath", []byte(c.answer))

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -61,17 +62,17 @@ func hostGolden(t *testing.T, file, got string) {
 }
 
 // The answers of ovs are those of a real Open vSwitch 3.1 (userspace datapath; rows sorted, most of its own OpenFlow rules left out); those of
-// san are made up.
+// san and tor are made up, with mistakes in them.
 func TestHost_golden(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name string
 		kind topology.Kind
-	}{{"ovs", topology.Host}, {"san", topology.Host}, {"ovs", topology.Switch}} {
+	}{{"ovs", topology.Host}, {"san", topology.Host}, {"ovs", topology.Switch}, {"tor", topology.Switch}} {
 		t.Run(c.name+" "+c.kind.String(), func(t *testing.T) {
 			t.Parallel()
 			d := collectors.Device{Handle: "hv1", Kind: c.kind, Source: topology.SourceSSH}
-			observations, unparsed := ssh.ObserveAnswers(d, answersIn(t, filepath.Join("testdata/host", c.name)))
+			observations, unparsed := ssh.Replay(d, answersIn(t, filepath.Join("testdata/host", c.name)), time.Unix(0, 0))
 			for _, problem := range collectortest.Problems(d, observations) {
 				t.Error(problem)
 			}
