@@ -29,7 +29,7 @@ func pairsOf(base, next *topology.Snapshot, keys []topology.Key) pairs {
 		for _, k := range keys {
 			x, _ := base.Node(k)
 			y, _ := next.Node(k)
-			if !(x.IsZero() && y.IsZero()) && !yield(x, y) {
+			if (!x.IsZero() || !y.IsZero()) && !yield(x, y) {
 				return
 			}
 		}
@@ -39,27 +39,25 @@ func pairsOf(base, next *topology.Snapshot, keys []topology.Key) pairs {
 // allPairs walks two snapshots in step.
 func allPairs(base, next *topology.Snapshot) pairs {
 	return func(yield func(x, y topology.Node) bool) {
-		olds, stop := iter.Pull(base.Nodes())
-		defer stop()
-		x, more := olds()
-		for y := range next.Nodes() {
-			for more && x.Key().Compare(y.Key()) < 0 {
-				if !yield(x, topology.Node{}) {
-					return
-				}
-				x, more = olds()
+		olds, news := slices.Collect(base.Nodes()), slices.Collect(next.Nodes())
+		for len(olds) > 0 || len(news) > 0 {
+			var x, y topology.Node
+			order := 0
+			switch {
+			case len(olds) == 0:
+				order = 1
+			case len(news) == 0:
+				order = -1
+			default:
+				order = olds[0].Key().Compare(news[0].Key())
 			}
-			if more && x.Key() == y.Key() {
-				if !yield(x, y) {
-					return
-				}
-				x, more = olds()
-			} else if !yield(topology.Node{}, y) {
-				return
+			if order <= 0 {
+				x, olds = olds[0], olds[1:]
 			}
-		}
-		for ; more; x, more = olds() {
-			if !yield(x, topology.Node{}) {
+			if order >= 0 {
+				y, news = news[0], news[1:]
+			}
+			if !yield(x, y) {
 				return
 			}
 		}
@@ -69,34 +67,29 @@ func allPairs(base, next *topology.Snapshot) pairs {
 // between gives the changes of the nodes named by pairs; the readings are left to the caller.
 func between(nodes pairs) changes {
 	return changes{
-		dropEdges: func(yield func(edgeRef) bool) {
-			for x, y := range nodes {
-				if !y.IsZero() && !droppedEdges(x, y, yield) { // a node that goes takes its relations with it
-					return
-				}
+		dropEdges: each(nodes, func(x, y topology.Node, yield func(edgeRef) bool) bool {
+			return y.IsZero() || droppedEdges(x, y, yield) // a node that goes takes its relations with it
+		}),
+		dropNodes: each(nodes, func(x, y topology.Node, yield func(nodeRef) bool) bool {
+			return !y.IsZero() || yield(refOf(x.Key()))
+		}),
+		putNodes: each(nodes, func(x, y topology.Node, yield func(topology.Node) bool) bool {
+			return y.IsZero() || sameFacts(x, y) || yield(y)
+		}),
+		putEdges: each(nodes, func(x, y topology.Node, yield func(topology.Edge) bool) bool {
+			return y.IsZero() || newEdges(x, y, yield)
+		}),
+	}
+}
+
+// each strings together what of gives for each pair, until it says false.
+func each[T any](nodes pairs, of func(x, y topology.Node, yield func(T) bool) bool) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for x, y := range nodes {
+			if !of(x, y, yield) {
+				return
 			}
-		},
-		dropNodes: func(yield func(nodeRef) bool) {
-			for x, y := range nodes {
-				if y.IsZero() && !yield(refOf(x.Key())) {
-					return
-				}
-			}
-		},
-		putNodes: func(yield func(topology.Node) bool) {
-			for x, y := range nodes {
-				if !y.IsZero() && (x.IsZero() || !sameFacts(x, y)) && !yield(y) {
-					return
-				}
-			}
-		},
-		putEdges: func(yield func(topology.Edge) bool) {
-			for x, y := range nodes {
-				if !y.IsZero() && !newEdges(x, y, yield) {
-					return
-				}
-			}
-		},
+		}
 	}
 }
 

@@ -61,7 +61,7 @@ func child(job string) error {
 		if err != nil {
 			return err
 		}
-		d := faultDelta(rng, newest)
+		d := faultDelta(rng, newest, 1+rng.IntN(6))
 		rev, err := embedded.Commit(ctx, newest.Revision(), d)
 		if err != nil {
 			return err
@@ -77,13 +77,17 @@ func child(job string) error {
 	}
 }
 
-// faultDelta is a moderate change: VMs move, hosts go or come back with all they have.
-func faultDelta(rng *rand.Rand, s *topology.Snapshot) topology.Delta {
+// faultDelta has hosts go, or come back with all they have.
+func faultDelta(rng *rand.Rand, s *topology.Snapshot, changed int) topology.Delta {
 	hosts := estateNodes / 63
 	d := topology.Delta{Time: s.Time().Add(time.Second)}
 	touched := map[string]bool{}
 	full := storetest.Estate(estateNodes, storetest.Start())
-	for range 1 + rng.IntN(6) {
+	facts := map[string][]topology.Fact{}
+	for _, f := range full.Add {
+		facts[f.Reading.Device] = append(facts[f.Reading.Device], f)
+	}
+	for range changed {
 		name := fmt.Sprintf("host%05d", rng.IntN(hosts))
 		if touched[name] {
 			continue
@@ -95,11 +99,7 @@ func faultDelta(rng *rand.Rand, s *topology.Snapshot) topology.Delta {
 			d.Remove = append(d.Remove, f)
 		}
 		if !there {
-			for _, f := range full.Add {
-				if f.Reading.Device == name {
-					d.Add = append(d.Add, f)
-				}
-			}
+			d.Add = append(d.Add, facts[name]...)
 		}
 	}
 	for _, r := range full.Renew {
@@ -224,10 +224,12 @@ func TestTortureCuts(t *testing.T) {
 	f.prepare()
 	for i := range cuts {
 		switch {
+		case i%20 == 0: // the first meets the estate itself
+			f.killInBigChange(i > 0)
 		case i%(cuts/restarts) == cuts/restarts/2:
 			f.restartServer()
 		case i%3 == 1:
-			f.killPublisher()
+			f.killPublisher(1+f.rng.IntN(3), 150*time.Millisecond)
 		default:
 			f.cutCable()
 		}
@@ -235,7 +237,7 @@ func TestTortureCuts(t *testing.T) {
 			f.check()
 		}
 	}
-	t.Logf("%d cables cut, %d publishers killed, %d servers restarted; %d transactions were tried again; %d looks found a change half done",
+	t.Logf("%d cables cut, %d publishers killed, %d servers restarted; %d transactions were tried again; %d times a big change was half done",
 		f.cut, f.killed, f.restarted, f.retries, f.pendings)
 }
 
@@ -288,7 +290,7 @@ func (f *faults) change(embedded *sqlite.Store, p *neo4j.Projector) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	d := faultDelta(f.rng, newest)
+	d := faultDelta(f.rng, newest, 1+f.rng.IntN(6))
 	rev, err := embedded.Commit(f.t.Context(), newest.Revision(), d)
 	if err != nil {
 		f.t.Fatal(err)
@@ -306,7 +308,10 @@ func (f *faults) cutCable() {
 	f.t.Helper()
 	f.cut++
 	f.publisher(func(embedded *sqlite.Store, p *neo4j.Projector) {
-		if f.rng.IntN(2) == 0 { // in the midst of what a Projector does first
+		switch {
+		case f.cut == 1: // in the midst of a big change
+			f.cable.arm(3 << 20)
+		case f.rng.IntN(2) == 0: // in the midst of what a Projector does first
 			f.cable.arm(1 + f.rng.IntN(3000))
 		}
 		if err := p.Sync(f.t.Context()); err != nil {
@@ -318,11 +323,37 @@ func (f *faults) cutCable() {
 	})
 }
 
-// killPublisher kills a process that publishes, by SIGKILL, some time after it said that it begins.
-func (f *faults) killPublisher() {
+// killInBigChange kills a publisher while it sends a change that is too big for one transaction.
+func (f *faults) killInBigChange(commit bool) {
+	f.t.Helper()
+	if commit {
+		embedded, err := sqlite.Open(f.t.Context(), f.path, sqlite.Options{})
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		newest, err := embedded.Snapshot(f.t.Context(), 0)
+		if err == nil {
+			_, err = embedded.Commit(f.t.Context(), newest.Revision(), faultDelta(f.rng, newest, 2*estateNodes/63))
+		}
+		if err := errors.Join(err, embedded.Close()); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+	f.killPublisher(1, 2*time.Second)
+	rows, err := f.server.Query(f.t.Context(), "MATCH (p:Projection) RETURN p.pending IS NOT NULL", nil)
+	if err != nil || len(rows) != 1 {
+		f.t.Fatalf("projection: %v, %v", rows, err)
+	}
+	if rows[0][0] == true {
+		f.pendings++
+	}
+}
+
+// killPublisher kills a process that publishes, by SIGKILL, at most so long after it said for the nth time that it begins.
+func (f *faults) killPublisher(begins int, within time.Duration) {
 	f.t.Helper()
 	f.killed++
-	cmd := exec.CommandContext(f.t.Context(), os.Args[0]) //nolint:gosec // this test itself
+	cmd := exec.CommandContext(f.t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d %s", childEnv, f.server.URI(), f.rng.Uint64()>>1, f.path))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
@@ -332,7 +363,7 @@ func (f *faults) killPublisher() {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	begins, seen := 1+f.rng.IntN(3), 0
+	seen := 0
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		if !strings.HasPrefix(lines.Text(), "published") {
@@ -342,7 +373,7 @@ func (f *faults) killPublisher() {
 			break
 		}
 	}
-	wait := time.NewTimer(time.Duration(f.rng.IntN(150)) * time.Millisecond)
+	wait := time.NewTimer(rand.N(within)) //nolint:gosec // any moment will do
 	<-wait.C
 	_ = cmd.Process.Kill()
 	_, _ = io.Copy(io.Discard, out)
@@ -385,13 +416,6 @@ func (f *faults) restartServer() {
 func (f *faults) check() {
 	f.t.Helper()
 	f.publisher(func(embedded *sqlite.Store, p *neo4j.Projector) {
-		rows, err := f.server.Query(f.t.Context(), "MATCH (p:Projection) RETURN p.pending IS NOT NULL", nil)
-		if err != nil || len(rows) != 1 {
-			f.t.Fatalf("projection: %v, %v", rows, err)
-		}
-		if rows[0][0] == true {
-			f.pendings++
-		}
 		if err := p.Sync(f.t.Context()); err != nil {
 			f.t.Fatal(err)
 		}

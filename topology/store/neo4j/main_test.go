@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	server "github.com/throughline-dc/throughline/fixtures/neo4j"
 	"github.com/throughline-dc/throughline/topology/store/neo4j"
 )
@@ -35,6 +37,10 @@ func TestMain(m *testing.M) {
 	shared.turn = make(chan struct{}, 1)
 	code := m.Run()
 	shared.Close()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
 	os.Exit(code)
 }
 
@@ -42,15 +48,15 @@ func TestMain(m *testing.M) {
 func graph(tb testing.TB) *server.Server {
 	tb.Helper()
 	s := shared.Server(tb)
-	if holder() != tb {
+	if holding() != tb {
 		select {
 		case shared.turn <- struct{}{}:
 		case <-tb.Context().Done():
 			tb.Fatal("the test ended before its turn")
 		}
-		setHolder(tb)
+		hold(tb)
 		tb.Cleanup(func() {
-			setHolder(nil)
+			hold(nil)
 			<-shared.turn
 		})
 	}
@@ -67,16 +73,16 @@ func graph(tb testing.TB) *server.Server {
 	}
 }
 
-func holder() testing.TB {
+func holding() testing.TB {
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
 	return shared.holder
 }
 
-func setHolder(tb testing.TB) {
+func hold(by testing.TB) { //nolint:thelper // it notes whose turn it is
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
-	shared.holder = tb
+	shared.holder = by
 }
 
 func settings(s *server.Server) neo4j.Config {

@@ -41,7 +41,7 @@ func TestSuite(t *testing.T) {
 				if err != nil {
 					return nil, errors.Join(err, embedded.Close())
 				}
-				return &pair{Store: embedded, t: t, reader: reader}, nil
+				return &pair{Store: embedded, reader: reader}, nil
 			},
 		}
 	})
@@ -50,7 +50,6 @@ func TestSuite(t *testing.T) {
 // pair is an embedded store whose commits are published and whose newest revision is read from both.
 type pair struct {
 	store.Store
-	t         *testing.T
 	projector *neo4j.Projector // nil if read-only
 	reader    *neo4j.Reader
 
@@ -63,7 +62,7 @@ func openPair(t *testing.T, s *server.Server, path string) (store.Store, error) 
 	if err != nil {
 		return nil, err
 	}
-	p := &pair{Store: embedded, t: t}
+	p := &pair{Store: embedded}
 	if p.projector, err = neo4j.Open(t.Context(), settings(s), embedded); err == nil {
 		err = p.projector.Sync(t.Context())
 	}
@@ -83,11 +82,12 @@ func (p *pair) Commit(ctx context.Context, parent topology.Revision, d topology.
 	if err != nil {
 		return 0, err
 	}
-	next, err := p.Store.Snapshot(p.t.Context(), rev)
+	ctx = context.WithoutCancel(ctx) // what is committed is published, whatever became of the caller
+	next, err := p.Store.Snapshot(ctx, rev)
 	if err != nil {
 		return 0, err
 	}
-	return rev, p.projector.Publish(p.t.Context(), next, d)
+	return rev, p.projector.Publish(ctx, next, d)
 }
 
 func (p *pair) Snapshot(ctx context.Context, rev topology.Revision) (*topology.Snapshot, error) {
