@@ -291,17 +291,8 @@ func (l *loader) edges(records []Record) error {
 		if r.Rel == 0 {
 			continue
 		}
-		if err := l.claim(r); err != nil {
+		if err := l.relation(r); err != nil {
 			return err
-		}
-		if int(r.Object) >= len(t.nodes) || r.Attr != 0 {
-			return fmt.Errorf("%w: %s %s node %d of %d", ErrConflict, t.nodes[r.Subject], r.Rel, r.Object, len(t.nodes))
-		}
-		if err := r.Rel.check(t.nodes[r.Subject].Kind, t.nodes[r.Object].Kind); err != nil {
-			return fmt.Errorf("%s: %w", t.nodes[r.Subject], err)
-		}
-		if relations[r.Rel].Mutual && r.Object <= r.Subject {
-			return fmt.Errorf("%w: %s %s %s is not in canonical direction", ErrSchema, t.nodes[r.Subject], r.Rel, t.nodes[r.Object])
 		}
 		t.outOff[r.Subject+1]++
 	}
@@ -323,6 +314,24 @@ func (l *loader) edges(records []Record) error {
 		}
 	}
 	t.turn()
+	return nil
+}
+
+// relation checks a record of a relation.
+func (l *loader) relation(r *Record) error {
+	if err := l.claim(r); err != nil {
+		return err
+	}
+	nodes := l.t.nodes
+	if int(r.Object) >= len(nodes) || r.Attr != 0 {
+		return fmt.Errorf("%w: %s %s node %d of %d", ErrConflict, nodes[r.Subject], r.Rel, r.Object, len(nodes))
+	}
+	if err := r.Rel.check(nodes[r.Subject].Kind, nodes[r.Object].Kind); err != nil {
+		return fmt.Errorf("%s: %w", nodes[r.Subject], err)
+	}
+	if relations[r.Rel].Mutual && r.Object <= r.Subject {
+		return fmt.Errorf("%w: %s %s %s is not in canonical direction", ErrSchema, nodes[r.Subject], r.Rel, nodes[r.Object])
+	}
 	return nil
 }
 

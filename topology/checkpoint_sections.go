@@ -91,7 +91,7 @@ func (l *sectionLoader) section(i int, decode func(*decoder)) bool {
 }
 
 func (l *sectionLoader) keysAndReadings() {
-	read := l.section(sectionReadings, func(d *decoder) { d.readings(l.t, l.header.readings) })
+	read := l.section(sectionReadings, func(d *decoder) { d.readings(l.t, l.readings) })
 	if l.section(sectionKeys, func(d *decoder) { (&keyReader{d: d, t: l.t}).keys(l.nodes) }) && read {
 		l.t.index()
 	}
@@ -257,31 +257,44 @@ func (c *claims) next(word func() uint8) claimCode {
 	return code
 }
 
+// values decodes facts.
+type values struct {
+	claims
+	last  [attrEnd]uint64
+	text  int64
+	texts int64 // how many there are
+}
+
+func (v *values) fact() fact {
+	d := v.d
+	code := v.next(v.attr)
+	f := fact{reading: uint32(v.reading), since: uint32(v.since), attr: Attr(code.word), conf: code.conf, derived: code.derived}
+	if typ := attrs[f.attr].typ; !textual(typ) {
+		f.val = d.uint() ^ v.last[f.attr]
+		v.last[f.attr] = f.val
+		if !inRange(typ, f.val) {
+			d.fail(damaged("has %d as %s", f.val, f.attr))
+		}
+		return f
+	}
+	v.text += d.int() + 1
+	if d.err == nil && (v.text < 0 || v.text >= v.texts) {
+		d.fail(damaged("refers to a text that it does not have"))
+	}
+	f.val = uint64(v.text)
+	return f
+}
+
+func (v *values) attr() uint8 { return uint8(pick(v.d, v.d.attrs, "attribute")) }
+
 func (l *sectionLoader) facts(d *decoder) {
 	t := l.t
-	claims := &claims{d: d, readings: int64(l.header.readings)}
-	attr := func() uint8 { return uint8(pick(d, d.attrs, "attribute")) }
-	var last [attrEnd]uint64
-	text := int64(-1)
+	v := &values{claims: claims{d: d, readings: int64(l.readings)}, text: -1, texts: int64(len(t.texts))}
 	t.factOff = append(make([]uint32, 0, limited(l.nodes)), 0)
 	for n := uint64(0); n < l.nodes && d.err == nil; n++ {
 		first := len(t.facts)
 		for count := d.uint(); count > 0 && d.err == nil; count-- {
-			code := claims.next(attr)
-			f := fact{reading: uint32(claims.reading), since: uint32(claims.since), attr: Attr(code.word), conf: code.conf, derived: code.derived}
-			if typ := attrs[f.attr].typ; textual(typ) {
-				text += d.int() + 1
-				if d.err == nil && (text < 0 || text >= int64(len(t.texts))) {
-					d.fail(damaged("refers to a text that it does not have"))
-				}
-				f.val = uint64(text)
-			} else {
-				f.val = d.uint() ^ last[f.attr]
-				last[f.attr] = f.val
-				if !inRange(typ, f.val) {
-					d.fail(damaged("has %d as %s", f.val, f.attr))
-				}
-			}
+			f := v.fact()
 			if d.err == nil && len(t.facts) > first && t.factOrder(t.facts[len(t.facts)-1], f) >= 0 {
 				d.fail(damaged("has facts of node %d out of order", n))
 			}
@@ -302,7 +315,7 @@ func (l *sectionLoader) edges() {
 
 func (l *sectionLoader) decodeEdges(d *decoder) {
 	t := l.t
-	claims := &claims{d: d, readings: int64(l.header.readings)}
+	claims := &claims{d: d, readings: int64(l.readings)}
 	rel := func() uint8 { return uint8(pick(d, d.rels, "relation")) }
 	var last [relEnd]int64
 	t.outOff = append(make([]uint32, 0, limited(l.nodes)), 0)

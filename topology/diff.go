@@ -35,25 +35,7 @@ type pair struct {
 // touchedIn lists in order the nodes whose rows two snapshots over one base do not share. Those of the base are numbered in order; a new node may have
 // another number in either.
 func touchedIn(a, b *Snapshot) iter.Seq[pair] {
-	var old []uint32
-	var fresh []Key
-	for n := range a.over.rows.apart(&b.over.rows) {
-		x, _ := a.over.rows.get(n)
-		y, _ := b.over.rows.get(n)
-		switch {
-		case x == y:
-		case int(n) < len(a.base.nodes):
-			old = append(old, n)
-		default:
-			for _, s := range []*Snapshot{a, b} {
-				if int(n) < len(s.base.nodes)+int(s.over.count) {
-					fresh = append(fresh, s.key(n))
-				}
-			}
-		}
-	}
-	slices.SortFunc(fresh, Key.Compare)
-	fresh = slices.Compact(fresh)
+	old, fresh := touchedRows(a, b)
 	return func(yield func(pair) bool) {
 		for len(old) > 0 || len(fresh) > 0 {
 			var p pair
@@ -69,6 +51,28 @@ func touchedIn(a, b *Snapshot) iter.Seq[pair] {
 			}
 		}
 	}
+}
+
+// touchedRows lists the numbers of the base's nodes and the keys of new ones, in order.
+func touchedRows(a, b *Snapshot) (old []uint32, fresh []Key) {
+	for n := range a.over.rows.apart(&b.over.rows) {
+		x, _ := a.over.rows.get(n)
+		y, _ := b.over.rows.get(n)
+		if x == y {
+			continue
+		}
+		if int(n) < len(a.base.nodes) {
+			old = append(old, n)
+			continue
+		}
+		for _, s := range []*Snapshot{a, b} {
+			if int(n) < len(s.base.nodes)+int(s.over.count) {
+				fresh = append(fresh, s.key(n))
+			}
+		}
+	}
+	slices.SortFunc(fresh, Key.Compare)
+	return old, slices.Compact(fresh)
 }
 
 // present gives a node by number, zero if nobody says anything of it.

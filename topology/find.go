@@ -58,23 +58,29 @@ func (s *Snapshot) Find(what string) []Match {
 // query is what somebody typed in all the forms that it may have.
 type query struct {
 	text  string
+	attrs [attrEnd]bool // findAttrs
 	exact map[Attr]string
 	ids   []string // keys' IDs that it may be
 	addr  netip.Addr
+	mac   Value // zero: it is none; so is wwn
+	wwn   Value
 }
 
-func newQuery(what string) query {
-	q := query{text: what, exact: map[Attr]string{}, ids: []string{what}}
+func newQuery(what string) *query {
+	q := &query{text: what, exact: map[Attr]string{}, ids: []string{what}}
+	for _, a := range findAttrs {
+		q.attrs[a] = true
+	}
 	if id, err := ParseUUID(what); err == nil {
 		q.exact[AttrUUID] = id
 		q.ids = append(q.ids, id)
 	}
 	if m, err := ParseMAC(what); err == nil {
-		q.exact[AttrMAC], q.exact[AttrBridgeMAC], q.exact[AttrChassisID] = m.String(), m.String(), "mac/"+m.String()
+		q.mac, q.exact[AttrChassisID] = MACValue(m), "mac/"+m.String()
 		q.ids = append(q.ids, m.String())
 	}
 	if w, err := ParseWWN(what); err == nil {
-		q.exact[AttrWWPN] = w.String()
+		q.wwn = WWNValue(w)
 		q.ids = append(q.ids, w.String())
 	}
 	if iqn, err := ParseIQN(what); err == nil {
@@ -96,27 +102,32 @@ func newQuery(what string) query {
 	return q
 }
 
-func (q query) matches(n Node) (Attr, bool) {
+func (q *query) matches(n Node) (Attr, bool) {
 	if slices.Contains(q.ids, n.Key().ID) {
 		return 0, true
 	}
 	for _, f := range n.s.row(n.n).facts {
-		if !slices.Contains(findAttrs, f.attr) {
+		if !q.attrs[f.attr] {
 			continue
 		}
-		v := n.s.value(f)
-		switch v.typ {
-		case TypeAddr, TypePrefix:
-			if q.addr.IsValid() && v.Addr() == q.addr {
-				return f.attr, true
-			}
-		default:
-			if want, ok := q.exact[f.attr]; ok && want == v.String() || strings.EqualFold(v.String(), q.text) {
-				return f.attr, true
-			}
+		if q.means(f.attr, n.s.value(f)) {
+			return f.attr, true
 		}
 	}
 	return 0, false
+}
+
+func (q *query) means(a Attr, v Value) bool {
+	switch v.typ {
+	case TypeMAC:
+		return v == q.mac
+	case TypeWWN:
+		return v == q.wwn
+	case TypeAddr, TypePrefix:
+		return q.addr.IsValid() && v.Addr() == q.addr
+	}
+	want, ok := q.exact[a]
+	return ok && want == v.String() || strings.EqualFold(v.String(), q.text)
 }
 
 // findInterface reads DEVICE/INTERFACE or "DEVICE INTERFACE", where the device is named by any of its words.

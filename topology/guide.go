@@ -18,7 +18,7 @@ type Guide struct {
 // NewGuide makes the guide of a pattern through a snapshot.
 func NewGuide(s *Snapshot, p *Pattern) *Guide {
 	g := &Guide{s: &Snapshot{base: s.base}, p: p, base: make([][]uint64, len(p.steps)+1), any: p.down[len(p.steps)]}
-	for pos := len(p.steps) - 1; pos >= 0; pos-- {
+	for pos := range slices.Backward(p.steps) {
 		if g.any>>pos&1 == 0 {
 			g.base[pos] = g.before(pos)
 		}
@@ -73,53 +73,62 @@ func (g *Guide) ends(n uint32, pos int) bool {
 
 // before gives the nodes of the base from which the step at a position, and then the rest, may be done.
 func (g *Guide) before(pos int) []uint64 {
-	t, st := g.s.base, &g.p.steps[pos]
-	set := make([]uint64, (len(t.nodes)+63)/64)
-	next := g.p.after(pos)
-	var todo []uint32
-	mark := func(n uint32) {
-		if set[n>>6]>>(n&63)&1 == 0 {
-			set[n>>6] |= 1 << (n & 63)
-			if st.many {
-				todo = append(todo, n)
-			}
-		}
-	}
-	reach := func(n uint32) {
-		row := t.row(n)
-		for _, e := range row.in {
-			if slices.Contains(st.forward, e.rel) {
-				mark(e.peer)
-			}
-		}
-		for _, e := range row.out {
-			if slices.Contains(st.backward, e.rel) {
-				mark(e.peer)
-			}
-		}
-	}
-	if st.many {
-		next = pos + 1
-	}
+	t := g.s.base
+	b := &backward{t: t, st: &g.p.steps[pos], set: make([]uint64, (len(t.nodes)+63)/64)}
 	for kind := Kind(1); kind < kindEnd; kind++ {
-		wanted := len(st.kinds) == 0 || slices.Contains(st.kinds, kind)
+		wanted := len(b.st.kinds) == 0 || slices.Contains(b.st.kinds, kind)
 		for n := t.kindStart[kind]; n < t.kindStart[kind+1]; n++ {
 			switch {
-			case !g.ends(n, next):
-			case st.many:
-				mark(n)
+			case !g.ends(n, pos+1):
+			case b.st.many:
+				b.mark(n)
 			case wanted:
-				reach(n)
+				b.reach(n)
 			}
 		}
 	}
-	for len(todo) > 0 {
-		n := todo[len(todo)-1]
-		if todo = todo[:len(todo)-1]; g.s.isOf(n, st.kinds) {
-			reach(n)
+	for len(b.todo) > 0 {
+		n := b.todo[len(b.todo)-1]
+		if b.todo = b.todo[:len(b.todo)-1]; g.s.isOf(n, b.st.kinds) {
+			b.reach(n)
 		}
 	}
-	return set
+	return b.set
+}
+
+// backward gathers the nodes from which a step leads to where it should.
+type backward struct {
+	t    *table
+	st   *stage
+	set  []uint64
+	todo []uint32 // those that the step, if it may be done again, can lead to
+}
+
+func (b *backward) mark(n uint32) {
+	if b.set[n>>6]>>(n&63)&1 == 0 {
+		b.set[n>>6] |= 1 << (n & 63)
+		if b.st.many {
+			b.todo = append(b.todo, n)
+		}
+	}
+}
+
+// reach marks all from which a move leads to the node.
+func (b *backward) reach(n uint32) {
+	if len(b.st.forward) > 0 {
+		for _, e := range b.t.in[b.t.inOff[n]:b.t.inOff[n+1]] {
+			if slices.Contains(b.st.forward, e.rel) {
+				b.mark(e.peer)
+			}
+		}
+	}
+	if len(b.st.backward) > 0 {
+		for _, e := range b.t.out[b.t.outOff[n]:b.t.outOff[n+1]] {
+			if slices.Contains(b.st.backward, e.rel) {
+				b.mark(e.peer)
+			}
+		}
+	}
 }
 
 // add notes positions of a node, and the node as one whose neighbours may be concerned.
@@ -142,7 +151,7 @@ func (g *Guide) add(n, at uint32, by *token, todo []uint32) []uint32 {
 func (g *Guide) revise(n uint32, by *token, todo []uint32) []uint32 {
 	row := g.s.row(n)
 	at := uint32(0)
-	for pos := len(g.p.steps) - 1; pos >= 0; pos-- {
+	for pos := range slices.Backward(g.p.steps) {
 		st, next := &g.p.steps[pos], g.p.after(pos)
 		can := st.many && (g.ends(n, pos+1) || at>>(pos+1)&1 == 1)
 		for _, e := range row.out {

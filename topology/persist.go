@@ -89,34 +89,40 @@ func (t *trie[T]) apart(o *trie[T]) iter.Seq[uint32] {
 }
 
 func apartInside[T any](a, b *fork[fork[leaf[T]]], first uint32, yield func(uint32) bool) bool {
-	kid := func(f *fork[fork[leaf[T]]], i int) *fork[leaf[T]] {
-		if f == nil {
-			return nil
-		}
-		return f.kids[i]
-	}
-	leafOf := func(f *fork[leaf[T]], i int) (l *leaf[T], has uint16) {
-		if f == nil || f.kids[i] == nil {
-			return nil, 0
-		}
-		return f.kids[i], f.kids[i].has
-	}
-	for i := range 64 {
-		x, y := kid(a, i), kid(b, i)
+	for i := range uint32(64) {
+		x, y := a.kid(i), b.kid(i)
 		if x == y {
 			continue
 		}
-		for j := range 64 {
-			l, has := leafOf(x, j)
-			m, also := leafOf(y, j)
-			if l == m {
-				continue
+		for j := range uint32(64) {
+			if l, m := x.kid(j), y.kid(j); l != m && !eachSet(l.set()|m.set(), first+i<<10+j<<4, yield) {
+				return false
 			}
-			for k, set := first+uint32(i)<<10+uint32(j)<<4, has|also; set != 0; k, set = k+1, set>>1 {
-				if set&1 == 1 && !yield(k) {
-					return false
-				}
-			}
+		}
+	}
+	return true
+}
+
+// kid gives a page below; there is none below no page.
+func (f *fork[K]) kid(i uint32) *K {
+	if f == nil {
+		return nil
+	}
+	return f.kids[i]
+}
+
+// set tells which elements of a leaf were set.
+func (l *leaf[T]) set() uint16 {
+	if l == nil {
+		return 0
+	}
+	return l.has
+}
+
+func eachSet(set uint16, first uint32, yield func(uint32) bool) bool {
+	for n := first; set != 0; n, set = n+1, set>>1 {
+		if set&1 == 1 && !yield(n) {
+			return false
 		}
 	}
 	return true

@@ -19,7 +19,7 @@ import (
 // Benchmarks at the size of a data center: 40,000 VMs, or 1 million with BENCH_HUGE=1 (8 GiB of memory).
 
 // scale is the estate that the benchmarks of one run share.
-var scale = sync.OnceValue(func() *scaled { //nolint:gochecknoglobals // made once: it takes a minute
+var scale = sync.OnceValue(func() *scaled {
 	size := estate.Hosts(2000)
 	if os.Getenv("BENCH_HUGE") != "" {
 		size = estate.Huge()
@@ -192,6 +192,8 @@ func cpu() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
+func now() time.Time { return time.Now() } //nolint:forbidigo // benchmarks measure
+
 // reportCPU gives the processor time of one turn.
 func reportCPU(b *testing.B, from time.Duration) {
 	b.Helper()
@@ -295,17 +297,17 @@ func BenchmarkReach(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.Run(walk.name, func(b *testing.B) {
-			begun := time.Now()
+			begun := now()
 			guide := topology.NewGuide(sc.snapshot, pattern)
-			made := time.Since(begun)
+			made := now().Sub(begun)
 			var r topology.Reached
 			var took []time.Duration
 			moves, reached := 0, 0
 			for i := 0; b.Loop(); i++ {
 				from := walk.from[i%len(walk.from)]
-				begun := time.Now()
+				begun := now()
 				guide.Reach(from, &r)
-				took = append(took, time.Since(begun))
+				took = append(took, now().Sub(begun))
 				if i < len(walk.from) {
 					for range r.Moves() {
 						moves++
@@ -320,6 +322,21 @@ func BenchmarkReach(b *testing.B) {
 			b.ReportMetric(float64(moves)/walks, "moves/op")
 			b.ReportMetric(float64(reached)/walks, "nodes/op")
 			b.ReportMetric(float64(made.Milliseconds()), "guide-ms")
+		})
+	}
+}
+
+// BenchmarkFind looks for a VM by its name and by its UUID, and for what is not there.
+func BenchmarkFind(b *testing.B) {
+	sc := scale()
+	vm := estate.VMID(len(sc.VMs) / 2)
+	for name, what := range map[string]string{"name": sc.VMName(vm), "key": sc.VMKey(vm).String(), "nothing": "no-such-thing"} {
+		b.Run(name, func(b *testing.B) {
+			from := cpu()
+			for b.Loop() {
+				sc.snapshot.Find(what)
+			}
+			reportCPU(b, from)
 		})
 	}
 }

@@ -185,11 +185,6 @@ func (s *Snapshot) Apply(d Delta) (*Snapshot, error) {
 	return b.finish(s.rev+1, d.Time), nil
 }
 
-// factOrder sorts the facts of a row: by attribute, then by precedence, which is confidence, then source, then the rest.
-func (s *Snapshot) factOrder(a, b fact) int {
-	return s.probeOrder(a, probe{b.attr, b.conf, b.reading, b.derived, s.value(b)})
-}
-
 // probe is a fact whose text need not be in any table.
 type probe struct {
 	attr    Attr
@@ -199,6 +194,7 @@ type probe struct {
 	value   Value
 }
 
+// probeOrder is the order of the facts of a row: by attribute, then by precedence, which is confidence, then source, then the rest.
 func (s *Snapshot) probeOrder(a fact, p probe) int {
 	if a.attr != p.attr {
 		return int(a.attr) - int(p.attr)
@@ -229,7 +225,7 @@ func (s *Snapshot) seekFact(facts []fact, p probe) (int, bool) {
 	return 0, false
 }
 
-// edgeOrder sorts the edges of a row: by relation, peer, then precedence.
+// edgeOrder is the order of the edges of a row: by relation, peer, then precedence.
 func (s *Snapshot) edgeOrder(a, b edge) int {
 	if c := s.peerOrder(a, b); c != 0 {
 		return c

@@ -138,7 +138,7 @@ func (t *table) live() int {
 	return n
 }
 
-// factOrder is the order of facts in a row of the table, as in Snapshot.factOrder.
+// factOrder is the order of facts in a row of the table, as in Snapshot.probeOrder.
 func (t *table) factOrder(a, b fact) int {
 	switch {
 	case a.attr != b.attr:

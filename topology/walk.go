@@ -57,30 +57,38 @@ func NewPattern(steps ...Step) (*Pattern, error) {
 	}
 	p := &Pattern{}
 	for i, s := range steps {
-		c := stage{kinds: slices.Clone(s.Kinds), many: s.Many}
-		for _, m := range s.Moves {
-			if m.Rel == 0 || m.Rel >= relEnd || m.Dir == 0 || m.Dir > Either {
-				return nil, fmt.Errorf("%w: step %d moves along %s in direction %d", ErrSchema, i+1, m.Rel, m.Dir)
-			}
-			if m.Dir != Backward && !slices.Contains(c.forward, m.Rel) {
-				c.forward = append(c.forward, m.Rel)
-			}
-			if m.Dir != Forward && !slices.Contains(c.backward, m.Rel) {
-				c.backward = append(c.backward, m.Rel)
-			}
-		}
-		if len(s.Moves) == 0 {
-			return nil, fmt.Errorf("%w: step %d has no moves", ErrSchema, i+1)
-		}
-		for _, k := range s.Kinds {
-			if k == 0 || k >= kindEnd {
-				return nil, fmt.Errorf("%w: step %d leads to %s", ErrSchema, i+1, k)
-			}
+		c, err := s.compile()
+		if err != nil {
+			return nil, fmt.Errorf("step %d: %w", i+1, err)
 		}
 		p.steps = append(p.steps, c)
 	}
 	p.close()
 	return p, nil
+}
+
+func (s Step) compile() (stage, error) {
+	c := stage{kinds: slices.Clone(s.Kinds), many: s.Many}
+	if len(s.Moves) == 0 {
+		return c, fmt.Errorf("%w: no moves", ErrSchema)
+	}
+	for _, m := range s.Moves {
+		if m.Rel == 0 || m.Rel >= relEnd || m.Dir == 0 || m.Dir > Either {
+			return c, fmt.Errorf("%w: a move along %s in direction %d", ErrSchema, m.Rel, m.Dir)
+		}
+		if m.Dir != Backward && !slices.Contains(c.forward, m.Rel) {
+			c.forward = append(c.forward, m.Rel)
+		}
+		if m.Dir != Forward && !slices.Contains(c.backward, m.Rel) {
+			c.backward = append(c.backward, m.Rel)
+		}
+	}
+	for _, k := range s.Kinds {
+		if k == 0 || k >= kindEnd {
+			return c, fmt.Errorf("%w: it leads to %s", ErrSchema, k)
+		}
+	}
+	return c, nil
 }
 
 // close fills in which positions are reached without a move: a step that may be done no times may be left out.
@@ -94,8 +102,8 @@ func (p *Pattern) close() {
 			p.down[i+1] |= p.down[i]
 		}
 	}
-	for i := len(p.steps) - 1; i >= 0; i-- {
-		if p.steps[i].many {
+	for i, st := range slices.Backward(p.steps) {
+		if st.many {
 			p.up[i] |= p.up[i+1]
 		}
 	}
@@ -156,8 +164,8 @@ func (r *Reached) walk(n Node, p *Pattern, g *Guide) {
 		return
 	}
 	r.arrive(n.n, p.up[0])
-	for i := 0; i < len(r.open); i++ {
-		r.leave(r.open[i])
+	for done := 0; done < len(r.open); done++ { //nolint:intrange // it grows meanwhile
+		r.leave(r.open[done])
 	}
 	r.prune()
 }
@@ -328,8 +336,7 @@ func (r *Reached) prune() {
 	}
 	for changed := true; changed; changed = changed && r.cyclic {
 		changed = false
-		for i := len(r.links) - 1; i >= 0; i-- {
-			l := r.links[i]
+		for _, l := range slices.Backward(r.links) {
 			if r.nodes[l.to].good>>r.p.after(int(l.pos))&1 == 0 {
 				continue
 			}
