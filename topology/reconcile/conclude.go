@@ -1,8 +1,6 @@
 package reconcile
 
 import (
-	"cmp"
-	"slices"
 	"time"
 
 	"github.com/throughline-dc/throughline/topology"
@@ -27,11 +25,6 @@ func (g *graph) conclude(now time.Time, renewed []topology.Reading) changes {
 // changes are facts that go and that come, in canonical order.
 type changes struct{ remove, add []topology.Fact }
 
-func (ch *changes) sort() {
-	slices.SortFunc(ch.remove, topology.Fact.Compare)
-	slices.SortFunc(ch.add, topology.Fact.Compare)
-}
-
 // settle states what follows of each subject whose results changed, as far as it is not stated yet.
 func (g *graph) settle() changes {
 	var ch changes
@@ -43,12 +36,10 @@ func (g *graph) settle() changes {
 				have = append(have, f)
 			}
 		}
-		slices.SortFunc(have, topology.Fact.Compare)
-		ch.replace(have, g.follows(x, n))
+		ch.replace(canonical(have), g.follows(x, n))
 	}
 	g.settlePrefixes(&ch)
-	ch.sort()
-	return ch
+	return changes{canonical(ch.remove), canonical(ch.add)}
 }
 
 // replace notes the changes that lead from some facts to others, both sorted. A fact that is believed more or less now was first seen when it was.
@@ -106,10 +97,4 @@ func (g *graph) follows(x ref, n topology.Node) []topology.Fact {
 		g.guestAddress(x, n, state)
 	}
 	return canonical(want)
-}
-
-// canonical sorts facts, and of those with one identity leaves the surest.
-func canonical(fs []topology.Fact) []topology.Fact {
-	slices.SortStableFunc(fs, func(a, b topology.Fact) int { return cmp.Or(a.Compare(b), cmp.Compare(b.Confidence, a.Confidence)) })
-	return slices.CompactFunc(fs, func(a, b topology.Fact) bool { return a.Compare(b) == 0 })
 }

@@ -25,7 +25,7 @@ type merge struct {
 	rejected []Rejected
 }
 
-// table is what one reading says, sorted: before the sweep and after it.
+// table is what one reading says, before the sweep and after it: all of it, sorted, or in any order what differs.
 type table struct{ before, after []topology.Fact }
 
 // origin is a way of reading one device.
@@ -214,7 +214,8 @@ func (m *merge) reading(o topology.Observation) {
 	whole.Partial, part.Partial = false, true
 	old, wasPart := m.prev.Reading(part)
 	m.renewed[o.Reading.ReadingKey] = o.Reading
-	if !o.Reading.Partial && !wasPart && m.unchanged(o) {
+	if _, renamed := m.tables[whole]; !o.Reading.Partial && !wasPart && !renamed {
+		m.whole(o)
 		return
 	}
 	now := m.resolve(o)
@@ -234,34 +235,97 @@ func (m *merge) reading(o topology.Observation) {
 	m.table(part).after = firstOf(now, superseded(m.table(part).after, now))
 }
 
-// unchanged reports whether a complete table says what it said when it was last read, and its facts are still as they were.
-func (m *merge) unchanged(o topology.Observation) bool {
+// whole compares a complete table with what it said when it was last read, and keeps what differs: nothing, for most tables of most sweeps.
+func (m *merge) whole(o topology.Observation) {
 	k := o.Reading.ReadingKey
-	d, good := m.digest(o)
-	if !good {
-		return false // what is rejected is to be said each time
+	hashes, d, good := m.digest(o)
+	if good { // what is rejected is to be said each time
+		m.digests[k] = d
+		if d.facts > 0 && d == m.known.digests[k] {
+			return
+		}
 	}
-	m.digests[k] = d
-	_, touched := m.tables[k]
-	return !touched && d.facts > 0 && d == m.known.digests[k]
+	t := &table{}
+	m.tables[k] = t
+	var now map[uint64]uint8 // confidence, by hash; nil if the table is new
+	if _, known := m.prev.Reading(k); known {
+		now = m.differing(t, o, hashes)
+	} else {
+		t.after = make([]topology.Fact, 0, d.facts)
+	}
+	n := 0
+	for f, err := range m.said(o) {
+		if err != nil {
+			m.rejected = append(m.rejected, Rejected{k, f, err})
+			continue
+		}
+		h := hashes[n].sum
+		n++
+		if now != nil {
+			confidence, differs := now[h]
+			if !differs {
+				continue
+			}
+			f.Confidence = confidence
+			delete(now, h)
+		}
+		f.Reading, f.Derived, f.Since = k, false, m.now
+		t.after = append(t.after, f)
+	}
 }
 
-// digest sums up an observation under the nodes' own keys.
-func (m *merge) digest(o topology.Observation) (d digest, good bool) {
-	type content struct {
-		subject, object topology.Key
-		attr            topology.Attr
-		rel             topology.Rel
-		value           topology.Value
-		confidence      uint8
+// differing puts the facts that the table does not state any more, or not as surely as it did, into before. It gives the hashes of those that it states anew.
+func (m *merge) differing(t *table, o topology.Observation, hashes []hashed) map[uint64]uint8 {
+	now := make(map[uint64]uint8, len(hashes))
+	for _, h := range hashes {
+		now[h.sum] = max(now[h.sum], h.confidence)
 	}
-	good = true
+	for f := range m.prev.FactsOf(o.Reading.ReadingKey) {
+		if f.Derived {
+			continue
+		}
+		h := m.hash(f)
+		if confidence, still := now[h]; still && confidence == f.Confidence {
+			delete(now, h)
+		} else {
+			t.before = append(t.before, f)
+		}
+	}
+	return now
+}
+
+// digest sums up an observation under the nodes' own keys, and gives the hash of each fact. It is good if nothing is rejected.
+func (m *merge) digest(o topology.Observation) (hashes []hashed, d digest, good bool) {
+	hashes, good = make([]hashed, 0, len(o.Facts)+1), true
 	for f, err := range m.said(o) {
-		good = good && err == nil
-		d.sum += maphash.Comparable(m.known.seed, content{f.Subject, f.Object, f.Attr, f.Rel, f.Value, f.Confidence})
+		if err != nil {
+			good = false
+			continue
+		}
+		h := m.hash(f)
+		hashes = append(hashes, hashed{h, f.Confidence})
+		d.sum += h ^ uint64(f.Confidence)<<32
 		d.facts++
 	}
-	return d, good
+	return hashes, d, good
+}
+
+// hash stands for what a fact of a known reading says.
+func (m *merge) hash(f topology.Fact) uint64 {
+	return maphash.Comparable(m.known.seed, content{f.Subject, f.Object, f.Value, f.Attr, f.Rel})
+}
+
+// hashed is a fact of an observation.
+type hashed struct {
+	sum        uint64
+	confidence uint8
+}
+
+type content struct {
+	subject, object topology.Key
+	value           topology.Value
+	attr            topology.Attr
+	rel             topology.Rel
 }
 
 // superseded takes from an older reading of the same table what a partial one shows again, and the values that it replaces.
@@ -398,21 +462,33 @@ func (m *merge) retire(handle string) {
 // delta gives the difference, in canonical order.
 func (m *merge) delta() topology.Delta {
 	d := topology.Delta{Time: m.now}
-	var ch changes
+	ch := changes{add: make([]topology.Fact, 0, m.size())}
 	for k, t := range m.tables {
 		n := len(ch.add) + len(ch.remove)
-		ch.replace(t.before, t.after)
+		if len(t.before) == 0 {
+			ch.add = append(ch.add, t.after...)
+		} else {
+			ch.replace(canonical(t.before), canonical(t.after))
+		}
 		if _, said := m.renewed[k]; len(ch.add)+len(ch.remove) > n && !said {
 			m.digests[k] = digest{} // renamed or superseded
 		}
 	}
-	ch.sort()
-	d.Remove, d.Add = ch.remove, ch.add
+	d.Remove, d.Add = canonical(ch.remove), canonical(ch.add)
 	for _, r := range m.renewed {
 		d.Renew = append(d.Renew, r)
 	}
 	slices.SortFunc(d.Renew, func(a, b topology.Reading) int { return a.Compare(b.ReadingKey) })
 	return d
+}
+
+// size bounds how many facts come.
+func (m *merge) size() int {
+	n := 0
+	for _, t := range m.tables {
+		n += len(t.after)
+	}
+	return n
 }
 
 // unused lists the readings to be forgotten, in canonical order.
