@@ -332,7 +332,10 @@ func beyond(n Node) string {
 		if owner, ok := n.Owner(); ok {
 			of = " of " + owner.Name()
 		}
-		return fmt.Sprintf("no source says which uplink %s %s%s has; libvirt knows that of Linux bridges only, not of Open vSwitch", n.Kind(), n.Name(), of)
+		if why := n.Text(AttrDescription); why != "" {
+			return fmt.Sprintf("no source says which uplink %s %s%s has: %s", n.Kind(), n.Name(), of, why)
+		}
+		return fmt.Sprintf("no source says which uplink %s %s%s has; libvirt knows that of Linux bridges only: read the host by SSH", n.Kind(), n.Name(), of)
 	}
 	if text := hears(n); text != "" {
 		return text

@@ -379,7 +379,7 @@ network 0 independent
 		{"a bridge without an uplink", "vnic:v/n AttachedTo virtualswitch:h/br0", `
 network 0 independent
   v/n > h/br0
-    ... no source says which uplink virtualswitch br0 has; libvirt knows that of Linux bridges only, not of Open vSwitch
+    ... no source says which uplink virtualswitch br0 has; libvirt knows that of Linux bridges only: read the host by SSH
 `},
 		{"a network that the host routes", "vnic:v/n AttachedTo network:h/default\nnetwork:h/default forwardMode=nat\nnetwork:h/default SupportedBy virtualswitch:h/virbr0", `
 network 0 independent

@@ -7,6 +7,20 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// A bridge without a known uplink ends the way, with the words of the source that knows why.
+func TestRails_ruledBridge(t *testing.T) {
+	t.Parallel()
+	got := rails(t, graph(t, "vm:v Contains vnic:v/n\nvnic:v/n AttachedTo virtualswitch:h/br0\nhost:h Contains virtualswitch:h/br0\n"+
+		"virtualswitch:h/br0 description=its rules decide"), "vnic:v/n")
+	const want = `network 0 independent
+  v/n > h/br0
+    ... no source says which uplink virtualswitch br0 of h has: its rules decide
+`
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
 // What the bridge of a host sends out by an uplink whose VLANs are known.
 func TestRails_uplink(t *testing.T) {
 	t.Parallel()
