@@ -54,7 +54,9 @@ func readings(observations []topology.Observation) map[string]topology.Reading {
 func onlyTrue(t *testing.T, want, got []topology.Observation) {
 	t.Helper()
 	// An interface of which nobody says what it is, is a port; reconcile joins it with the one of its name.
-	text := func(f topology.Fact) string { return strings.NewReplacer("nic:", "port:", "lag:", "port:").Replace(f.String()) }
+	text := func(f topology.Fact) string {
+		return strings.NewReplacer("nic:", "port:", "lag:", "port:").Replace(f.String())
+	}
 	known := map[string]bool{}
 	sizes := map[string]int{}
 	for _, o := range want {

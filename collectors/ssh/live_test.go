@@ -26,7 +26,9 @@ func liveDevice(n *live.Node, s *live.SSHD) collectors.Device {
 
 // inside makes a collector that dials from within a node.
 func inside(n *live.Node, o transport.Options) *ssh.Collector {
-	o.Dial = func(ctx context.Context, network, address string) (net.Conn, error) { return n.DialContext(ctx, network, address) }
+	o.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		return n.DialContext(ctx, network, address)
+	}
 	return ssh.New(ssh.Options{Transport: o})
 }
 

@@ -39,11 +39,12 @@ devices:
 			t.Fatalf("%s: %T", d.Handle, d.Access)
 		}
 		known := a.KnownHosts[strings.LastIndexByte(a.KnownHosts, '/')+1:]
-		line := fmt.Sprintf("%s %s %s %s %q agent=%t keys=%v %s sudo=%t %s", d.Handle, d.Source, d.Address, a.User, secretText(d), a.Agent, a.HostKeys, known, a.Sudo, a.Timeout)
+		var line strings.Builder
+		fmt.Fprintf(&line, "%s %s %s %s %q agent=%t keys=%v %s sudo=%t %s", d.Handle, d.Source, d.Address, a.User, secretText(d), a.Agent, a.HostKeys, known, a.Sudo, a.Timeout)
 		for _, hop := range a.Jump {
-			line += fmt.Sprintf(" by %s@%s agent=%t same=%t", hop.User, hop.Address, hop.Agent, hop.KnownHosts == a.KnownHosts)
+			fmt.Fprintf(&line, " by %s@%s agent=%t same=%t", hop.User, hop.Address, hop.Agent, hop.KnownHosts == a.KnownHosts)
 		}
-		got = append(got, line)
+		got = append(got, line.String())
 	}
 	want := []string{
 		fmt.Sprintf(`hv1 ssh 192.0.2.1:22 reader ["" %q "the-phrase" "" "" ""] agent=false keys=[] known_hosts sudo=true 20s by hop@192.0.2.250:22 agent=true same=true`, key),

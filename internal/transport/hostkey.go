@@ -221,8 +221,8 @@ func (k *KnownHosts) add(address string, key ssh.PublicKey) (err error) {
 		}
 	}()
 	file := k.file
-	if real, err := filepath.EvalSymlinks(file); err == nil {
-		file = real // not to replace a link by a file
+	if target, err := filepath.EvalSymlinks(file); err == nil {
+		file = target // not to replace a link by a file
 	}
 	folder, err := os.Open(filepath.Dir(file))
 	if err != nil {

@@ -74,7 +74,7 @@ func TestDial_login(t *testing.T) {
 			if errors.As(err, &auth) != tt.denied || !tt.denied && err != nil {
 				t.Fatalf("got %v", err)
 			}
-			if attempts, _ := s.seen(); strings.Join(slices.Compact(attempts), " ") != tt.attempts {
+			if attempts := s.seen(); strings.Join(slices.Compact(attempts), " ") != tt.attempts {
 				t.Errorf("tried %q, want %q", attempts, tt.attempts)
 			}
 			if err != nil {
@@ -186,7 +186,7 @@ func TestDial_hostKey(t *testing.T) {
 			}
 			to.Trust.Known, to.Trust.AcceptNew = transport.NewKnownHosts(file), tt.accept
 			_, err := dial(t, transport.Options{}, to)
-			attempts, _ := s.seen()
+			attempts := s.seen()
 			if tt.ok {
 				if err != nil || len(attempts) == 0 {
 					t.Fatalf("got %v, attempts %v", err, attempts)
@@ -257,7 +257,7 @@ func TestDial_hostCertificate(t *testing.T) {
 			to := at(s)
 			to.Trust = transport.Trust{Known: transport.NewKnownHosts(file), AcceptNew: true}
 			_, err := dial(t, transport.Options{}, to)
-			attempts, _ := s.seen()
+			attempts := s.seen()
 			if tt.ok && err != nil {
 				t.Fatal(err)
 			}
@@ -313,7 +313,7 @@ func TestKnownHosts_unreadable(t *testing.T) {
 	to := at(s)
 	to.Trust = transport.Trust{Known: transport.NewKnownHosts(file), AcceptNew: true}
 	_, err := dial(t, transport.Options{}, to)
-	if attempts, _ := s.seen(); err == nil || !strings.Contains(err.Error(), "known_hosts:2") || len(attempts) > 0 {
+	if attempts := s.seen(); err == nil || !strings.Contains(err.Error(), "known_hosts:2") || len(attempts) > 0 {
 		t.Errorf("got %v after %v", err, attempts)
 	}
 }
@@ -329,13 +329,13 @@ func TestDial_jump(t *testing.T) {
 	if out, err := c.Exec(t.Context(), "through two"); err != nil || string(out.Stdout) != "through two" {
 		t.Errorf("got %q, %v", out.Stdout, err)
 	}
-	attempts, _ := far.seen()
+	attempts := far.seen()
 	_, err := dial(t, transport.Options{}, at(near, key1), at(middle, key1), at(far, key3))
 	var strange *transport.HostKeyError
 	if !errors.As(err, &strange) || strange.Address != middle.address || !strings.HasPrefix(err.Error(), "jump host "+middle.address) {
 		t.Errorf("a jump host with another key: %v", err)
 	}
-	if after, _ := far.seen(); len(after) != len(attempts) {
+	if after := far.seen(); len(after) != len(attempts) {
 		t.Error("the way went on behind a host that was not right")
 	}
 	refuses := serve(t, behaviour{keys: []ssh.Signer{key1}})
@@ -609,11 +609,12 @@ func TestClient_ends(t *testing.T) {
 
 // silence says nothing until the connection ends.
 func silence(ch ssh.Channel, _ string) {
-	for {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for range tick.C {
 		if _, err := ch.SendRequest("keepalive@openssh.com", true, nil); err != nil {
 			return
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
 }
 
