@@ -76,7 +76,11 @@ torture: bin/gotest ## kill the store during 1,000 commits, cut what publishes i
 	TORTURE=1 $(GO) test -count=1 -run Torture -v -timeout 2h ./cmd/throughline/... | grep -v '^=== '
 
 .PHONY: bench
-bench: ## run the benchmarks that match BENCH
+bench: ## run the benchmarks that have a goal, beside their peers, into docs/benchmarks.md (an hour; ROWS chooses by id: make bench ROWS=P-C1)
+	$(GO) run ./fixtures/bench -write -only '$(ROWS)'
+
+.PHONY: benchmarks
+benchmarks: ## run the Go benchmarks that match BENCH
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKGS)
 
 .PHONY: cover
