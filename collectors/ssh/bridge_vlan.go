@@ -125,32 +125,44 @@ func membershipElement(raw json.RawMessage) ([]membership, error) {
 	if err := decode(raw, &j); err != nil {
 		return nil, err
 	}
-	m := membership{name: j.Name}
-	if m.name == "" {
+	if j.Name == "" {
 		return nil, errors.New("no port with its VLANs")
 	}
+	var listed vlanList
 	for _, v := range j.VLANs {
-		if err := m.add(v.From, max(v.From, v.To), slices.Contains(v.Flags, "PVID"), slices.Contains(v.Flags, "Egress Untagged")); err != nil {
+		if err := listed.add(v.From, max(v.From, v.To), slices.Contains(v.Flags, "PVID"), slices.Contains(v.Flags, "Egress Untagged")); err != nil {
 			return nil, err
 		}
 	}
-	return []membership{m}, nil
+	return listed.of(j.Name)
 }
 
-func (m *membership) add(from, to int, pvid, untagged bool) error {
+// vlanList gathers VLANs and ranges of them, however many there are.
+type vlanList struct {
+	tagged, untagged []string
+	pvid             topology.VID
+}
+
+func (l *vlanList) add(from, to int, pvid, untagged bool) error {
 	if from < 1 || to > 4094 || from > to {
 		return fmt.Errorf("%d-%d are no VLANs", from, to)
 	}
-	vids := topology.VIDRange(topology.VID(from), topology.VID(to))
+	text := fmt.Sprintf("%d-%d", from, to)
 	if untagged {
-		m.untagged = m.untagged.Union(vids)
+		l.untagged = append(l.untagged, text)
 	} else {
-		m.tagged = m.tagged.Union(vids)
+		l.tagged = append(l.tagged, text)
 	}
 	if pvid {
-		m.pvid = topology.VID(from)
+		l.pvid = topology.VID(from)
 	}
 	return nil
+}
+
+func (l *vlanList) of(name string) ([]membership, error) {
+	tagged, err := topology.ParseVIDSet(strings.Join(l.tagged, ","))
+	untagged, err2 := topology.ParseVIDSet(strings.Join(l.untagged, ","))
+	return []membership{{name, tagged, untagged, l.pvid}}, errors.Join(err, err2)
 }
 
 // membershipRecord reads "swp1	 1 PVID Egress Untagged" and the VLANs in the lines below; "None" stands for none.
@@ -162,7 +174,8 @@ func membershipRecord(r record) ([]membership, error) {
 	if len(words) == 1 && len(r.lines) == 1 {
 		return nil, errors.New("no port with its VLANs")
 	}
-	m := membership{name: words[0]}
+	name := words[0]
+	var listed vlanList
 	lines := [][]string{words[1:]}
 	for _, line := range r.lines[1:] {
 		lines = append(lines, strings.Fields(line))
@@ -181,9 +194,9 @@ func membershipRecord(r record) ([]membership, error) {
 		if err != nil || err2 != nil || strings.Trim(strings.NewReplacer("PVID", "", "Egress Untagged", "").Replace(flags), " ") != "" {
 			return nil, fmt.Errorf("%q are no VLANs", strings.Join(words, " "))
 		}
-		if err := m.add(int(from), int(to), strings.Contains(flags, "PVID"), strings.Contains(flags, "Egress Untagged")); err != nil {
+		if err := listed.add(int(from), int(to), strings.Contains(flags, "PVID"), strings.Contains(flags, "Egress Untagged")); err != nil {
 			return nil, err
 		}
 	}
-	return []membership{m}, nil
+	return listed.of(name)
 }

@@ -282,7 +282,7 @@ func (l *link) detail(words []string) {
 		}
 	case slices.Contains(kinds(), first):
 		l.kind, l.about = first, textFacet(words)
-	case slices.Contains(otherDetails(), strings.TrimRight(first, ":")):
+	case slices.Contains(otherDetails(), strings.TrimRight(first, ":")), strings.Trim(strings.Join(words, ""), "0123456789") == "": // counters
 	default:
 		l.odd = append(l.odd, oddity{text: strings.Join(words, " "), why: "no detail of an interface"})
 	}

@@ -68,15 +68,16 @@ func neighborRecord(r record) ([]neighborEntry, error) {
 // an interface whose addresses are no MAC addresses.
 func usableNeighbor(address, dev, mac string, states []string) ([]neighborEntry, error) {
 	a, err := netip.ParseAddr(address)
-	if err != nil || dev == "" {
-		return nil, errors.New("no neighbour entry with an address and an interface")
-	}
 	known := func(state string) bool {
 		return slices.Contains([]string{"REACHABLE", "STALE", "DELAY", "PROBE", "PERMANENT", "NOARP"}, state)
 	}
 	unanswered := func(state string) bool { return slices.Contains([]string{"FAILED", "INCOMPLETE", "NONE"}, state) }
 	switch {
-	case slices.ContainsFunc(states, unanswered) || mac == "":
+	case err == nil && slices.ContainsFunc(states, unanswered):
+		return nil, nil
+	case err != nil || dev == "":
+		return nil, errors.New("no neighbour entry with an address and an interface")
+	case mac == "":
 		return nil, nil
 	case !slices.ContainsFunc(states, known):
 		return nil, errors.New("no state of a neighbour entry")

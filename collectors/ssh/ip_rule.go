@@ -114,8 +114,9 @@ func ruleElement(raw json.RawMessage, family string) ([]rule, error) {
 // ruleRecord reads "32766:	from all lookup main".
 func ruleRecord(r record, family string) ([]rule, error) {
 	priority, rest, ok := strings.Cut(r.text(), ":")
-	if _, err := strconv.ParseUint(priority, 10, 32); err != nil || !ok || strings.TrimSpace(rest) == "" {
+	words := strings.Fields(rest)
+	if _, err := strconv.ParseUint(priority, 10, 32); err != nil || !ok || len(words) < 3 || words[0] != "from" && words[0] != "not" {
 		return nil, fmt.Errorf("%q is no rule", r.text())
 	}
-	return []rule{{family, strings.Join(append([]string{priority, family}, strings.Fields(rest)...), " ")}}, nil
+	return []rule{{family, strings.Join(append([]string{priority, family}, words...), " ")}}, nil
 }
