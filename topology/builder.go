@@ -335,8 +335,16 @@ func (b *builder) cut(from uint32, rel Rel, to uint32) {
 // foldFrom is the least overlay that is folded: below it folding saves nothing.
 const foldFrom = 4096
 
-// finish gives the snapshot. It folds the overlay into a new base when that has grown to half of the base: so the whole work of many deltas
-// stays proportional to what they change.
+// due reports whether the overlay is to be folded into a new base, which costs as much as the base is large: with a delta that is large itself once the
+// overlay has half the size of the base, with any once it has twice that, since then more has gone than is there. Until then an overlay costs memory alone, and a lookup
+// in it takes as long as in a small one. So the whole work of many deltas is proportional to what they change, and a small one hardly ever folds.
+func (b *builder) due() bool {
+	o, base := &b.s.over, len(b.s.base.nodes)
+	grown := max(o.touched, int(o.written), int(o.opened))
+	return grown > foldFrom && (grown > 2*base || grown > base/2 && len(b.touched) > base/8)
+}
+
+// finish gives the snapshot.
 func (b *builder) finish(rev Revision, t time.Time) *Snapshot {
 	s := b.s
 	s.rev, s.time = rev, wholeMillis(t)
@@ -355,7 +363,7 @@ func (b *builder) finish(rev Revision, t time.Time) *Snapshot {
 		slices.SortFunc(run, func(a, b uint32) int { return s.key(a).Compare(s.key(b)) })
 		s.over.sorted = s.withRun(run)
 	}
-	if grown := max(s.over.touched, int(s.over.written), int(s.over.opened)); grown > foldFrom && grown > len(s.base.nodes)/2 {
+	if b.due() {
 		return s.compact()
 	}
 	return s

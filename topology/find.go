@@ -118,7 +118,7 @@ func (q *query) matches(n Node) (Attr, bool) {
 }
 
 func (q *query) means(a Attr, v Value) bool {
-	switch v.typ {
+	switch v.typ { //nolint:exhaustive // the others are compared as text
 	case TypeMAC:
 		return v == q.mac
 	case TypeWWN:
