@@ -42,7 +42,7 @@ func allPairs(base, next *topology.Snapshot) pairs {
 		olds, news := slices.Collect(base.Nodes()), slices.Collect(next.Nodes())
 		for len(olds) > 0 || len(news) > 0 {
 			var x, y topology.Node
-			order := 0
+			var order int
 			switch {
 			case len(olds) == 0:
 				order = 1

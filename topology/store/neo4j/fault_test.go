@@ -373,7 +373,7 @@ func (f *faults) killPublisher(begins int, within time.Duration) {
 			break
 		}
 	}
-	wait := time.NewTimer(rand.N(within)) //nolint:gosec // any moment will do
+	wait := time.NewTimer(rand.N(within))
 	<-wait.C
 	_ = cmd.Process.Kill()
 	_, _ = io.Copy(io.Discard, out)
