@@ -77,8 +77,8 @@ func storeName(where string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("store %s: %w", where, err)
 	}
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
 	}
 	return host + ":" + path, nil
 }
@@ -215,7 +215,7 @@ func (p *publisher) finish(ctx context.Context, stop context.CancelFunc) error {
 	if !errors.Is(err, neo4j.ErrFenced) {
 		err = p.send(ctx)
 	}
-	return errors.Join(err, p.projector.Close())
+	return errors.Join(err, p.projector.Close()) //nolint:contextcheck // it has a deadline of its own
 }
 
 func (a *app) storeCommand() *cobra.Command {
@@ -263,7 +263,7 @@ func (a *app) rebuild(ctx context.Context, to string) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(p.Sync(ctx), p.Close()); err != nil {
+	if err := errors.Join(p.Sync(ctx), p.Close()); err != nil { //nolint:contextcheck // closing has a deadline of its own
 		return fmt.Errorf("publish: %w", err)
 	}
 	sent := p.Stats()
