@@ -209,6 +209,7 @@ func (w *walker) host(n Node, hops []Hop) {
 		}
 		h := step(e, e.To, last.VID, last.Tagged)
 		h.VID, h.Tagged, h.Doubt = tagOf(e.To, last.VID, last.Tagged)
+		h.Doubt = cmp.Or(h.Doubt, ruled(e.To))
 		if n.Kind() == VirtualSwitch {
 			h.leave()
 		}
@@ -332,7 +333,7 @@ func beyond(n Node) string {
 		if owner, ok := n.Owner(); ok {
 			of = " of " + owner.Name()
 		}
-		if why := n.Text(AttrDescription); why != "" {
+		if why := ruled(n); why != "" {
 			return fmt.Sprintf("no source says which uplink %s %s%s has: %s", n.Kind(), n.Name(), of, why)
 		}
 		return fmt.Sprintf("no source says which uplink %s %s%s has; libvirt knows that of Linux bridges only: read the host by SSH", n.Kind(), n.Name(), of)

@@ -5,19 +5,38 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/throughline-dc/throughline/topology"
 )
 
-// A bridge without a known uplink ends the way, with the words of the source that knows why.
+// A bridge that forwards by rules that nobody understands: neither is its uplink known, nor whether two guests of it meet.
 func TestRails_ruledBridge(t *testing.T) {
 	t.Parallel()
 	got := rails(t, graph(t, "vm:v Contains vnic:v/n\nvnic:v/n AttachedTo virtualswitch:h/br0\nhost:h Contains virtualswitch:h/br0\n"+
-		"virtualswitch:h/br0 description=its rules decide"), "vnic:v/n")
+		"virtualswitch:h/br0 forwardMode=openflow"), "vnic:v/n")
 	const want = `network 0 independent
-  v/n > h/br0
-    ... no source says which uplink virtualswitch br0 of h has: its rules decide
+  v/n > h/br0 ?(OpenFlow rules, and not VLANs, decide what br0 passes)
+    ... no source says which uplink virtualswitch br0 of h has: OpenFlow rules, and not VLANs, decide what br0 passes
 `
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
+func TestBetween_ruledBridge(t *testing.T) {
+	t.Parallel()
+	const two = "vm:v Contains vnic:v/n\nvnic:v/n AttachedTo virtualswitch:h/br0\nvm:w Contains vnic:w/n\nvnic:w/n AttachedTo virtualswitch:h/br0\n" +
+		"host:h Contains virtualswitch:h/br0\n"
+	for facts, want := range map[string]string{
+		"": "",
+		"virtualswitch:h/br0 forwardMode=openflow": "OpenFlow rules, and not VLANs, decide what br0 passes",
+		"virtualswitch:h/br0 forwardMode=unknown":  "nobody has read the rules by which br0 forwards",
+	} {
+		s := graph(t, two+facts)
+		m := topology.Between(mustNode(t, s, "vm:v"), mustNode(t, s, "vm:w"))
+		if (m.Gap == "") != (want == "") || !strings.Contains(m.Gap, want) {
+			t.Errorf("with %q the gap is %q, not %q", facts, m.Gap, want)
+		}
 	}
 }
 

@@ -90,6 +90,20 @@ func vlanOf(n Node) (vid VID, is bool) {
 	return v, true
 }
 
+// ruled tells why it is not known what a bridge of a host passes; "" if it forwards by its VLANs, as far as anybody says.
+func ruled(n Node) string {
+	if n.Kind() != VirtualSwitch {
+		return ""
+	}
+	switch n.Text(AttrForwardMode) {
+	case "openflow":
+		return "OpenFlow rules, and not VLANs, decide what " + n.Name() + " passes"
+	case "unknown":
+		return "nobody has read the rules by which " + n.Name() + " forwards"
+	}
+	return ""
+}
+
 // leave tells what becomes of a frame that the bridge of a host sends out by the interface of the hop, if the interface's VLANs are known (IEEE 802.1Q
 // 8.6.8): it has no tag where the VLAN is untagged there, and does not leave where the interface is no member.
 func (h *Hop) leave() {

@@ -43,6 +43,14 @@ func (o *openVSwitch) switches(b ovsBridge) bool {
 	return known && !rules && !b.controlled
 }
 
+// mode tells by what a bridge forwards that does not by its VLANs: rules, or nobody knows.
+func (o *openVSwitch) mode(b ovsBridge) string {
+	if b.controlled || o.flows[b.name] {
+		return "openflow"
+	}
+	return "unknown"
+}
+
 // internal reports whether an interface is one of the host over the bridge: its end is the host's own stack.
 func (i ovsInterface) internal() bool { return i.typ == "internal" || i.typ == "tap" }
 
@@ -106,7 +114,7 @@ func tellOVSBridges(s *sheet, say *words) {
 			s.tellOverBridge(say, p, k)
 		}
 		if !s.ovs.switches(b) {
-			say.text(k, topology.AttrDescription, "OpenFlow rules decide what leaves by which port, or are not known")
+			say.text(k, topology.AttrForwardMode, s.ovs.mode(b))
 			continue
 		}
 		for _, up := range s.uplinks(b) {

@@ -169,6 +169,9 @@ func TestOVS_unknown(t *testing.T) {
 					t.Errorf("%s: stated %t", f, stated)
 				}
 			}
+			if unread := slices.Contains(facts, "virtualswitch:@hv1/br0 forwardMode=unknown"); unread != (c.without == "ovs-flows") {
+				t.Errorf("forwardMode=unknown is stated: %t", unread)
+			}
 		})
 	}
 }
