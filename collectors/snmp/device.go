@@ -1,6 +1,7 @@
 package snmp
 
 import (
+	"hash/maphash"
 	"maps"
 	"slices"
 	"strconv"
@@ -16,6 +17,7 @@ type device struct {
 	inventory collectors.Device
 	answers   told
 	key       topology.Key
+	seed      maphash.Seed
 
 	interfaces map[uint32]*networkInterface // by ifIndex
 	taken      map[string]bool              // names of interfaces that are given away
@@ -34,7 +36,7 @@ type networkInterface struct {
 }
 
 func newDevice(inventory collectors.Device, as told) *device {
-	d := &device{inventory: inventory, answers: as, taken: map[string]bool{}, others: map[string]topology.Key{}}
+	d := &device{inventory: inventory, answers: as, seed: maphash.MakeSeed(), taken: map[string]bool{}, others: map[string]topology.Key{}}
 	d.key = topology.DeviceKey(d.kind(), inventory.Handle)
 	d.interfaces = d.nameInterfaces()
 	d.basePorts = map[uint32]uint32{}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/gosnmp/gosnmp"
 )
 
 // hub carries the datagrams of many devices over a few sockets. Each client has a [line] to its device; what comes in goes to the line whose
@@ -22,6 +24,7 @@ type hub struct {
 	readers *sync.WaitGroup
 	turn    int
 	lines   map[netip.AddrPort][]*line
+	spares  []*gosnmp.GoSNMP
 }
 
 func newHub(size int) *hub { return &hub{size: size, lines: map[netip.AddrPort][]*line{}} }
@@ -64,12 +67,12 @@ func (h *hub) leave() {
 	readers.Wait()
 }
 
-// close closes the sockets; mu is held.
+// close closes the sockets and lets go of the spare codecs; mu is held.
 func (h *hub) close() {
 	for _, s := range h.sockets {
 		_ = s.Close() // nothing is buffered that could be lost
 	}
-	h.sockets = nil
+	h.sockets, h.spares = nil, nil
 }
 
 // read hands out what comes in on a socket until it is closed.

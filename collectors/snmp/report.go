@@ -2,6 +2,7 @@ package snmp
 
 import (
 	"fmt"
+	"hash/maphash"
 	"iter"
 	"slices"
 	"strings"
@@ -33,12 +34,12 @@ type report struct {
 	about  subject
 	answer answer
 	facts  []topology.Fact
-	stated map[topology.Fact]bool
+	stated map[uint64]int // where each fact is in facts, by its hash
 	odd    []collectors.Unparsed
 }
 
 func newReport(on *device, about subject) *report {
-	return &report{on: on, about: about, answer: on.answers[about.Name], stated: map[topology.Fact]bool{}}
+	return &report{on: on, about: about, answer: on.answers[about.Name], stated: map[uint64]int{}}
 }
 
 // rows yields the rows of a table.
@@ -47,12 +48,20 @@ func (r *report) rows() iter.Seq[Row] { return r.answer.rows.All() }
 // scalar gives a single object, the absent value when the device has none.
 func (r *report) scalar(id uint32) snmprec.Value { return r.answer.scalars[r.about.OID.Append(id, 0)] }
 
-// state adds a fact once.
+// state adds a fact once. Facts are too large to be the keys of a map of thousands.
 func (r *report) state(f topology.Fact) {
-	if !r.stated[f] {
-		r.stated[f] = true
-		r.facts = append(r.facts, f)
+	hash := maphash.Comparable(r.on.seed, f)
+	for ; ; hash++ { // another fact may have the same hash
+		i, taken := r.stated[hash]
+		if !taken {
+			break
+		}
+		if r.facts[i] == f {
+			return
+		}
 	}
+	r.stated[hash] = len(r.facts)
+	r.facts = append(r.facts, f)
 }
 
 func (r *report) attr(subject topology.Key, a topology.Attr, v topology.Value) {

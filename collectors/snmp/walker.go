@@ -79,51 +79,66 @@ func (r Rows) Len() int {
 // Row is one conceptual row.
 type Row struct {
 	Index snmprec.OID
-	cells map[uint32]snmprec.Value
+	cells []rowCell // a handful
+}
+
+type rowCell struct {
+	column uint32
+	value  snmprec.Value
 }
 
 // Value returns the row's value in a column, the absent value when there is none.
-func (r Row) Value(column uint32) snmprec.Value { return r.cells[column] }
+func (r Row) Value(column uint32) snmprec.Value {
+	for _, c := range r.cells {
+		if c.column == column {
+			return c.value
+		}
+	}
+	return snmprec.Value{}
+}
 
 // All yields every row that has a value in at least one column, in the order of the indexes.
 func (r Rows) All() iter.Seq[Row] {
 	return func(yield func(Row) bool) {
-		rest := make(map[uint32][]Cell, len(r.columns))
+		rest := make([]columnRest, 0, len(r.columns))
 		for column, cells := range r.columns {
-			if len(cells) > 0 {
-				rest[column] = cells
-			}
+			rest = append(rest, columnRest{column, cells})
 		}
-		for len(rest) > 0 {
-			if !yield(nextRow(rest)) {
+		for {
+			row, ok := nextRow(rest)
+			if !ok || !yield(row) {
 				return
 			}
 		}
 	}
 }
 
-// nextRow takes the cells of the smallest index off the front of every column.
-func nextRow(rest map[uint32][]Cell) Row {
+// columnRest are the cells of a column that are still to come.
+type columnRest struct {
+	column uint32
+	cells  []Cell
+}
+
+// nextRow takes the cells of the smallest index off the front of every column; false: there are none.
+func nextRow(rest []columnRest) (Row, bool) {
 	var index snmprec.OID
 	first := true
-	for _, cells := range rest {
-		if first || cells[0].Index.Compare(index) < 0 {
-			first, index = false, cells[0].Index
+	for _, c := range rest {
+		if len(c.cells) > 0 && (first || c.cells[0].Index.Compare(index) < 0) {
+			first, index = false, c.cells[0].Index
 		}
 	}
-	row := Row{Index: index, cells: make(map[uint32]snmprec.Value, len(rest))}
-	for column, cells := range rest {
-		if cells[0].Index != index {
-			continue
-		}
-		row.cells[column] = cells[0].Value
-		if len(cells) == 1 {
-			delete(rest, column)
-		} else {
-			rest[column] = cells[1:]
+	if first {
+		return Row{}, false
+	}
+	row := Row{Index: index, cells: make([]rowCell, 0, len(rest))}
+	for i, c := range rest {
+		if len(c.cells) > 0 && c.cells[0].Index == index {
+			row.cells = append(row.cells, rowCell{c.column, c.cells[0].Value})
+			rest[i].cells = c.cells[1:]
 		}
 	}
-	return row
+	return row, true
 }
 
 // Result says how a walk ended and what it cost.

@@ -23,6 +23,7 @@ import (
 // client is one line with one gosnmp object: it carries one request at a time. gosnmp encodes and decodes; what to send, and
 // when again, is decided elsewhere.
 type client struct {
+	hub   *hub
 	codec *gosnmp.GoSNMP
 	wire  *wire
 	next  uint32 // request-id
@@ -40,11 +41,10 @@ var errNoAnswer = errors.New("no answer")
 
 // dial opens a line; the caller uses the hub. known is nil until one client has met the agent's engine.
 func dial(ctx context.Context, h *hub, peer netip.AddrPort, access collectors.SNMPAccess, timeout time.Duration, known *engine) (*client, error) {
-	g := &gosnmp.GoSNMP{
-		Target: peer.Addr().String(), Port: peer.Port(), Transport: "udp", Context: ctx, Timeout: timeout, MaxOids: math.MaxInt32,
-	}
+	g := h.spare(access.Version)
+	g.Target, g.Port, g.Context, g.Timeout = peer.Addr().String(), peer.Port(), ctx, timeout
 	if access.Version == collectors.SNMPv2c {
-		g.Version, g.Community = gosnmp.Version2c, access.Community.Reveal()
+		g.Community = access.Community.Reveal()
 	} else {
 		user := &gosnmp.UsmSecurityParameters{
 			UserName:               access.User,
@@ -56,18 +56,52 @@ func dial(ctx context.Context, h *hub, peer netip.AddrPort, access collectors.SN
 			user.AuthoritativeEngineBoots, user.AuthoritativeEngineTime = known.boots, known.time
 			user.SecretKey, user.PrivacyKey = known.auth, known.priv
 		}
-		g.Version, g.SecurityModel, g.MsgFlags, g.SecurityParameters = gosnmp.Version3, gosnmp.UserSecurityModel, gosnmp.AuthPriv, user
+		g.SecurityModel, g.MsgFlags, g.SecurityParameters = gosnmp.UserSecurityModel, gosnmp.AuthPriv, user
 		g.ContextName = access.ContextName
 	}
-	if err := h.build(g); err != nil {
-		return nil, err
+	if !g.built {
+		if err := h.build(g.GoSNMP); err != nil {
+			return nil, err
+		}
 	}
 	// A request-id that cannot be guessed keeps responses of others out.
 	var first [4]byte
 	_, _ = rand.Read(first[:]) // never fails
-	c := &client{codec: g, wire: &wire{Conn: h.open(peer), version: byte(g.Version)}, next: binary.BigEndian.Uint32(first[:])}
+	c := &client{hub: h, codec: g.GoSNMP, wire: &wire{Conn: h.open(peer), version: byte(g.Version)}, next: binary.BigEndian.Uint32(first[:])}
 	g.Conn = c.wire
 	return c, nil
+}
+
+// codec is a gosnmp object; a built one has prepared itself.
+type codec struct {
+	*gosnmp.GoSNMP
+	built bool
+}
+
+// spare gives a codec. Those of SNMPv2c are used again for other devices, since each has a buffer of 64 KiB; those of SNMPv3 hold keys.
+func (h *hub) spare(version collectors.SNMPVersion) codec {
+	if version != collectors.SNMPv2c {
+		return codec{GoSNMP: &gosnmp.GoSNMP{Version: gosnmp.Version3, Transport: "udp", MaxOids: math.MaxInt32}}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if n := len(h.spares); n > 0 {
+		g := h.spares[n-1]
+		h.spares = h.spares[:n-1]
+		return codec{g, true}
+	}
+	return codec{GoSNMP: &gosnmp.GoSNMP{Version: gosnmp.Version2c, Transport: "udp", MaxOids: math.MaxInt32}}
+}
+
+// keep takes back a codec that is closed.
+func (h *hub) keep(g *gosnmp.GoSNMP) {
+	const most = 256
+	g.Community, g.Context, g.Conn = "", nil, nil
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if g.Version == gosnmp.Version2c && h.users > 0 && len(h.spares) < most {
+		h.spares = append(h.spares, g)
+	}
 }
 
 // build lets gosnmp prepare itself, which it does not without a socket of its own.
@@ -213,7 +247,11 @@ func (c *client) judge(ctx context.Context, err error) error {
 }
 
 // close ends the line.
-func (c *client) close() error { return c.codec.Close() }
+func (c *client) close() error {
+	err := c.codec.Close()
+	c.hub.keep(c.codec)
+	return err
+}
 
 // wire is the line as gosnmp sees it. It lets pass only datagrams that are whole and look like the response that is
 // awaited, so that strays, duplicates and damaged ones neither end the wait nor reach the codec; and it ends every wait
