@@ -458,3 +458,19 @@ func (w *watched) quiet() {
 	defer w.mu.Unlock()
 	w.hook = nil
 }
+
+// BenchmarkIncremental is P-A5: what an unchanged device is asked of its tables with an indicator, and what its first reading asks of them.
+func BenchmarkIncremental(b *testing.B) {
+	for b.Loop() {
+		w := newWatched(b)
+		_, first := w.sweep()
+		w.pass(5 * time.Minute)
+		_, again := w.sweep()
+		total := func(served map[string]int) int {
+			return served["entity"] + served["lldp"] + served["stack"] + served["signs"]
+		}
+		report(b, "| P-A5 | first reading %d values | unchanged %d values | %.0fx fewer |", total(first), total(again), float64(total(first))/float64(total(again)))
+		b.ReportMetric(float64(total(again)), "values")
+		b.ReportMetric(float64(total(first)), "first-values")
+	}
+}
