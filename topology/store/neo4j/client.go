@@ -102,7 +102,7 @@ func dial(ctx context.Context, cfg Config) (*client, error) {
 	}
 	c := &client{cfg: cfg, where: fmt.Sprintf("neo4j at %s, database %s", uri, cfg.Database)}
 	c.driver, err = neo4j.NewDriverWithContext(uri, token, func(dc *config.Config) {
-		dc.SocketConnectTimeout = min(cfg.Timeout, 5*time.Second)
+		dc.SocketConnectTimeout = min(cfg.Timeout, 15*time.Second)
 		dc.ConnectionAcquisitionTimeout = cfg.Timeout
 		dc.TelemetryDisabled = true
 		dc.UserAgent = "throughline"
