@@ -23,6 +23,8 @@ type Options struct {
 	Transport transport.Options
 	// Agent is the socket of the authentication agent; "": the one of SSH_AUTH_SOCK.
 	Agent string
+	// MaxDevice is how much is kept of one device while it is read, in octets; 0: 256 MiB.
+	MaxDevice int64
 	// Now tells the time of readings; nil: the system's clock.
 	Now func() time.Time
 }
@@ -34,6 +36,7 @@ type Collector struct {
 
 	mu    sync.Mutex
 	known map[string]*transport.KnownHosts // by file
+	gates map[string]chan struct{}         // of jump hosts, by address
 }
 
 var (
@@ -46,10 +49,13 @@ func New(options Options) *Collector {
 	if options.Now == nil {
 		options.Now = time.Now
 	}
+	if options.MaxDevice <= 0 {
+		options.MaxDevice = 256 << 20
+	}
 	if options.Agent == "" {
 		options.Agent = os.Getenv("SSH_AUTH_SOCK")
 	}
-	return &Collector{options: options, known: map[string]*transport.KnownHosts{}}
+	return &Collector{options: options, known: map[string]*transport.KnownHosts{}, gates: map[string]chan struct{}{}}
 }
 
 // Collect sends the commands of the fixed list over one connection, and nothing else. The error says that the device was not reached, not proven or not
@@ -91,6 +97,7 @@ func (c *Collector) open(ctx context.Context, d collectors.Device) (*session, er
 		if err != nil {
 			return nil, fmt.Errorf("jump host %s: %w", hop.Address, err)
 		}
+		server.Gate = c.gate(hop.Address)
 		way = append(way, server)
 	}
 	server, err := c.server(d.Address, access)
@@ -103,7 +110,25 @@ func (c *Collector) open(ctx context.Context, d collectors.Device) (*session, er
 	if err != nil {
 		return nil, ended(ctx, meaning(err))
 	}
-	return &session{client: client, sudo: access.Sudo, now: c.options.Now, atOnce: cmp.Or(options.Sessions, 4)}, nil
+	s := &session{client: client, sudo: access.Sudo, now: c.options.Now, atOnce: cmp.Or(options.Sessions, 4)}
+	s.budget.Store(c.options.MaxDevice)
+	return s, nil
+}
+
+// gate lets a few connections at once be set up to a jump host.
+func (c *Collector) gate(address string) chan struct{} {
+	const atOnce = 4 // sshd begins to drop at 10 (MaxStartups), and others go through the host, too
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	gate := c.gates[address]
+	if gate == nil {
+		gate = make(chan struct{}, atOnce)
+		for range atOnce {
+			gate <- struct{}{}
+		}
+		c.gates[address] = gate
+	}
+	return gate
 }
 
 func (c *Collector) server(address string, a collectors.SSHAccess) (transport.Server, error) {

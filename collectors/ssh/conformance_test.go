@@ -84,10 +84,18 @@ func allowed() []string {
 	var lines []string
 	for _, c := range ssh.Commands() {
 		for _, line := range c.Lines {
-			lines = append(lines, line)
-			if c.Root {
-				lines = append(lines, "sudo -n "+line)
-			}
+			lines = append(lines, variants(line, c.Root)...)
+		}
+	}
+	return lines
+}
+
+// variants are the ways in which a documented line may be sent.
+func variants(line string, root bool) []string {
+	lines := []string{line, "/usr/sbin/" + line, "/sbin/" + line}
+	if root {
+		for _, l := range lines[:3:3] {
+			lines = append(lines, "sudo -n "+l)
 		}
 	}
 	return lines

@@ -34,7 +34,7 @@ func Judge(name string, sudo bool, out transport.Output, greeting transport.Outp
 	}
 	i := slices.IndexFunc(tables(), func(t table) bool { return t.name == name })
 	t := tables()[i]
-	a := judge(t, t.lines(sudo)[0], out, nil, n)
+	a := judge(t, t.sent(0, searched, sudo), out, nil, n)
 	a.at = time.Time{}
 	return Verdict{string(a.raw), a.partial, a.absent, a.lost}, nil
 }

@@ -174,6 +174,57 @@ func TestCollect_missingCommands(t *testing.T) {
 	}
 }
 
+// An ordinary user's search path often lacks /usr/sbin: what is only there is found, and what is nowhere is missing after three looks.
+func TestCollect_searchPath(t *testing.T) {
+	t.Parallel()
+	m := machine(t, "r01-h01")
+	for path, looks := range map[string]int{"/usr/local/bin:/usr/bin:/bin": 3, "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin": 1} {
+		h, d := startHost(t, func(line string) sshhost.Answer {
+			switch {
+			case line == "printenv PATH":
+				return sshhost.Answer{Stdout: path + "\n"}
+			case strings.HasPrefix(line, "tc ") && looks > 1, strings.Contains(line, "multipath"):
+				return sshhost.Answer{Stderr: "sh: 1: not found\n", Code: 127}
+			}
+			return sshhost.Answer(m.Run(strings.TrimPrefix(line, "/usr/sbin/")))
+		}, sshhost.Faults{})
+		got, err := reread(t, d, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		have := readings(got)
+		if r := have["tc-qdisc"]; r.Partial || r.Rows == 0 || strings.HasPrefix(r.Command, "/usr/sbin/") != (looks > 1) {
+			t.Errorf("tc-qdisc: partial %t, %d rows, by %q: %s", r.Partial, r.Rows, r.Command, r.Reason)
+		}
+		if r := have["multipath"]; r.Partial || r.Rows != 0 {
+			t.Errorf("multipath: partial %t, %d rows: %s", r.Partial, r.Rows, r.Reason)
+		}
+		tried := slices.DeleteFunc(h.Commands(), func(line string) bool { return !strings.Contains(line, "multipath") })
+		if len(tried) != looks {
+			t.Errorf("%q was looked for by %q", path, tried)
+		}
+	}
+}
+
+// What one device may say in all has a limit.
+func TestCollect_budget(t *testing.T) {
+	t.Parallel()
+	_, d := startHost(t, answersOf(machine(t, "r01-h01")), sshhost.Faults{})
+	got, err := ssh.New(ssh.Options{MaxDevice: 10_000}).Collect(t.Context(), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := 0
+	for _, o := range got {
+		if o.Reading.Reason == "the device has printed more than is kept of one" {
+			full++
+		}
+	}
+	if full == 0 || full == len(got) {
+		t.Errorf("%d of %d tables are beyond the limit", full, len(got))
+	}
+}
+
 // A system that understands no -j is asked in the old form, and a command whose old form fails says why.
 func TestCollect_oldSystem(t *testing.T) {
 	t.Parallel()

@@ -63,7 +63,7 @@ func judgeFailure(a *answer, t table, out transport.Output, complaint string) {
 	case sudo && sudoDenied.Match(out.Stderr):
 		a.lost, a.partial = true, "sudo does not let this user run the command without a password: "+complaint
 	case out.Status == statusNotFound, sudo && noCommand.Match(out.Stderr):
-		a.absent = true
+		a.absent, a.notFound = true, true
 		if !t.may {
 			a.partial = "the device has no such command: " + complaint
 		}
@@ -89,12 +89,12 @@ func judgeFailure(a *answer, t table, out transport.Output, complaint string) {
 	}
 }
 
-// again reports that the command of older systems may do better. A command that takes too long, or may not be run, is not sent in another form.
-func (a answer) again(err error) bool {
-	if err != nil || strings.HasPrefix(a.partial, "a privilege") || strings.HasPrefix(a.partial, "sudo") || strings.HasPrefix(a.partial, "there is no sudo") {
+// again reports that the command of older systems may do better. One that takes too long or that may not be run is not sent in another form.
+func (a answer) again() bool {
+	if strings.HasPrefix(a.partial, "a privilege") || strings.HasPrefix(a.partial, "sudo") || strings.HasPrefix(a.partial, "there is no sudo") {
 		return false
 	}
-	return a.absent || !a.whole()
+	return a.notFound || !a.whole()
 }
 
 func onlyMissingFiles(stderr []byte) bool {

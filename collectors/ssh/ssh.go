@@ -75,9 +75,11 @@ type answer struct {
 	raw     []byte
 	line    string // what was sent at last
 	partial string // why it is not whole; "" if it is
-	absent  bool   // the device has no such command
+	absent  bool   // the device has no such command, or no such files, or nothing to show
 	lost    bool   // broken off: what came until then is not looked at, since half a row or half a set looks like another one
 	at      time.Time
+
+	notFound bool // no such command where it was looked for
 }
 
 // whole reports that the table was read to its end.

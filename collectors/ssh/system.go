@@ -13,6 +13,7 @@ import (
 // The tables that the collector itself looks at.
 const (
 	tableSystem  = "uname"
+	tablePath    = "search-path"
 	tableRelease = "os-release"
 )
 
@@ -25,10 +26,11 @@ type system struct {
 }
 
 // systemTables are the commands that tell which machine this is. The first of them is sent alone: it shows that commands are run at all, and its answer, one
-// line, tells what the login shell prints before every answer.
+// line, tells what the login shell prints before every answer. The second tells where commands are searched.
 func systemTables() []table {
 	return []table{
 		{name: tableSystem, line: "uname -snrm", parse: parseUname, tell: tellUname},
+		{name: tablePath, line: "printenv PATH", may: true, parse: parsePath, tell: func(*sheet, *words) {}},
 		{
 			name: tableRelease, line: "grep . /etc/os-release /etc/sonic/sonic_version.yml", may: true,
 			parse: parseRelease, tell: tellRelease,
@@ -55,6 +57,14 @@ func parseUname(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 		return 0, nil, fmt.Errorf("%w: not the four words of uname -snrm", collectors.ErrMalformed)
 	}
 	s.kernel, s.node, s.machine = topology.Text([]byte(fields[0])), topology.Text([]byte(fields[1])), topology.Text([]byte(fields[3]))
+	return 1, nil, nil
+}
+
+// parsePath reads nothing: it is the session that wants to know.
+func parsePath(_ *sheet, raw []byte) (int, []collectors.Unparsed, error) {
+	if bytes.Count(bytes.TrimSpace(raw), []byte("\n")) > 0 {
+		return 0, nil, fmt.Errorf("%w: a search path is one line", collectors.ErrMalformed)
+	}
 	return 1, nil, nil
 }
 

@@ -63,6 +63,10 @@ type Server struct {
 	User    string
 	Trust   Trust
 
+	// Gate, if there is one, holds a value for each connection that may be set up to this server at the same time: sshd's MaxStartups drops the rest, and
+	// the way to many devices leads through the same jump host.
+	Gate chan struct{}
+
 	// The credentials, in the order in which they are tried. None is sent before the host key was found right.
 	Keys     []ssh.Signer
 	Agent    string        // unix socket of an agent; "": none
@@ -172,6 +176,14 @@ func enter(ctx context.Context, dial dialer, s Server, o Options) (*ssh.Client, 
 
 // attempt is one connection that offers these algorithms for host keys.
 func attempt(ctx context.Context, dial dialer, s Server, o Options, algorithms []string) (*ssh.Client, error) {
+	if s.Gate != nil {
+		select {
+		case <-s.Gate:
+			defer func() { s.Gate <- struct{}{} }()
+		case <-ctx.Done():
+			return nil, fmt.Errorf("connect to %s: %w", s.Address, ctx.Err())
+		}
+	}
 	connecting, cancel := context.WithTimeout(ctx, o.Connect)
 	conn, err := dial(connecting, "tcp", s.Address)
 	late := connecting.Err() != nil && ctx.Err() == nil

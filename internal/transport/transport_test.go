@@ -348,6 +348,52 @@ func TestDial_jump(t *testing.T) {
 	}
 }
 
+// No more connections are set up at once to a server than its gate lets in.
+func TestDial_gate(t *testing.T) {
+	t.Parallel()
+	key := hostKey(t)
+	s := serve(t, behaviour{keys: []ssh.Signer{key}})
+	to := at(s, key)
+	const allowed = 2
+	to.Gate = make(chan struct{}, allowed)
+	for range allowed {
+		to.Gate <- struct{}{}
+	}
+	var under, most atomic.Int32
+	check := to.Password
+	to.Password = func() string { // asked in the middle of the setting up
+		n := under.Add(1)
+		for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+		}
+		time.Sleep(5 * time.Millisecond) //nolint:forbidigo // a while for others to come by, if they could
+		under.Add(-1)
+		return check()
+	}
+	var group sync.WaitGroup
+	for range 12 {
+		group.Go(func() {
+			c, err := transport.Dial(t.Context(), []transport.Server{to}, transport.Options{})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			c.Close()
+		})
+	}
+	group.Wait()
+	if n := most.Load(); n > allowed {
+		t.Errorf("%d connections were set up at once, want %d at most", n, allowed)
+	}
+	for range allowed {
+		<-to.Gate
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := transport.Dial(ctx, []transport.Server{to}, transport.Options{}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("before a gate that is shut: %v", err)
+	}
+}
+
 func TestDial_oldAlgorithms(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*ssh.ServerConfig){
