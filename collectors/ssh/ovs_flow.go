@@ -3,6 +3,7 @@ package ssh
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/throughline-dc/throughline/collectors"
@@ -18,6 +19,9 @@ func ovsFlowsTable() table {
 
 // ovsCounters are the properties of a rule that change although the rule does not.
 var ovsCounters = regexp.MustCompile(`\b(?:duration|n_packets|n_bytes|idle_age|hard_age)=[^, ]*,? ?`)
+
+// maxRules is how long the rules of all bridges may be to be kept, in octets: those that a controller makes are many, and others in every sweep.
+const maxRules = 1 << 20
 
 // parseOVSFlows reads the rules of each bridge, one row each, and tells whether they are more than normal switching (actions=NORMAL) with exceptions that
 // drop. Rules of table 254 are Open vSwitch's own, for bonds and for what matches no rule.
@@ -58,7 +62,11 @@ func parseOVSFlows(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 			text.WriteString(rule + "\n")
 		}
 	}
-	if bridge != "" {
+	switch {
+	case bridge == "":
+	case text.Len() > maxRules:
+		t.doubt("all bridges", "", strconv.Itoa(text.Len())+" octets of rules are too many to be kept")
+	default:
 		s.keepFilter("ovs-flows", "openflow", text.String())
 	}
 	return t.rows, t.left, nil
