@@ -3,8 +3,10 @@ package config
 import (
 	"cmp"
 	"encoding/base64"
+	"net"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -129,6 +131,9 @@ func (r *reader) readSSH(o *object, d *device) (string, any) {
 	address := cmp.Or(readAddress(o), d.address)
 	if address == "" && !o.has("address") {
 		o.add(o.at, "address says where the device is", "the source ssh needs an address")
+	}
+	if host, _, err := net.SplitHostPort(address); err == nil && own.port != 0 && !o.has("address") {
+		address = net.JoinHostPort(host, strconv.Itoa(own.port)) // the device's address has the port of another source
 	}
 	return withPort(address, cmp.Or(own.port, shared.port, 22)), a
 }

@@ -22,7 +22,7 @@ defaults:
 devices:
   - {name: hv1, address: 192.0.2.1, sources: [{source: ssh}]}
   - name: hv2
-    address: 192.0.2.2
+    address: 192.0.2.2:1161
     sources:
       - {source: ssh, user: root, credential: pw, sudo: false, jump: [], port: 2222, timeout: 5s, known_hosts: /etc/ssh/ssh_known_hosts}
   - name: hv3
