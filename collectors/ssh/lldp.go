@@ -157,7 +157,7 @@ func newSystem(n lldpNode, protocol string) (lldpSystem, error) {
 		}
 	}
 	for _, x := range n.all("capability") {
-		if x.text("enabled") != "yes" {
+		if on := x.text("enabled"); on != "yes" && on != "on" {
 			continue
 		}
 		word, known := capabilityWords()[x.text("type")]
