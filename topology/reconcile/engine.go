@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/throughline-dc/throughline/topology"
@@ -45,6 +46,7 @@ func (e *Engine) Reconcile(prev *topology.Snapshot, obs []topology.Observation, 
 	res.Rejected = append(res.Rejected, m.rejected...)
 	// First what sources say, then what follows; readings are forgotten at the end only, when no conclusion points to them any more.
 	res.Delta = m.delta()
+	sorted := sortBeside(res.Delta)
 	mid, err := prev.Apply(res.Delta)
 	if err != nil {
 		return Result{}, fmt.Errorf("reconcile: merge: %w", err)
@@ -57,11 +59,19 @@ func (e *Engine) Reconcile(prev *topology.Snapshot, obs []topology.Observation, 
 		return Result{}, fmt.Errorf("reconcile: conclusions: %w", err)
 	}
 	res.Next = next.At(prev.Revision()+1, now)
-	res.Delta.Remove, res.Delta.Add = merged(res.Delta.Remove, follows.remove), merged(res.Delta.Add, follows.add)
+	stated := <-sorted
+	res.Delta.Remove, res.Delta.Add = merged(stated.remove, follows.remove), merged(stated.add, follows.add)
 	e.devices.follow(res.Next, res.Delta)
 	e.sources.follow(res.Delta, m.digests)
 	e.last = res.Next
 	return res, nil
+}
+
+// sortBeside puts the facts of a delta into canonical order while the caller goes on with them as they are.
+func sortBeside(d topology.Delta) <-chan changes {
+	sorted := make(chan changes, 1)
+	go func() { sorted <- changes{canonical(slices.Clone(d.Remove)), canonical(slices.Clone(d.Add))} }()
+	return sorted
 }
 
 // begin learns all of a snapshot. What was concluded in it is concluded anew.

@@ -247,9 +247,11 @@ func (m *merge) whole(o topology.Observation) {
 	}
 	t := &table{}
 	m.tables[k] = t
-	var now map[uint64]uint8 // confidence, by hash; nil if the table is new
-	if _, known := m.prev.Reading(k); known {
-		now = m.differing(t, o, hashes)
+	var now map[uint64]uint8 // confidence of what differs, by hash; nil if all of it does, and no fact stands twice
+	if _, known := m.prev.Reading(k); known || repeats(hashes) {
+		if now = m.differing(t, o, hashes); good && len(now) == 0 {
+			return
+		}
 	} else {
 		t.after = make([]topology.Fact, 0, d.facts)
 	}
@@ -272,6 +274,16 @@ func (m *merge) whole(o topology.Observation) {
 		f.Reading, f.Derived, f.Since = k, false, m.now
 		t.after = append(t.after, f)
 	}
+}
+
+// repeats reports whether a fact stands twice.
+func repeats(hashes []hashed) bool {
+	sums := make([]uint64, len(hashes))
+	for i, h := range hashes {
+		sums[i] = h.sum
+	}
+	slices.Sort(sums)
+	return len(slices.Compact(sums)) < len(hashes)
 }
 
 // differing puts the facts that the table does not state any more, or not as surely as it did, into before. It gives the hashes of those that it states anew.
@@ -459,7 +471,7 @@ func (m *merge) retire(handle string) {
 	}
 }
 
-// delta gives the difference, in canonical order.
+// delta gives the difference; its facts are in no order.
 func (m *merge) delta() topology.Delta {
 	d := topology.Delta{Time: m.now}
 	ch := changes{add: make([]topology.Fact, 0, m.size())}
@@ -474,7 +486,7 @@ func (m *merge) delta() topology.Delta {
 			m.digests[k] = digest{} // renamed or superseded
 		}
 	}
-	d.Remove, d.Add = canonical(ch.remove), canonical(ch.add)
+	d.Remove, d.Add = ch.remove, ch.add
 	for _, r := range m.renewed {
 		d.Renew = append(d.Renew, r)
 	}
