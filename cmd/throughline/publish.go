@@ -92,13 +92,34 @@ func (a *app) openProjector(ctx context.Context, to string, history store.Reader
 	if c.Store, err = storeName(a.store); err != nil {
 		return nil, err
 	}
-	c.Rebuild = replace
+	if err := reachable(ctx, c); err != nil {
+		return nil, fmt.Errorf("--publish: %w", err)
+	}
+	c.Rebuild, c.Timeout = replace, patience
 	c.Progress = func(rows int) { a.log.Info("publishing", "rows", rows) }
 	p, err := neo4j.Open(ctx, c, history)
 	if err != nil {
 		return nil, fmt.Errorf("--publish: %w", err)
 	}
 	return p, nil
+}
+
+const (
+	impatience = 30 * time.Second // while somebody waits for an answer
+	patience   = 5 * time.Minute  // of one transaction that is sent beside the sweeps
+)
+
+// reachable tells soon that nobody answers, or refuses the login.
+func reachable(ctx context.Context, c neo4j.Config) error {
+	c.Timeout = impatience
+	r, err := neo4j.OpenReader(ctx, c)
+	switch {
+	case err == nil:
+		return r.Close()
+	case errors.Is(err, neo4j.ErrUnpublished), errors.Is(err, neo4j.ErrVersion): // to be filled, or to be replaced
+		return nil
+	}
+	return err
 }
 
 // publisher sends each commit to Neo4j while the sweeps go on: they never wait for it. If Neo4j is away or slow, the embedded store goes on alone, and
@@ -274,7 +295,7 @@ func (a *app) rebuild(ctx context.Context, to string) error {
 	})
 }
 
-const lastTry = 2 * time.Minute // for what is not sent yet when the last sweep is done
+const lastTry = 10 * time.Minute // for what is not sent yet when the last sweep is done
 
 // publishFrom lets a sweeper's commits be published. The function that it gives ends that: it sends what is left.
 func (a *app) publishFrom(ctx context.Context, sw *sweeper, f collectFlags) (finish func() error, err error) {

@@ -23,10 +23,15 @@ import (
 
 // This file is the only place that knows which concrete collectors and stores there are.
 
-func newCollectors() map[topology.Source]collectors.Collector {
+// newCollectors makes the collectors. Those that read a device once only need not remember anything of it.
+func newCollectors(again bool) map[topology.Source]collectors.Collector {
+	network := snmp.Options{}
+	if !again {
+		network.Rely = -1
+	}
 	return map[topology.Source]collectors.Collector{
 		topology.SourceLibvirt: libvirt.New(time.Now),
-		topology.SourceSNMP:    snmp.New(snmp.Options{}),
+		topology.SourceSNMP:    snmp.New(network),
 		topology.SourceSSH:     ssh.New(ssh.Options{}),
 	}
 }
@@ -117,7 +122,7 @@ func (a *app) openReader(ctx context.Context) (store.Reader, error) {
 
 // openPublished opens what was published in a Neo4j.
 func openPublished(ctx context.Context, c neo4j.Config) (store.Reader, error) {
-	c.Timeout = 15 * time.Second // somebody waits for the answer
+	c.Timeout = impatience
 	r, err := neo4j.OpenReader(ctx, c)
 	if errors.Is(err, neo4j.ErrUnpublished) {
 		return nil, &exitError{exitNothing, err}
