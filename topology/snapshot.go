@@ -57,10 +57,13 @@ func (s *Snapshot) Revision() Revision { return s.rev }
 // Time is when the revision was committed: "now" for all that is computed from the snapshot.
 func (s *Snapshot) Time() time.Time { return s.time }
 
-// At stamps the snapshot with the revision under which a store keeps it.
+// At stamps the snapshot with the revision under which a store keeps it. One that has this stamp already is given back itself.
 func (s *Snapshot) At(rev Revision, t time.Time) *Snapshot {
+	if t = wholeMillis(t); s.rev == rev && s.time.Equal(t) {
+		return s
+	}
 	c := *s
-	c.rev, c.time = rev, wholeMillis(t)
+	c.rev, c.time = rev, t
 	return &c
 }
 

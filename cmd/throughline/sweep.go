@@ -18,6 +18,7 @@ type sweeper struct {
 	runner *collectors.Runner
 	now    func() time.Time
 	policy reconcile.Policy
+	engine *reconcile.Engine // goes from current to the next
 
 	current *topology.Snapshot
 	summary collectors.Summary
@@ -34,7 +35,10 @@ func newSweeper(ctx context.Context, st store.Store, runner *collectors.Runner, 
 	if err != nil {
 		return nil, fmt.Errorf("read the newest revision: %w", err)
 	}
-	return &sweeper{store: st, runner: runner, now: now, current: current, reject: func(reconcile.Rejected) {}, committed: func(*topology.Snapshot, topology.Delta) {}}, nil
+	return &sweeper{
+		store: st, runner: runner, now: now, engine: reconcile.NewEngine(), current: current,
+		reject: func(reconcile.Rejected) {}, committed: func(*topology.Snapshot, topology.Delta) {},
+	}, nil
 }
 
 // manual gives what the inventory says by hand, as seen at a time.
@@ -80,7 +84,7 @@ func (s *sweeper) merge(ctx context.Context, obs []topology.Observation) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	res, err := reconcile.Reconcile(s.current, obs, s.policy, s.now())
+	res, err := s.engine.Reconcile(s.current, obs, s.policy, s.now())
 	if err != nil {
 		return err
 	}
@@ -92,6 +96,7 @@ func (s *sweeper) merge(ctx context.Context, obs []topology.Observation) error {
 	}
 	rev, err := s.store.Commit(ctx, s.current.Revision(), res.Delta)
 	if err != nil {
+		s.engine = reconcile.NewEngine() // it knows a graph that the store does not have
 		return fmt.Errorf("commit: %w", err)
 	}
 	s.current = res.Next.At(rev, res.Delta.Time)
@@ -105,7 +110,7 @@ func (s *sweeper) merge(ctx context.Context, obs []topology.Observation) error {
 // retire takes out what the readings of devices say.
 func (s *sweeper) retire(ctx context.Context, handles []string) error {
 	s.policy.Retired = handles
-	res, err := reconcile.Reconcile(s.current, nil, s.policy, s.now())
+	res, err := s.engine.Reconcile(s.current, nil, s.policy, s.now())
 	if err != nil || res.Delta.Empty() {
 		return err
 	}
