@@ -53,6 +53,10 @@ network 1 independent
 network 0 independent
   v/n 120t > h/br0 120t > h/e 120t X(VLAN 120 is not carried on e) > s/1 120t > s/2 120t > f/1 120t > f/v 120 .
 `},
+		{"the tree blocks the uplink", tagged + "nic:h/e stpState=0 blocking", `
+network 0 independent
+  v/n 120t > h/br0 120t > h/e 120t X(spanning tree blocks e) > s/1 120t > s/2 120t > f/1 120t > f/v 120 .
+`},
 		{"the uplink takes the tag off", beyond + "vnic:v/n vid=120\nnic:h/e tagged=\nnic:h/e untagged=120\nport:s/1 pvid=120\nport:s/1 untagged=120", `
 network 1 independent
   v/n 120t > h/br0 120t > h/e 120 > s/1 120 > s/2 120t > f/1 120t > f/v 120 .

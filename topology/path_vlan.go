@@ -108,6 +108,9 @@ func ruled(n Node) string {
 // 8.6.8): it has no tag where the VLAN is untagged there, and does not leave where the interface is no member.
 func (h *Hop) leave() {
 	holder, known := vlanHolder(h.Node)
+	if h.Fault == "" && blocked(h.Node, h.VID) {
+		h.Fault = "spanning tree blocks " + h.Node.Name()
+	}
 	switch {
 	case !known || h.Doubt != "" || h.Tagged && h.VID == 0:
 	case h.Tagged && vlans(holder, AttrUntagged).Has(h.VID):
