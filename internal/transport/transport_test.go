@@ -44,7 +44,7 @@ func TestDial_login(t *testing.T) {
 		behaviour behaviour
 		change    func(*transport.Server)
 		denied    bool
-		attempts  string
+		attempts  string // "-": it depends on who is faster, the end of the attempt or that of the connection
 	}{
 		"password":                 {behaviour: behaviour{}, attempts: "none password"},
 		"password and a banner":    {behaviour: behaviour{banner: "go away\n"}, attempts: "none password"},
@@ -55,7 +55,7 @@ func TestDial_login(t *testing.T) {
 		"key, then password":       {behaviour: behaviour{authorized: public}, change: func(to *transport.Server) { to.Keys = []ssh.Signer{other} }, attempts: "none publickey password"},
 		"nothing to show":          {change: func(to *transport.Server) { to.Password = nil }, denied: true, attempts: "none"},
 		"keyboard-interactive":     {behaviour: behaviour{noPassword: true, interactive: []string{"Password: "}}, attempts: "none keyboard-interactive"},
-		"more than a password":     {behaviour: behaviour{noPassword: true, interactive: []string{"Password: ", "Code: "}}, denied: true, attempts: "none"},
+		"more than a password":     {behaviour: behaviour{noPassword: true, interactive: []string{"Password: ", "Code: "}}, denied: true, attempts: "-"},
 		"keys only":                {behaviour: behaviour{noPassword: true, authorized: public}, denied: true, attempts: "none"},
 		"agent that is not there":  {behaviour: behaviour{authorized: public}, change: func(to *transport.Server) { to.Password, to.Agent = nil, "/nonexistent/agent" }, denied: true, attempts: "none"},
 		"no agent, but a password": {behaviour: behaviour{authorized: public}, change: func(to *transport.Server) { to.Agent = "/nonexistent/agent" }, attempts: "none password"},
@@ -74,7 +74,7 @@ func TestDial_login(t *testing.T) {
 			if errors.As(err, &auth) != tt.denied || !tt.denied && err != nil {
 				t.Fatalf("got %v", err)
 			}
-			if attempts := s.seen(); strings.Join(slices.Compact(attempts), " ") != tt.attempts {
+			if attempts := s.seen(); tt.attempts != "-" && strings.Join(slices.Compact(attempts), " ") != tt.attempts {
 				t.Errorf("tried %q, want %q", attempts, tt.attempts)
 			}
 			if err != nil {
