@@ -273,7 +273,7 @@ func (f *faults) publisher(work func(*sqlite.Store, *neo4j.Projector)) {
 		f.t.Fatal(err)
 	}
 	defer func() { _ = embedded.Close() }()
-	cfg := neo4j.Config{URI: "bolt://" + f.cable.listener.Addr().String(), Store: "test", Timeout: 2 * time.Minute}
+	cfg := neo4j.Config{URI: "bolt://" + f.cable.listener.Addr().String(), Store: "test", Timeout: 10 * time.Minute} // a restart takes minutes on a busy machine
 	p, err := neo4j.Open(f.t.Context(), cfg, embedded)
 	if err != nil {
 		f.t.Fatal(err)
