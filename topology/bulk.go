@@ -38,14 +38,16 @@ func Build(g Graph, rev Revision, at time.Time) (*Snapshot, error) {
 	}
 	s := &Snapshot{rev: rev, time: wholeMillis(at), base: t}
 	l := &loader{t}
-	var indexing, edges sync.WaitGroup
-	var wrong error
-	indexing.Go(t.index)
-	edges.Go(func() { wrong = l.edges(g.Records) })
-	err := l.facts(g.Records)
-	edges.Wait()
-	indexing.Wait()
-	if err = cmp.Or(err, wrong); err != nil {
+	var loading sync.WaitGroup
+	var badKey, badEdge error
+	loading.Go(func() {
+		badKey = validKeys(t.nodes)
+		t.index()
+	})
+	loading.Go(func() { badEdge = l.edges(g.Records) })
+	badFact := l.facts(g.Records)
+	loading.Wait()
+	if err := cmp.Or(badKey, badFact, badEdge); err != nil {
 		return nil, err
 	}
 	s.live = t.live()
@@ -53,13 +55,17 @@ func Build(g Graph, rev Revision, at time.Time) (*Snapshot, error) {
 	return s, nil
 }
 
-// canonical checks nodes and readings, and puts them and what refers to them in canonical order.
-func (g *Graph) canonical(t *table) error {
-	for _, k := range t.nodes {
+func validKeys(keys []Key) error {
+	for _, k := range keys {
 		if !k.valid() {
 			return fmt.Errorf("%w: node %q", ErrSchema, k)
 		}
 	}
+	return nil
+}
+
+// canonical checks readings, and puts them, the nodes and what refers to them in canonical order.
+func (g *Graph) canonical(t *table) error {
 	for i, r := range t.readings {
 		if err := r.Check(); err != nil {
 			return err
@@ -67,9 +73,13 @@ func (g *Graph) canonical(t *table) error {
 		t.readings[i].Time = wholeMillis(r.Time)
 	}
 	byKey := func(a, b Reading) int { return a.Compare(b.ReadingKey) }
-	if !slices.IsSortedFunc(t.nodes, Key.Compare) || !slices.IsSortedFunc(t.readings, byKey) {
-		g.sort(t)
+	if strictly(t.nodes, Key.Compare) && strictly(t.readings, byKey) {
+		return nil
 	}
+	if err := validKeys(t.nodes); err != nil {
+		return err
+	}
+	g.sort(t)
 	for i := 1; i < len(t.nodes); i++ {
 		if t.nodes[i-1] == t.nodes[i] {
 			return fmt.Errorf("%w: node %s stands twice", ErrConflict, t.nodes[i])

@@ -1,5 +1,7 @@
 package topology
 
+import "unsafe"
+
 // Compact folds the overlay into a new base, as Apply does once the overlay has grown.
 func Compact(s *Snapshot) *Snapshot { return s.compact() }
 
@@ -33,4 +35,10 @@ func framed(magic string, methods []byte, contents [][]byte) []byte {
 	}
 	frame(frameEnd, nil)
 	return out
+}
+
+// AdjacencyOctets is what the relations of a folded snapshot take, in both directions, without texts and attributes.
+func AdjacencyOctets(s *Snapshot) int {
+	t := s.base
+	return int(unsafe.Sizeof(edge{}))*(len(t.out)+len(t.in)) + 4*(len(t.outOff)+len(t.inOff))
 }

@@ -151,6 +151,7 @@ func BenchmarkBuild(b *testing.B) {
 			b.StopTimer()
 			reportCPU(b, from)
 			b.ReportMetric(float64(liveHeap()-before), "heap-octets")
+			b.ReportMetric(float64(topology.AdjacencyOctets(s))/float64(s.Len()), "adjacency-octets/node")
 			b.ReportMetric(float64(s.Len()), "nodes")
 			b.ReportMetric(float64(len(g.Records)), "records")
 		})
