@@ -252,7 +252,7 @@ func readEnd(o *object, devices map[string]*device) end {
 	d := devices[name]
 	if d == nil && name != "" {
 		hint := ""
-		if word := nearest(name, slices.Collect(maps.Keys(devices))); word != "" {
+		if word := nearest(name, slices.Sorted(maps.Keys(devices))); word != "" {
 			hint = fmt.Sprintf("did you mean %q?", word)
 		}
 		o.add(o.valueAt("device"), hint, "no device has this name")
