@@ -95,7 +95,7 @@ func (a *app) collect(ctx context.Context, f collectFlags) error {
 		devices = acceptNewHostKeys(devices)
 	}
 	progress := collectors.NewProgress(a.errs, progressTotal(devices, f.every), terminalWidth(a.errs))
-	runner := collectors.NewRunner(newCollectors(), collectors.Options{Readers: f.concurrency, Progress: progress, Log: a.log})
+	runner := collectors.NewRunner(newCollectors(f.every > 0), collectors.Options{Readers: f.concurrency, Progress: progress, Log: a.log})
 	sw, err := newSweeper(ctx, st, runner, a.now)
 	if err != nil {
 		return err
@@ -227,7 +227,7 @@ func (a *app) checkInventory(ctx context.Context, file string, offline, acceptKe
 		devices = acceptNewHostKeys(devices)
 	}
 	progress := collectors.NewProgress(a.errs, len(devices), terminalWidth(a.errs))
-	runner := collectors.NewRunner(newCollectors(), collectors.Options{Progress: progress, Log: a.log})
+	runner := collectors.NewRunner(newCollectors(false), collectors.Options{Progress: progress, Log: a.log})
 	rows := []loginRow{}
 	failed, stopped := 0, 0
 	for batch := range runner.Probe(ctx, devices) {

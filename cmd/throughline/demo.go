@@ -94,7 +94,7 @@ func (a *app) demoCollect(ctx context.Context, lab *sim.Lab, e *estate.Estate) e
 	if width > 0 {
 		progress = collectors.NewProgress(a.errs, len(devices), width)
 	}
-	sw, err := newSweeper(ctx, st, collectors.NewRunner(newCollectors(), collectors.Options{Progress: progress, Log: a.log}), a.now)
+	sw, err := newSweeper(ctx, st, collectors.NewRunner(newCollectors(false), collectors.Options{Progress: progress, Log: a.log}), a.now)
 	if err != nil {
 		return err
 	}
