@@ -213,7 +213,7 @@ func (r *reader) cache(d estate.DeviceID, k topology.Key) {
 	ports := map[int32]topology.Key{}
 	for i, v := range r.PodVLANs(dev.Pod) {
 		x := r.local(topology.Port, d, estate.Subinterface(v.VID))
-		ports[pod.VLANs.From+int32(i)] = x //nolint:gosec // small
+		ports[pod.VLANs.From+int32(i)] = x
 		r.relate(k, topology.Contains, x)
 		r.tell(x, topology.AttrIfType, topology.IntValue(135)) // l2vlan
 		r.tell(x, topology.AttrAddress, topology.PrefixValue(r.GatewayAddr(d, v)))
@@ -245,7 +245,7 @@ func scaled(b *testing.B) (e *estate.Estate, batches [][]estate.DeviceID) {
 	}
 	all := make([]estate.DeviceID, len(e.Devices))
 	for d := range all {
-		all[d] = estate.DeviceID(d) //nolint:gosec // an index
+		all[d] = estate.DeviceID(d)
 	}
 	return e, slices.Collect(slices.Chunk(all, 200))
 }

@@ -101,33 +101,21 @@ func (g *graph) addressesOf(d ref) []topology.MAC {
 	return slices.Compact(macs)
 }
 
-// setWays finds anew the ports of other bridges through which a bridge was learned.
+// setWays follows through which ports a bridge is reached.
 func (g *graph) setWays(d ref) {
-	was, now := g.ways[d], map[ref]ref{}
-	for _, m := range g.address.words[d] {
-		for _, s := range g.sightings(m) {
-			if owner := g.owner(s.port); owner == 0 || owner == d {
-				continue
-			}
-			if old, ok := now[s.port]; !ok || g.earlier(s.reading, old) {
-				now[s.port] = s.reading
-			}
-		}
-	}
+	was, now := g.ways[d], g.waysTo(d)
 	for port, reading := range was {
 		if now[port] != reading {
 			g.dirty.trunks.add(pair(g.owner(port), d))
 		}
 		if _, still := now[port]; !still {
-			g.behind.set(port, without(slices.Clone(g.behind.words[port]), d))
-			g.dirty.ports.add(port)
+			g.lead(port, without(slices.Clone(g.behind.words[port]), d))
 		}
 	}
 	for port := range now {
 		if _, before := was[port]; !before {
 			g.dirty.trunks.add(pair(g.owner(port), d))
-			g.behind.set(port, append(slices.Clone(g.behind.words[port]), d))
-			g.dirty.ports.add(port)
+			g.lead(port, append(slices.Clone(g.behind.words[port]), d))
 		}
 	}
 	if len(now) == 0 {
@@ -135,6 +123,28 @@ func (g *graph) setWays(d ref) {
 	} else {
 		g.ways[d] = now
 	}
+}
+
+// waysTo gives the ports of other bridges through which a bridge was learned, each with the reading that shows it.
+func (g *graph) waysTo(d ref) map[ref]ref {
+	ways := map[ref]ref{}
+	for _, m := range g.address.words[d] {
+		for _, s := range g.sightings(m) {
+			if owner := g.owner(s.port); owner == 0 || owner == d {
+				continue
+			}
+			if old, ok := ways[s.port]; !ok || g.earlier(s.reading, old) {
+				ways[s.port] = s.reading
+			}
+		}
+	}
+	return ways
+}
+
+// lead notes which bridges are behind a port.
+func (g *graph) lead(port ref, bridges []ref) {
+	g.behind.set(port, bridges)
+	g.dirty.ports.add(port)
 }
 
 // pair names two bridges in one order.

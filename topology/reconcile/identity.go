@@ -35,26 +35,7 @@ func identify(prev *topology.Snapshot, known *directory, obs []topology.Observat
 
 // seenDevices profiles the handles that the observations speak of.
 func seenDevices(obs []topology.Observation) map[string]*profile {
-	seen, byID := map[string]*profile{}, map[string]*profile{} // by handle, and by how it is written in keys
-	note := func(k topology.Key) (p *profile, rest string) {
-		if !strings.HasPrefix(k.ID, "@") {
-			return nil, ""
-		}
-		id, rest, _ := strings.Cut(k.ID, "/")
-		if p = byID[id]; p == nil {
-			handle, _, _ := k.Local()
-			if p = seen[handle]; p == nil {
-				p = newProfile()
-				p.handles[handle], p.macs = nil, map[topology.MAC]bool{}
-				seen[handle] = p
-			}
-			byID[id] = p
-		}
-		if rest == "" && k.Kind.Device() && (p.kind == 0 || slices.Index(kindOrder, k.Kind) < slices.Index(kindOrder, p.kind)) {
-			p.kind = k.Kind
-		}
-		return p, rest
-	}
+	r := roll{map[string]*profile{}, map[string]*profile{}}
 	for _, o := range obs {
 		var last topology.Key
 		var p *profile
@@ -62,11 +43,11 @@ func seenDevices(obs []topology.Observation) map[string]*profile {
 		for _, f := range o.Facts {
 			if f.Subject != last {
 				last = f.Subject
-				p, rest = note(f.Subject)
+				p, rest = r.note(f.Subject)
 			}
 			switch {
 			case f.Rel != 0:
-				note(f.Object)
+				r.note(f.Object)
 			case p == nil:
 			case rest == "" && f.Subject.Kind.Device():
 				p.learn(f.Attr, f.Value)
@@ -75,17 +56,44 @@ func seenDevices(obs []topology.Observation) map[string]*profile {
 			}
 		}
 	}
-	return seen
+	return r.byHandle
+}
+
+// roll profiles handles as keys speak of them.
+type roll struct {
+	byHandle map[string]*profile
+	byID     map[string]*profile // by handle as it is written in keys
+}
+
+// note finds the profile of whom a local key speaks; rest is empty for the device itself.
+func (r roll) note(k topology.Key) (p *profile, rest string) {
+	if !strings.HasPrefix(k.ID, "@") {
+		return nil, ""
+	}
+	id, rest, _ := strings.Cut(k.ID, "/")
+	if p = r.byID[id]; p == nil {
+		handle, _, _ := k.Local()
+		if p = r.byHandle[handle]; p == nil {
+			p = newProfile()
+			p.handles[handle], p.macs = nil, map[topology.MAC]bool{}
+			r.byHandle[handle] = p
+		}
+		r.byID[id] = p
+	}
+	if rest == "" && k.Kind.Device() && (p.kind == 0 || slices.Index(kindOrder, k.Kind) < slices.Index(kindOrder, p.kind)) {
+		p.kind = k.Kind
+	}
+	return p, rest
 }
 
 // devices gives every handle its device: one that is known by identifier, else by handle unless an identifier speaks against it, else a new one.
 // Handles of this sweep know each other by identifier, too. A device that was known by its handle alone goes by its identity once it tells it.
 func (ids *identities) devices(seen map[string]*profile) {
 	taken := map[string][]*profile{} // device ID to the profiles of this sweep that are it
-	new := map[identifier][]*profile{}
+	fresh := map[identifier][]*profile{}
 	for _, handle := range slices.Sorted(maps.Keys(seen)) {
 		p := seen[handle]
-		old := ids.match(p, handle, new)
+		old := ids.match(p, handle, fresh)
 		if old == nil || ids.cloned(taken[old.id], p) || old.alone() && !p.anonymous() {
 			p.id = ids.newID(p, handle, taken)
 		} else {
@@ -93,16 +101,16 @@ func (ids *identities) devices(seen map[string]*profile) {
 		}
 		taken[p.id] = append(taken[p.id], p)
 		for w := range p.words() {
-			new[w] = append(new[w], p)
+			fresh[w] = append(fresh[w], p)
 		}
 	}
 	ids.kinds(seen, taken, ids.follow(seen))
 }
 
 // match finds the known device that a handle speaks of, or nil.
-func (ids *identities) match(p *profile, handle string, new map[identifier][]*profile) *profile {
+func (ids *identities) match(p *profile, handle string, fresh map[identifier][]*profile) *profile {
 	for w := range p.words() {
-		for _, k := range slices.Concat(inOrder(ids.known.byWord[w]), new[w]) {
+		for _, k := range slices.Concat(inOrder(ids.known.byWord[w]), fresh[w]) {
 			if k.compare(p) == 1 && !k.disjoint(ids.prev, p) {
 				return k
 			}

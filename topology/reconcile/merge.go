@@ -255,25 +255,24 @@ func (m *merge) whole(o topology.Observation) {
 	} else {
 		t.after = make([]topology.Fact, 0, d.facts)
 	}
-	n := 0
-	for f, err := range m.said(o) {
+	m.said(o, func(f topology.Fact, err error) {
 		if err != nil {
 			m.rejected = append(m.rejected, Rejected{k, f, err})
-			continue
+			return
 		}
-		h := hashes[n].sum
-		n++
+		h := hashes[0].sum
+		hashes = hashes[1:]
 		if now != nil {
 			confidence, differs := now[h]
 			if !differs {
-				continue
+				return
 			}
 			f.Confidence = confidence
 			delete(now, h)
 		}
 		f.Reading, f.Derived, f.Since = k, false, m.now
 		t.after = append(t.after, f)
-	}
+	})
 }
 
 // repeats reports whether a fact stands twice.
@@ -309,16 +308,16 @@ func (m *merge) differing(t *table, o topology.Observation, hashes []hashed) map
 // digest sums up an observation under the nodes' own keys, and gives the hash of each fact. It is good if nothing is rejected.
 func (m *merge) digest(o topology.Observation) (hashes []hashed, d digest, good bool) {
 	hashes, good = make([]hashed, 0, len(o.Facts)+1), true
-	for f, err := range m.said(o) {
+	m.said(o, func(f topology.Fact, err error) {
 		if err != nil {
 			good = false
-			continue
+			return
 		}
 		h := m.hash(f)
 		hashes = append(hashes, hashed{h, f.Confidence})
 		d.sum += h ^ uint64(f.Confidence)<<32
 		d.facts++
-	}
+	})
 	return hashes, d, good
 }
 
@@ -377,14 +376,14 @@ func firstOf(a, b []topology.Fact) []topology.Fact {
 // resolve gives the observation's facts under the nodes' own keys, sorted. Since is when any reading of the same table first stated each.
 func (m *merge) resolve(o topology.Observation) []topology.Fact {
 	now := make([]topology.Fact, 0, len(o.Facts)+1)
-	for f, err := range m.said(o) {
+	m.said(o, func(f topology.Fact, err error) {
 		if err != nil {
 			m.rejected = append(m.rejected, Rejected{o.Reading.ReadingKey, f, err})
-			continue
+			return
 		}
 		f.Reading, f.Derived, f.Since = o.Reading.ReadingKey, false, m.now
 		now = append(now, f)
-	}
+	})
 	now = canonical(now)
 	whole, part := o.Reading.ReadingKey, o.Reading.ReadingKey
 	whole.Partial, part.Partial = false, true
@@ -417,48 +416,44 @@ func since(now, older []topology.Fact) {
 	}
 }
 
-// said lists what an observation says under the nodes' own keys: the handles of devices, the facts, and the other names of units; with an error what
-// does not fit the nodes as they turn out to be.
-func (m *merge) said(o topology.Observation) func(func(topology.Fact, error) bool) {
-	return func(yield func(topology.Fact, error) bool) {
-		named := map[topology.Key]bool{}
-		var last, subject topology.Key
-		for _, f := range o.Facts {
-			for _, k := range []topology.Key{f.Subject, f.Object} {
-				if !k.Kind.Device() || named[k] {
-					continue
-				}
-				if handle, rest, local := k.Local(); local && rest == "" {
-					named[k] = true
-					h := topology.Attribute(m.ids.global(k), topology.AttrHandle, topology.TextValue(handle))
-					h.Confidence = topology.ConfidenceStated
-					if !yield(h, nil) {
-						return
-					}
-				}
-			}
-			if f.Subject != last {
-				last, subject = f.Subject, m.ids.global(f.Subject)
-			}
-			g := f
-			g.Subject, g.Confidence = subject, cmp.Or(f.Confidence, topology.ConfidenceStated)
-			if f.Rel != 0 {
-				g.Object = m.ids.global(f.Object)
-			}
-			if r, ok := redirect(g); ok {
-				if !yield(r, nil) {
-					return
-				}
-			} else if g.Subject != g.Object && !yield(f, fmt.Errorf("as %s: %w", g, g.Check())) {
-				return
-			}
+// said tells what an observation says under the nodes' own keys: the handles of devices, the facts, and the other names of units; with an error, and as it
+// was sent, what does not fit the nodes as they turn out to be.
+func (m *merge) said(o topology.Observation, tell func(topology.Fact, error)) {
+	named := set[topology.Key]{}
+	var last, subject topology.Key
+	for _, f := range o.Facts {
+		m.handle(f.Subject, named, tell)
+		m.handle(f.Object, named, tell)
+		if f.Subject != last {
+			last, subject = f.Subject, m.ids.global(f.Subject)
 		}
-		for _, alias := range m.ids.aliases(o) {
-			alias.Confidence = topology.ConfidenceStated
-			if !yield(alias, nil) {
-				return
-			}
+		g := f
+		g.Subject, g.Confidence = subject, cmp.Or(f.Confidence, topology.ConfidenceStated)
+		if f.Rel != 0 {
+			g.Object = m.ids.global(f.Object)
 		}
+		if r, ok := redirect(g); ok {
+			tell(r, nil)
+		} else if g.Subject != g.Object {
+			tell(f, fmt.Errorf("as %s: %w", g, g.Check()))
+		}
+	}
+	for _, alias := range m.ids.aliases(o) {
+		alias.Confidence = topology.ConfidenceStated
+		tell(alias, nil)
+	}
+}
+
+// handle tells once by which handle a device goes.
+func (m *merge) handle(k topology.Key, named set[topology.Key], tell func(topology.Fact, error)) {
+	if !k.Kind.Device() || named.has(k) {
+		return
+	}
+	if handle, rest, local := k.Local(); local && rest == "" {
+		named.add(k)
+		f := topology.Attribute(m.ids.global(k), topology.AttrHandle, topology.TextValue(handle))
+		f.Confidence = topology.ConfidenceStated
+		tell(f, nil)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/throughline-dc/throughline/fixtures/sim/estate"
 	"github.com/throughline-dc/throughline/topology"
 	"github.com/throughline-dc/throughline/topology/reconcile"
 )
@@ -150,4 +151,52 @@ func TestEngine_followsANetwork(t *testing.T) {
 			return n.change(t, now), policy
 		})
 	})
+}
+
+// An estate whose guests move, whose cables are changed and whose devices get other names, read device by device, at times not to the end, while some of
+// them are taken out of service and come again.
+func TestEngine_followsAnEstate(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		e, err := estate.New(estate.Size{Racks: 2, HostsPerRack: 2, VMsPerHost: 2, UnitsPerRack: 4, Disks: &estate.Mix{Direct: 1}}, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sequence(t, func(_ int, now time.Time) ([]topology.Observation, reconcile.Policy) {
+			changeEstate(t, e)
+			var some []estate.DeviceID
+			for d := range e.Devices {
+				if rapid.Bool().Draw(t, "read") {
+					some = append(some, estate.DeviceID(d))
+				}
+			}
+			obs := read(e, now, some...)
+			for i := range obs {
+				if rapid.IntRange(0, 9).Draw(t, "cut") == 0 {
+					obs[i].Reading.Partial, obs[i].Facts = true, obs[i].Facts[:len(obs[i].Facts)/2]
+				}
+			}
+			var policy reconcile.Policy
+			if rapid.IntRange(0, 5).Draw(t, "retire") == 0 {
+				policy.Retired = []string{e.Devices[rapid.IntRange(0, len(e.Devices)-1).Draw(t, "retired")].Name}
+			}
+			return obs, policy
+		})
+	})
+}
+
+// changeEstate makes one change, as happens between two sweeps.
+func changeEstate(t *rapid.T, e *estate.Estate) {
+	device := estate.DeviceID(rapid.IntRange(0, len(e.Devices)-1).Draw(t, "device"))
+	switch rapid.IntRange(0, 3).Draw(t, "change") {
+	case 0:
+		vm := estate.VMID(rapid.IntRange(0, len(e.VMs)-1).Draw(t, "VM"))
+		_ = e.Migrate(vm, rapid.SampledFrom(e.Hosts()).Draw(t, "to")) // or it cannot move there: then nothing changes
+	case 1:
+		span := e.Devices[rapid.SampledFrom(e.Hosts()).Draw(t, "host")].Ports
+		other := e.Devices[rapid.SampledFrom(e.Hosts()).Draw(t, "other")].Ports
+		_ = e.Recable(estate.PortID(span.From), estate.PortID(other.From)) // or it is the same port
+	case 2:
+		_ = e.Rename(device, word(t, "name", "n1", "n2", "n3")) // or the name is taken
+	}
 }

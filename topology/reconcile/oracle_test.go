@@ -12,7 +12,7 @@ import (
 
 // This is how the rules were first written, and what they mean: each looks at the whole graph. The rules of the package are held against it.
 
-var kindOrder = []topology.Kind{ //nolint:gochecknoglobals // read-only table
+var kindOrder = []topology.Kind{
 	topology.Host, topology.Array, topology.FCSwitch, topology.Firewall, topology.Router, topology.Switch, topology.Server, topology.BMC,
 }
 

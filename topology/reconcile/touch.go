@@ -128,7 +128,7 @@ func (g *graph) touchLearned(x ref, f topology.Fact, by int) {
 	} else {
 		delete(g.seen, e.MAC)
 	}
-	g.things[x].learned += int32(by) //nolint:gosec // 1 or -1
+	g.things[x].learned += int32(by)
 	g.learns(g.owner(x), by)
 	g.dirty.sighted.add(sighted{e.MAC, x})
 }
