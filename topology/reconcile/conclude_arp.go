@@ -7,8 +7,9 @@ import (
 	"github.com/throughline-dc/throughline/topology"
 )
 
-// resolution concludes links from neighbour caches (ARP, RFC 826; RFC 4861) alone: two interfaces with cables, each the only known device that the
-// other resolved, and neither known to any bridge, which would stand between.
+// resolution concludes links from neighbour caches (ARP, RFC 826; RFC 4861) alone: two interfaces that have cables for certain, each the only known device
+// that the other resolved, and neither known to any bridge, which would stand between. Addresses are on VLAN interfaces as well, whose types may not have
+// been read.
 //
 // Whom an interface resolved depends on its cache (answered) and on who has the addresses in it (whose). Whether that is a link depends besides on
 // whether both ends are free of surer links and sightings, and on whom the other end resolved.
@@ -57,7 +58,7 @@ func (g *graph) resolvedBy(x ref) []claim {
 // free reports whether an interface has a cable, no link yet, and an address that no bridge learned.
 func (g *graph) free(x ref) bool {
 	t := g.things[x]
-	return t.cable && !g.linked(x) && !believed(g.trunks.at[x]) && !believed(g.edges.at[x]) && len(g.sightings(t.mac)) == 0
+	return t.hardware && !g.linked(x) && !believed(g.trunks.at[x]) && !believed(g.edges.at[x]) && len(g.sightings(t.mac)) == 0
 }
 
 // resolvedPeers lists the interfaces of other devices that a free interface of a device resolved, each with the reading that says so; of more than one

@@ -52,11 +52,12 @@ type graph struct {
 
 // thing is what is known of a device, an interface or a vNIC without asking the snapshot.
 type thing struct {
-	owner   ref          // the device that contains the interface
-	mac     topology.MAC // believed
-	learned int32        // entries of the forwarding database
-	cable   bool         // it can have one (physical)
-	tunnel  bool
+	owner    ref          // the device that contains the interface
+	mac      topology.MAC // believed
+	learned  int32        // entries of the forwarding database
+	cable    bool         // it can have one (physical)
+	hardware bool         // it can for certain
+	tunnel   bool
 }
 
 // sighting is an address in a forwarding database.
@@ -235,4 +236,10 @@ func physical(n topology.Node) bool {
 		return true
 	}
 	return false
+}
+
+// hardware reports that an interface can have a cable for certain: it is a network card, or somebody gave its type.
+func hardware(n topology.Node) bool {
+	_, typed := n.Int(topology.AttrIfType)
+	return physical(n) && (typed || n.Kind() == topology.NIC)
 }

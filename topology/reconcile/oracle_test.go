@@ -681,7 +681,12 @@ type answer struct {
 }
 
 // free reports whether an interface has a cable, no link yet, and an address that no bridge learned.
-func (c *conclusions) free(p topology.Node) bool { return physical(p) && !c.linked(p) && !c.bridged(p) }
+func (c *conclusions) free(p topology.Node) bool { return hardware(p) && !c.linked(p) && !c.bridged(p) }
+
+func hardware(n topology.Node) bool {
+	_, typed := n.Int(topology.AttrIfType)
+	return physical(n) && (typed || n.Kind() == topology.NIC)
+}
 
 func (c *conclusions) answers(d, p topology.Node) []answer {
 	var found []answer

@@ -246,7 +246,10 @@ func (g *graph) recall(x ref, terms []term) {
 func (g *graph) refreshInterface(x ref) {
 	n := g.node(x)
 	g.recall(x, interfaceTerms(n))
-	was, now := g.things[x], thing{learned: g.things[x].learned, cable: !n.IsZero() && physical(n), tunnel: tunnel(n)}
+	was, now := g.things[x], thing{learned: g.things[x].learned, tunnel: tunnel(n)}
+	if !n.IsZero() {
+		now.cable, now.hardware = physical(n), hardware(n)
+	}
 	if v, ok := n.Value(topology.AttrMAC); ok {
 		now.mac = v.MAC()
 	}
