@@ -303,6 +303,8 @@ func (w *words) routes(s *sheet, all []route, metrics bool) {
 	slices.SortStableFunc(ways, func(a, b way) int {
 		return cmp.Or(cmp.Compare(a.vrf, b.vrf), a.prefix.Compare(b.prefix), cmp.Compare(a.towards, b.towards), cmp.Compare(a.metric, b.metric))
 	})
+	const each = 7 // facts of a way, at most but for the VRF's
+	w.facts = slices.Grow(w.facts, each*len(ways))
 	best := 0
 	for i, x := range ways {
 		if b := ways[best]; b.vrf != x.vrf || b.prefix != x.prefix || b.towards != x.towards {
