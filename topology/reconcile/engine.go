@@ -63,7 +63,9 @@ func (e *Engine) Reconcile(prev *topology.Snapshot, obs []topology.Observation, 
 	res.Delta.Remove, res.Delta.Add = merged(stated.remove, follows.remove), merged(stated.add, follows.add)
 	e.devices.follow(res.Next, res.Delta)
 	e.sources.follow(res.Delta, m.digests)
-	e.last = res.Next
+	if e.last = res.Next; e.rules.keys.outgrown(res.Next.Len()) {
+		e.last = nil
+	}
 	return res, nil
 }
 

@@ -124,3 +124,33 @@ func TestEngine_givesWhatFromNothingGives(t *testing.T) {
 		})
 	})
 }
+
+// A table that was read to its end and then only in part, in one sweep: what the later reading replaces is gone from the earlier one.
+func TestReconcile_wholeAndInPart(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 1, 10, 0, 0, 0, time.UTC)
+	vm := topology.Key{Kind: topology.VM, ID: "v1"}
+	table := func(partial bool, seconds int, facts ...topology.Fact) topology.Observation {
+		k := topology.ReadingKey{Device: "h1", Source: topology.SourceLibvirt, Table: "domains", Partial: partial}
+		return topology.Observation{Reading: topology.Reading{ReadingKey: k, Time: now.Add(time.Duration(seconds) * time.Second)}, Facts: facts}
+	}
+	says := func(a topology.Attr, text string) topology.Fact {
+		return topology.Attribute(vm, a, topology.TextValue(text))
+	}
+	name, running, paused := says(topology.AttrName, "web"), says(topology.AttrState, "running"), says(topology.AttrState, "paused")
+	e, snap := reconcile.NewEngine(), topology.Empty()
+	for i, obs := range [][]topology.Observation{
+		{table(false, 0, name, running)},
+		{table(false, 60, name, running, says(topology.AttrArch, "x86_64")), table(true, 61, paused)},
+	} {
+		res, err := e.Reconcile(snap, obs, reconcile.Policy{}, now.Add(time.Duration(i)*time.Minute+time.Second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		snap = res.Next
+	}
+	want := []string{"h1/domains: vm:v1 arch=x86_64", "h1/domains: vm:v1 name=web", "h1/domains: vm:v1 state=paused"}
+	if d := cmp.Diff(want, stated(snap)); d != "" {
+		t.Fatalf("facts differ (-want +got):\n%s", d)
+	}
+}

@@ -25,6 +25,12 @@ func (n *numbering[K]) ref(k K) ref {
 	return r
 }
 
+// outgrown reports that most of a graph's keys are of things that are there no more: time to begin anew.
+func (n *numbering[K]) outgrown(nodes int) bool {
+	const many = 1 << 16
+	return len(n.list) > many && len(n.list) > 2*nodes
+}
+
 func (n *numbering[K]) of(r ref) K { return n.list[r] }
 
 // set is a set of what has to be looked at again.

@@ -194,27 +194,30 @@ func redirect(f topology.Fact) (topology.Fact, bool) {
 
 // session merges what one source said of one device in one go.
 func (m *merge) session(group []topology.Observation) {
-	attempted := map[string]bool{}
+	attempted := map[string]int{}
 	for _, o := range group {
-		attempted[o.Reading.Table] = true
-		m.reading(o)
+		attempted[o.Reading.Table]++
+	}
+	for _, o := range group {
+		m.reading(o, attempted[o.Reading.Table] == 1)
 	}
 	// A partial reading that held nothing, such as a failed login, is over once the source is read again without it.
 	first := group[0].Reading
 	for k := range m.known.partial[origin{first.Device, first.Source}] {
-		if !attempted[k.Table] && len(m.table(k).after) == 0 {
+		if attempted[k.Table] == 0 && len(m.table(k).after) == 0 {
 			m.forgot.add(k)
 		}
 	}
 }
 
-// reading merges one table. Only a complete table deletes: what a partial one did not show stays as it was last seen.
-func (m *merge) reading(o topology.Observation) {
+// reading merges one table. Only a complete table deletes: what a partial one did not show stays as it was last seen. If nobody else touches the table, it is
+// enough to see what differs.
+func (m *merge) reading(o topology.Observation, alone bool) {
 	whole, part := o.Reading.ReadingKey, o.Reading.ReadingKey
 	whole.Partial, part.Partial = false, true
 	old, wasPart := m.prev.Reading(part)
 	m.renewed[o.Reading.ReadingKey] = o.Reading
-	if _, renamed := m.tables[whole]; !o.Reading.Partial && !wasPart && !renamed {
+	if _, renamed := m.tables[whole]; alone && !o.Reading.Partial && !wasPart && !renamed {
 		m.whole(o)
 		return
 	}
