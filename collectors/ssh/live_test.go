@@ -107,6 +107,22 @@ func TestLiveSSHD(t *testing.T) { //nolint:paralleltest // one node is enough at
 			t.Errorf("%s: %s", o.Reading, o.Reading.Reason)
 		}
 	}
+	// An ordinary user's search path has no /usr/sbin: what is there is found all the same, and what is root's is not taken for empty.
+	reader := d
+	reader.Access = collectors.SSHAccess{User: live.OrdinaryUser, Key: collectors.NewSecret(sshd.Key), HostKeys: []string{sshd.Fingerprint}}
+	observations, err = c.Collect(t.Context(), reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	have := readings(observations)
+	for _, name := range []string{"ip-link", "bridge-link", "tc-qdisc", "uname"} {
+		if r := have[name]; r.Partial || !strings.HasPrefix(name, "bridge") && r.Rows == 0 {
+			t.Errorf("an ordinary user: %s: partial %t, %d rows, by %q: %s", name, r.Partial, r.Rows, r.Command, r.Reason)
+		}
+	}
+	if _, err := n.Command(t.Context(), "sh", "-c", "command -v nft || command -v iptables-save").Output(); err == nil && !have["nft"].Partial && !have["iptables-save"].Partial {
+		t.Errorf("an ordinary user sees all filters: %q, %q", have["nft"].Reason, have["iptables-save"].Reason)
+	}
 	stranger := d
 	access := collectors.SSHAccess{User: "root", Key: collectors.NewSecret(sshd.Key), HostKeys: []string{"SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"}}
 	stranger.Access = access
