@@ -19,6 +19,7 @@ func (g *graph) conclude(now time.Time, renewed []topology.Reading) changes {
 	g.guestAddresses()
 	ch := g.settle()
 	g.dirty = newDirty()
+	g.look(nil) // the nodes of a snapshot keep it in memory
 	return ch
 }
 

@@ -82,7 +82,7 @@ func (e *Engine) begin(prev *topology.Snapshot) {
 	for _, r := range prev.Readings() {
 		e.sources.renew(r.ReadingKey)
 	}
-	e.rules.s = prev
+	e.rules.look(prev)
 	t := touched{set[topology.Key]{}, set[topology.Key]{}}
 	for f := range prev.Facts() {
 		e.devices.touch(prev, f, t)

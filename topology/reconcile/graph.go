@@ -15,9 +15,10 @@ type graph struct {
 	now      time.Time
 	keys     numbering[topology.Key]
 	readings numbering[topology.ReadingKey]
-	things   []thing        // by ref of the key
-	byHand   map[ref]int    // interfaces whose link an operator wrote down: by how many facts
-	called   register[term] // devices and interfaces, by what others call them
+	nodes    map[ref]topology.Node // of the snapshot, as far as they were looked up
+	things   []thing               // by ref of the key
+	byHand   map[ref]int           // interfaces whose link an operator wrote down: by how many facts
+	called   register[term]        // devices and interfaces, by what others call them
 
 	// Neighbours (conclude_neighbor.go).
 	wanted   register[term]     // neighbours, by what they call others
@@ -71,7 +72,7 @@ type answer struct {
 
 func newGraph() *graph {
 	return &graph{
-		s: topology.Empty(), keys: newNumbering[topology.Key](), readings: newNumbering[topology.ReadingKey](), things: make([]thing, 1),
+		nodes: map[ref]topology.Node{}, keys: newNumbering[topology.Key](), readings: newNumbering[topology.ReadingKey](), things: make([]thing, 1),
 		byHand: map[ref]int{}, called: newRegister[term](), wanted: newRegister[term](), who: map[ref]identified{}, ofDevice: newRegister[ref](),
 		asPort: newRegister[ref](), timed: newRegister[ref](), heard: newClaims[ref](), seen: map[topology.MAC][]sighting{}, learned: map[ref]int{},
 		address: newRegister[topology.MAC](), ways: map[ref]map[ref]ref{}, behind: newRegister[ref](), trunks: newClaims[[2]ref](),
@@ -92,8 +93,17 @@ func (g *graph) key(x ref) topology.Key { return g.keys.of(x) }
 
 // node gives the node of a ref; it is zero if the snapshot has it no more.
 func (g *graph) node(x ref) topology.Node {
-	n, _ := g.s.Node(g.key(x))
+	n, known := g.nodes[x]
+	if !known {
+		n, _ = g.s.Node(g.key(x))
+		g.nodes[x] = n
+	}
 	return n
+}
+
+// look looks at a snapshot from now on.
+func (g *graph) look(s *topology.Snapshot) {
+	g.s, g.nodes = s, map[ref]topology.Node{}
 }
 
 func (g *graph) owner(x ref) ref { return g.things[x].owner }

@@ -53,7 +53,7 @@ func newDirty() dirty {
 
 // follow takes in what sources say now, which led to a snapshot.
 func (g *graph) follow(s *topology.Snapshot, d topology.Delta) {
-	g.s = s
+	g.look(s)
 	for _, f := range d.Remove {
 		g.touch(f, -1)
 	}
