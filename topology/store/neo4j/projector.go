@@ -314,7 +314,6 @@ func (p *Projector) dueReadings(next *topology.Snapshot, d *topology.Delta) (due
 	look := func(r topology.Reading) {
 		old, there := p.readings[r.ReadingKey]
 		behind := r.Time.Sub(old.Time)
-		old.Time = r.Time
 		if !there || old.Command != r.Command || old.Rows != r.Rows || old.Reason != r.Reason || behind < 0 || behind > p.c.cfg.Lag {
 			due = append(due, r)
 		}
