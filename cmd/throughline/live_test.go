@@ -55,7 +55,7 @@ func TestLivePath(t *testing.T) { //nolint:paralleltest // a guest, a libvirtd a
 // taps of a guest that was started a moment ago, which net-snmp's cache of interfaces shows late.
 func onlyTables(diff string) bool {
 	for line := range strings.Lines(diff) {
-		if !regexp.MustCompile(` (learned|arp|address|addressWithoutPrefix|InSubnet|allocationBytes|availableBytes) |/(vnet\d+|ifIndex \d+)( |$)|changes from`).MatchString(line) {
+		if !regexp.MustCompile(` (learned|arp|address|addressWithoutPrefix|InSubnet|allocationBytes|availableBytes) |/(vnet\d+|ifIndex \d+)(\s|$)|changes from`).MatchString(line) {
 			return false
 		}
 	}

@@ -2,6 +2,7 @@ package snmp
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/throughline-dc/throughline/internal/snmprec"
 )
@@ -89,12 +90,13 @@ type subject struct {
 func nothing(*device, *report) {}
 
 // subjects lists the reads in the order in which they are sent: what names the parts of the device comes first.
-func subjects() []subject {
+// They are built once, and nobody changes them.
+var subjects = sync.OnceValue(func() []subject { //nolint:gochecknoglobals // read-only table
 	return slices.Concat(
 		systemMIB(), ifMIB(), ipMIB(), bridgeMIB(), stpMIB(), vlanMIB(), ciscoVLANMIB(), fdbMIB(), lagMIB(), lldpMIB(), cdpMIB(),
 		entityMIB(), routeMIB(),
 	)
-}
+})
 
 // need is a Read, or some columns of it.
 type need struct {
