@@ -72,8 +72,10 @@ func newSoak(t *testing.T, size estate.Size) *soak {
 	}
 	t.Cleanup(func() { _ = st.Close() })
 	clock := func() time.Time { return s.now }
+	patient := snmp.DefaultProfile()
+	patient.Timeout = time.Minute // a machine that does other work besides is no fault of a device
 	runner := collectors.NewRunner(map[topology.Source]collectors.Collector{
-		topology.SourceLibvirt: libvirt.New(clock), topology.SourceSNMP: snmp.New(snmp.Options{Now: clock}),
+		topology.SourceLibvirt: libvirt.New(clock), topology.SourceSNMP: snmp.New(snmp.Options{Profile: patient, Now: clock}),
 	}, collectors.Options{BatchAfter: time.Minute, BatchSize: len(s.devices)})
 	if s.sweeper, err = newSweeper(t.Context(), st, runner, clock); err != nil {
 		t.Fatal(err)
