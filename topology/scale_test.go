@@ -110,14 +110,16 @@ func BenchmarkApply_move(b *testing.B) {
 	sc := scale()
 	moves := sc.moves(10_000)
 	b.Run("aside", func(b *testing.B) {
+		from := cpu()
 		for i := 0; b.Loop(); i++ {
 			if _, err := sc.snapshot.Apply(moves[i%len(moves)]); err != nil {
 				b.Fatal(err)
 			}
 		}
+		reportCPU(b, from)
 	})
 	b.Run("inTurn", func(b *testing.B) {
-		s := sc.snapshot
+		s, from := sc.snapshot, cpu()
 		for i := 0; b.Loop(); i++ {
 			if i%len(moves) == 0 {
 				s = sc.snapshot
@@ -128,6 +130,7 @@ func BenchmarkApply_move(b *testing.B) {
 			}
 			s = next
 		}
+		reportCPU(b, from)
 	})
 }
 
@@ -265,11 +268,13 @@ func BenchmarkWith(b *testing.B) {
 		}
 		sets[i] = topology.Diff(sc.snapshot, next)
 	}
+	from := cpu()
 	for i := 0; b.Loop(); i++ {
 		if _, err := sc.snapshot.With(sets[i%len(sets)]); err != nil {
 			b.Fatal(err)
 		}
 	}
+	reportCPU(b, from)
 }
 
 // BenchmarkReach walks from VMs and ports all over the estate, and tells half of the walks and 99 of 100 took at most how long.
