@@ -54,11 +54,12 @@ func (e *Engine) Reconcile(prev *topology.Snapshot, obs []topology.Observation, 
 	e.rules.follow(mid, res.Delta)
 	follows := e.rules.conclude(now, res.Delta.Renew)
 	res.Delta.Forget = m.unused()
-	next, err := mid.Apply(topology.Delta{Time: now, Remove: follows.remove, Add: follows.add, Forget: res.Delta.Forget})
-	if err != nil {
-		return Result{}, fmt.Errorf("reconcile: conclusions: %w", err)
+	if d := (topology.Delta{Time: now, Remove: follows.remove, Add: follows.add, Forget: res.Delta.Forget}); !d.Empty() {
+		if mid, err = mid.Apply(d); err != nil {
+			return Result{}, fmt.Errorf("reconcile: conclusions: %w", err)
+		}
 	}
-	res.Next = next.At(prev.Revision()+1, now)
+	res.Next = mid.At(prev.Revision()+1, now)
 	stated := <-sorted
 	res.Delta.Remove, res.Delta.Add = merged(stated.remove, follows.remove), merged(stated.add, follows.add)
 	e.devices.follow(res.Next, res.Delta)

@@ -21,6 +21,7 @@ type identities struct {
 	named   map[topology.Key]topology.Key // logical unit by another name to its designator's key, as this sweep says
 	local   map[topology.Key]topology.Key // keys as collectors wrote them, to those with the device's ID
 	keys    map[topology.Key]topology.Key // and to those in the graph
+	last    [2]topology.Key               // of these, the last: the facts of one thing come together
 }
 
 func identify(prev *topology.Snapshot, known *directory, obs []topology.Observation) *identities {
@@ -337,6 +338,9 @@ func (ids *identities) replaceHandle(k topology.Key) topology.Key {
 
 // global gives the key in the graph of a key as a collector wrote it.
 func (ids *identities) global(k topology.Key) topology.Key {
+	if k == ids.last[0] {
+		return ids.last[1]
+	}
 	g, known := ids.keys[k]
 	if !known {
 		g = ids.replaceHandle(k)
@@ -350,6 +354,7 @@ func (ids *identities) global(k topology.Key) topology.Key {
 		}
 		ids.keys[k] = g
 	}
+	ids.last = [2]topology.Key{k, g}
 	return g
 }
 

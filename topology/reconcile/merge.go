@@ -241,8 +241,9 @@ func (m *merge) reading(o topology.Observation, alone bool) {
 // whole compares a complete table with what it said when it was last read, and keeps what differs: nothing, for most tables of most sweeps.
 func (m *merge) whole(o topology.Observation) {
 	k := o.Reading.ReadingKey
-	hashes, d, good := m.digest(o)
-	if good { // what is rejected is to be said each time
+	rejected := len(m.rejected)
+	d, s := m.digest(o)
+	if len(m.rejected) == rejected { // what is rejected is to be said each time
 		m.digests[k] = d
 		if d.facts > 0 && d == m.known.digests[k] {
 			return
@@ -251,31 +252,59 @@ func (m *merge) whole(o topology.Observation) {
 	t := &table{}
 	m.tables[k] = t
 	var now map[uint64]uint8 // confidence of what differs, by hash; nil if all of it does, and no fact stands twice
-	if _, known := m.prev.Reading(k); known || repeats(hashes) {
-		if now = m.differing(t, o, hashes); good && len(now) == 0 {
-			return
-		}
+	if _, known := m.prev.Reading(k); known || repeats(s.hashes) {
+		now = m.differing(t, k, s.hashes)
 	} else {
 		t.after = make([]topology.Fact, 0, d.facts)
 	}
-	m.said(o, func(f topology.Fact, err error) {
-		if err != nil {
-			m.rejected = append(m.rejected, Rejected{k, f, err})
-			return
+	for _, h := range s.hashes {
+		confidence, differs := now[h.sum]
+		if now != nil && !differs {
+			continue
 		}
-		h := hashes[0].sum
-		hashes = hashes[1:]
-		if now != nil {
-			confidence, differs := now[h]
-			if !differs {
-				return
-			}
-			f.Confidence = confidence
-			delete(now, h)
-		}
+		delete(now, h.sum)
+		f := s.fact(m, o, h)
+		f.Confidence = max(f.Confidence, confidence)
 		f.Reading, f.Derived, f.Since = k, false, m.now
 		t.after = append(t.after, f)
+	}
+}
+
+// summary stands for what an observation says, fact by fact.
+type summary struct {
+	hashes []hashed
+	extras []topology.Fact // of these, what was not sent in these words: handles and other names
+}
+
+// hashed is a fact of an observation.
+type hashed struct {
+	sum        uint64
+	at         int32 // its place among those that were sent, or ^at among the extras
+	confidence uint8
+}
+
+func (s summary) fact(m *merge, o topology.Observation, h hashed) topology.Fact {
+	if h.at < 0 {
+		return s.extras[^h.at]
+	}
+	f, _ := redirect(m.inGraph(o.Facts[h.at]))
+	return f
+}
+
+// digest sums up an observation under the nodes' own keys.
+func (m *merge) digest(o topology.Observation) (d digest, s summary) {
+	s.hashes = make([]hashed, 0, len(o.Facts)+1)
+	m.said(o, func(f topology.Fact, at int) {
+		if at < 0 {
+			s.extras = append(s.extras, f)
+			at = -len(s.extras)
+		}
+		h := m.hash(f)
+		s.hashes = append(s.hashes, hashed{h, int32(at), f.Confidence})
+		d.sum += h ^ uint64(f.Confidence)<<32
+		d.facts++
 	})
+	return d, s
 }
 
 // repeats reports whether a fact stands twice.
@@ -289,12 +318,12 @@ func repeats(hashes []hashed) bool {
 }
 
 // differing puts the facts that the table does not state any more, or not as surely as it did, into before. It gives the hashes of those that it states anew.
-func (m *merge) differing(t *table, o topology.Observation, hashes []hashed) map[uint64]uint8 {
+func (m *merge) differing(t *table, k topology.ReadingKey, hashes []hashed) map[uint64]uint8 {
 	now := make(map[uint64]uint8, len(hashes))
 	for _, h := range hashes {
 		now[h.sum] = max(now[h.sum], h.confidence)
 	}
-	for f := range m.prev.FactsOf(o.Reading.ReadingKey) {
+	for f := range m.prev.FactsOf(k) {
 		if f.Derived {
 			continue
 		}
@@ -308,31 +337,9 @@ func (m *merge) differing(t *table, o topology.Observation, hashes []hashed) map
 	return now
 }
 
-// digest sums up an observation under the nodes' own keys, and gives the hash of each fact. It is good if nothing is rejected.
-func (m *merge) digest(o topology.Observation) (hashes []hashed, d digest, good bool) {
-	hashes, good = make([]hashed, 0, len(o.Facts)+1), true
-	m.said(o, func(f topology.Fact, err error) {
-		if err != nil {
-			good = false
-			return
-		}
-		h := m.hash(f)
-		hashes = append(hashes, hashed{h, f.Confidence})
-		d.sum += h ^ uint64(f.Confidence)<<32
-		d.facts++
-	})
-	return hashes, d, good
-}
-
 // hash stands for what a fact of a known reading says.
 func (m *merge) hash(f topology.Fact) uint64 {
 	return maphash.Comparable(m.known.seed, content{f.Subject, f.Object, f.Value, f.Attr, f.Rel})
-}
-
-// hashed is a fact of an observation.
-type hashed struct {
-	sum        uint64
-	confidence uint8
 }
 
 type content struct {
@@ -379,11 +386,7 @@ func firstOf(a, b []topology.Fact) []topology.Fact {
 // resolve gives the observation's facts under the nodes' own keys, sorted. Since is when any reading of the same table first stated each.
 func (m *merge) resolve(o topology.Observation) []topology.Fact {
 	now := make([]topology.Fact, 0, len(o.Facts)+1)
-	m.said(o, func(f topology.Fact, err error) {
-		if err != nil {
-			m.rejected = append(m.rejected, Rejected{o.Reading.ReadingKey, f, err})
-			return
-		}
+	m.said(o, func(f topology.Fact, _ int) {
 		f.Reading, f.Derived, f.Since = o.Reading.ReadingKey, false, m.now
 		now = append(now, f)
 	})
@@ -419,36 +422,37 @@ func since(now, older []topology.Fact) {
 	}
 }
 
-// said tells what an observation says under the nodes' own keys: the handles of devices, the facts, and the other names of units; with an error, and as it
-// was sent, what does not fit the nodes as they turn out to be.
-func (m *merge) said(o topology.Observation, tell func(topology.Fact, error)) {
+// said tells what an observation says under the nodes' own keys: the facts, each with its place, and with -1 the handles of devices and the other names of
+// units. What does not fit the nodes as they turn out to be is rejected as it was sent.
+func (m *merge) said(o topology.Observation, tell func(f topology.Fact, at int)) {
 	named := set[topology.Key]{}
-	var last, subject topology.Key
-	for _, f := range o.Facts {
+	for i, f := range o.Facts {
 		m.handle(f.Subject, named, tell)
 		m.handle(f.Object, named, tell)
-		if f.Subject != last {
-			last, subject = f.Subject, m.ids.global(f.Subject)
-		}
-		g := f
-		g.Subject, g.Confidence = subject, cmp.Or(f.Confidence, topology.ConfidenceStated)
-		if f.Rel != 0 {
-			g.Object = m.ids.global(f.Object)
-		}
+		g := m.inGraph(f)
 		if r, ok := redirect(g); ok {
-			tell(r, nil)
+			tell(r, i)
 		} else if g.Subject != g.Object {
-			tell(f, fmt.Errorf("as %s: %w", g, g.Check()))
+			m.rejected = append(m.rejected, Rejected{o.Reading.ReadingKey, f, fmt.Errorf("as %s: %w", g, g.Check())})
 		}
 	}
 	for _, alias := range m.ids.aliases(o) {
 		alias.Confidence = topology.ConfidenceStated
-		tell(alias, nil)
+		tell(alias, -1)
 	}
 }
 
+// inGraph gives a fact under the nodes' own keys.
+func (m *merge) inGraph(f topology.Fact) topology.Fact {
+	f.Subject, f.Confidence = m.ids.global(f.Subject), cmp.Or(f.Confidence, topology.ConfidenceStated)
+	if f.Rel != 0 {
+		f.Object = m.ids.global(f.Object)
+	}
+	return f
+}
+
 // handle tells once by which handle a device goes.
-func (m *merge) handle(k topology.Key, named set[topology.Key], tell func(topology.Fact, error)) {
+func (m *merge) handle(k topology.Key, named set[topology.Key], tell func(f topology.Fact, at int)) {
 	if !k.Kind.Device() || named.has(k) {
 		return
 	}
@@ -456,7 +460,7 @@ func (m *merge) handle(k topology.Key, named set[topology.Key], tell func(topolo
 		named.add(k)
 		f := topology.Attribute(m.ids.global(k), topology.AttrHandle, topology.TextValue(handle))
 		f.Confidence = topology.ConfidenceStated
-		tell(f, nil)
+		tell(f, -1)
 	}
 }
 

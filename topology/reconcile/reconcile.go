@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/throughline-dc/throughline/topology"
@@ -105,7 +106,7 @@ func (res *Result) good(o topology.Observation) []topology.Fact {
 // allowed checks a fact as a collector sent it.
 func allowed(f topology.Fact) error {
 	for _, k := range []topology.Key{f.Subject, f.Object} {
-		if handle, _, local := k.Local(); local && handle == "" {
+		if k.ID == "@" || strings.HasPrefix(k.ID, "@/") {
 			return fmt.Errorf("%w: %s is local to no device", topology.ErrSchema, k)
 		}
 	}
