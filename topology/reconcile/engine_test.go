@@ -97,10 +97,10 @@ func followsLikeOracle(t *rapid.T, s *topology.Snapshot) {
 }
 
 // sequence drives an engine through sweeps. Now and then a result is not committed: the caller comes back with the older snapshot.
-func sequence(t *rapid.T, sweep func(i int, now time.Time) ([]topology.Observation, reconcile.Policy)) {
+func sequence(t *rapid.T, most int, sweep func(i int, now time.Time) ([]topology.Observation, reconcile.Policy)) {
 	e, snap := reconcile.NewEngine(), topology.Empty()
 	now := time.Date(2026, 1, 1, 10, 0, 0, 0, time.UTC)
-	for i := range rapid.IntRange(1, 8).Draw(t, "sweeps") {
+	for i := range rapid.IntRange(1, most).Draw(t, "sweeps") {
 		now = now.Add(5 * time.Minute)
 		obs, policy := sweep(i, now)
 		next := alike(t, e, snap, obs, policy, now)
@@ -115,7 +115,7 @@ func TestEngine_givesWhatFromNothingGives(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		global := rapid.Bool().Draw(t, "global keys")
-		sequence(t, func(_ int, now time.Time) ([]topology.Observation, reconcile.Policy) {
+		sequence(t, 8, func(_ int, now time.Time) ([]topology.Observation, reconcile.Policy) {
 			var policy reconcile.Policy
 			if rapid.IntRange(0, 9).Draw(t, "retire") == 0 {
 				policy.Retired = []string{word(t, "retired", "a", "b")}

@@ -143,7 +143,7 @@ func TestEngine_followsANetwork(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		n := network{}
-		sequence(t, func(_ int, now time.Time) ([]topology.Observation, reconcile.Policy) {
+		sequence(t, 8, func(_ int, now time.Time) ([]topology.Observation, reconcile.Policy) {
 			var policy reconcile.Policy
 			if rapid.IntRange(0, 19).Draw(t, "retire") == 0 {
 				policy.Retired = []string{"d3"}
@@ -158,11 +158,11 @@ func TestEngine_followsANetwork(t *testing.T) {
 func TestEngine_followsAnEstate(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		e, err := estate.New(estate.Size{Racks: 2, HostsPerRack: 2, VMsPerHost: 2, UnitsPerRack: 4, Disks: &estate.Mix{Direct: 1}}, 1)
+		e, err := estate.New(estate.Size{Racks: 1, HostsPerRack: 3, VMsPerHost: 2, UnitsPerRack: 4, Disks: &estate.Mix{Direct: 1}}, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
-		sequence(t, func(_ int, now time.Time) ([]topology.Observation, reconcile.Policy) {
+		sequence(t, 4, func(_ int, now time.Time) ([]topology.Observation, reconcile.Policy) {
 			changeEstate(t, e)
 			var some []estate.DeviceID
 			for d := range e.Devices {
