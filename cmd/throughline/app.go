@@ -121,7 +121,7 @@ Then:        throughline collect --inventory FILE
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exitWith(exitUsage, "%w", err) })
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.store, "store", "throughline.db", "where the graph is kept: a `FILE`, sqlite:FILE, memory:, or neo4j://HOST[/DATABASE] to read what is published there")
-	flags.StringVar(&a.neo4j.user, "neo4j-user", "neo4j", "sign in to Neo4j as this `NAME`")
+	flags.StringVar(&a.neo4j.user, "neo4j-user", defaultNeo4jUser, "sign in to Neo4j as this `NAME`")
 	flags.StringVar(&a.neo4j.passwordFile, "neo4j-password", "", "`FILE` with the password for Neo4j, mode 0600 (default: the server asks for none)")
 	flags.StringVar(&a.at, "at", "", "look at the graph as it was: a `TIME` (2026-01-31T18:00:00Z, \"2026-01-31 18:00\"), how long ago (2h, 30d), or a revision (@12)")
 	flags.StringVarP(&a.output, "output", "o", "table", "`FORM` of the output: table, json or yaml")

@@ -33,8 +33,9 @@ func (a *app) collectCommand() *cobra.Command {
 The inventory is checked whole before anything is contacted. What cannot be read is reported and does not stop the rest; nothing that was
 collected earlier is lost by a failure. Ctrl-C stops cleanly: what was read until then is kept.` +
 			exits(exitOK, exitFailed, exitUsage, exitPartial),
-		Example: "  throughline collect --inventory inventory.yaml\n  throughline collect --inventory inventory.yaml --every 5m --keep 720h",
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.collect(cmd.Context(), f) },
+		Example: "  throughline collect --inventory inventory.yaml\n  throughline collect --inventory inventory.yaml --every 5m --keep 720h\n" +
+			"  throughline collect --inventory inventory.yaml --publish neo4j+s://graph.example.net --neo4j-password graph.secret",
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.collect(cmd.Context(), f) },
 	}
 	cmd.Flags().StringVarP(&f.inventory, "inventory", "i", "", "`FILE` with the devices (required)")
 	cmd.Flags().DurationVar(&f.every, "every", 0, "read again in this interval until stopped")

@@ -105,7 +105,7 @@ func publishEstate(t *testing.T, uri string) time.Time {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lab, err := sim.Start(t.Context(), scene.Estate, sim.Options{})
+	lab, err := sim.Start(t.Context(), scene.Estate, sim.Options{SSH: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,6 +26,8 @@ type neo4jFlags struct {
 	user, passwordFile string
 }
 
+const defaultNeo4jUser = "neo4j"
+
 // isNeo4j knows the schemes of the driver: with +s for TLS, with +ssc for a certificate that nobody has signed.
 func isNeo4j(where string) bool {
 	scheme, _, ok := strings.Cut(where, "://")
@@ -43,6 +45,9 @@ func (a *app) neo4jConfig(where string) (neo4j.Config, error) {
 		return neo4j.Config{}, exitWith(exitUsage, "%q: a login has no place in a URI: use --neo4j-user and --neo4j-password FILE", redactURL(where))
 	}
 	c := neo4j.Config{URI: u.Scheme + "://" + u.Host, Database: strings.Trim(u.Path, "/"), Lag: neo4j.DefaultLag}
+	if a.neo4j.passwordFile == "" && a.neo4j.user != defaultNeo4jUser {
+		return neo4j.Config{}, exitWith(exitUsage, "--neo4j-user %s: --neo4j-password FILE is missing", a.neo4j.user)
+	}
 	if a.neo4j.passwordFile != "" {
 		c.User = a.neo4j.user
 		c.Password = func() (string, error) {
@@ -105,7 +110,7 @@ func (a *app) openProjector(ctx context.Context, to string, history store.Reader
 }
 
 const (
-	impatience = 30 * time.Second // while somebody waits for an answer
+	impatience = 10 * time.Second // while somebody waits for an answer
 	patience   = 5 * time.Minute  // of one transaction that is sent beside the sweeps
 )
 
@@ -125,7 +130,8 @@ func reachable(ctx context.Context, c neo4j.Config) error {
 // publisher sends each commit to Neo4j while the sweeps go on: they never wait for it. If Neo4j is away or slow, the embedded store goes on alone, and
 // what was missed is sent as one difference later.
 type publisher struct {
-	projector *neo4j.Projector
+	open      func(context.Context) (*neo4j.Projector, error)
+	projector *neo4j.Projector // nil until it could be opened
 	log       *slog.Logger
 	retry     time.Duration // between tries while Neo4j is away
 
@@ -145,9 +151,9 @@ type published struct {
 
 const mostQueued = 64 // commits; beyond, their sum is found by comparing
 
-func newPublisher(p *neo4j.Projector, log *slog.Logger) *publisher {
+func newPublisher(open func(context.Context) (*neo4j.Projector, error), log *slog.Logger) *publisher {
 	return &publisher{
-		projector: p, log: log, retry: 10 * time.Second, behind: true,
+		open: open, log: log, retry: 10 * time.Second, behind: true,
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 }
@@ -202,6 +208,11 @@ func (p *publisher) send(ctx context.Context) (err error) {
 			p.queue, p.behind = nil, true
 		}
 	}()
+	if p.projector == nil {
+		if p.projector, err = p.open(ctx); err != nil {
+			return err
+		}
+	}
 	for {
 		p.mu.Lock()
 		behind := p.behind
@@ -235,6 +246,9 @@ func (p *publisher) finish(ctx context.Context, stop context.CancelFunc) error {
 	err := p.err
 	if !errors.Is(err, neo4j.ErrFenced) {
 		err = p.send(ctx)
+	}
+	if p.projector == nil {
+		return err
 	}
 	return errors.Join(err, p.projector.Close()) //nolint:contextcheck // it has a deadline of its own
 }
@@ -298,12 +312,19 @@ func (a *app) rebuild(ctx context.Context, to string) error {
 const lastTry = 10 * time.Minute // for what is not sent yet when the last sweep is done
 
 // publishFrom lets a sweeper's commits be published. The function that it gives ends that: it sends what is left.
+//
+// A Neo4j that is away does not keep anybody from collecting; one that refuses the login, or holds the graph of another store, is told before the first sweep.
 func (a *app) publishFrom(ctx context.Context, sw *sweeper, f collectFlags) (finish func() error, err error) {
-	projector, err := a.openProjector(ctx, f.publish, sw.store, f.replace)
-	if err != nil {
-		return nil, err
+	p := newPublisher(func(ctx context.Context) (*neo4j.Projector, error) {
+		return a.openProjector(ctx, f.publish, sw.store, f.replace)
+	}, a.log)
+	if p.projector, err = p.open(ctx); err != nil {
+		if !errors.Is(err, neo4j.ErrUnavailable) {
+			return nil, err
+		}
+		a.log.Warn("collecting goes on without Neo4j", "err", err)
+		p.projector = nil
 	}
-	p := newPublisher(projector, a.log)
 	sw.committed = p.committed
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	go p.run(running)

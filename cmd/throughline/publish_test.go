@@ -25,12 +25,8 @@ func TestLivePublisher_away(t *testing.T) { //nolint:paralleltest // a database 
 	st := memory.New()
 	defer st.Close() //nolint:errcheck // in memory
 	cfg := graph.Config{URI: server.URI(), Store: "test", Timeout: 20 * time.Second}
-	projector, err := graph.Open(ctx, cfg, st)
-	if err != nil {
-		t.Fatal(err)
-	}
 	said := make(warnings, 100)
-	p := newPublisher(projector, slog.New(slog.NewTextHandler(said, nil)))
+	p := newPublisher(func(ctx context.Context) (*graph.Projector, error) { return graph.Open(ctx, cfg, st) }, slog.New(slog.NewTextHandler(said, nil)))
 	p.retry = 100 * time.Millisecond
 	running, stop := context.WithCancel(ctx)
 	go p.run(running)
@@ -116,7 +112,7 @@ func TestPublish_login(t *testing.T) {
 		if code == exitOK || strings.Contains(out+errs, password) {
 			t.Errorf("%s: exit code %d: %s", c.name, code, errs)
 		}
-		a := &app{}
+		a := &app{neo4j: neo4jFlags{user: defaultNeo4jUser}}
 		if _, err := a.neo4jConfig(c.where); err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), password) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
