@@ -48,7 +48,7 @@ endif
 
 .PHONY: race
 race: bin/gotest ## run the tests under the race detector (RACE_PKGS chooses packages)
-	bin/gotest -race -timeout 20m $(RACE_PKGS)
+	bin/gotest -race -short -timeout 20m $(RACE_PKGS)
 
 .PHONY: live
 live: bin/gotest ## run only the live suites: libvirtd with a guest, snmpd, lldpd (needs root)
