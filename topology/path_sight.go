@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,8 +10,52 @@ import (
 // Whether an initiator sees a logical unit behind a target port is not told by others who see it there: masking is per initiator. It is told by the
 // mappings of the unit where an array gave them, else by what the initiator's own host said.
 
-// sight tells why an initiator does not see a unit behind a target port (fault), or why that is not known (doubt); both empty: it does.
+// sight tells why an initiator does not see a unit behind a target port (fault), or why that is not known (doubt); both empty: it does. What may be seen is
+// no way if the host's own device mapper says that it failed.
 func sight(unit, initiator, target Node) (fault, doubt string) {
+	if fault, doubt = visible(unit, initiator, target); fault != "" {
+		return fault, doubt
+	}
+	fault, failing := failed(unit, initiator)
+	return fault, cmp.Or(doubt, failing)
+}
+
+// failed asks the path states of the initiator's host: a fault where every path that may be this one failed, a doubt where some of them did. A path's first
+// number is that of the host's adapter (H:C:T:L); which target port it leads to is not said.
+func failed(unit, initiator Node) (fault, doubt string) {
+	owner, ok := initiator.Owner()
+	if !ok {
+		return "", ""
+	}
+	adapter, mine := strings.CutPrefix(initiator.Text(AttrDeviceName), "host")
+	var good, bad int
+	var last string
+	for _, v := range unit.Values(AttrPathState) {
+		words := strings.Fields(v.String())
+		if len(words) < 5 || !slices.ContainsFunc(owner.Values(AttrHandle), func(h Value) bool { return EscapeID(h.String()) == words[0] || h.String() == words[0] }) {
+			continue
+		}
+		if h, _, _ := strings.Cut(words[1], ":"); mine && h != adapter {
+			continue
+		}
+		if words[3] == "active" && (words[4] == "ready" || words[4] == "ghost") {
+			good++
+		} else {
+			bad++
+			last = strings.Join(words[1:], " ")
+		}
+	}
+	switch {
+	case bad == 0:
+		return "", ""
+	case good == 0:
+		return fmt.Sprintf("%s has no working path to %s there: %s", owner.Name(), unit.Name(), last), ""
+	}
+	return "", fmt.Sprintf("a path of %s to %s has failed (%s), and it may be this one", owner.Name(), unit.Name(), last)
+}
+
+// visible is sight without a look at whether the path works.
+func visible(unit, initiator, target Node) (fault, doubt string) {
 	if len(unit.In(MapsUnit)) > 0 {
 		return masked(unit, initiator, target), ""
 	}

@@ -96,6 +96,21 @@ storage 1 independent
   v/a > u > t1 > 21:00:00:24:ff:00:00:01 .
   v/a > u > t2 > 21:00:00:24:ff:00:00:01 .
 `},
+		{"paths that the device mapper has given up", fc + "initiatorport:21:00:00:24:ff:00:00:01 Nexus targetport:t1\ninitiatorport:21:00:00:24:ff:00:00:02 Nexus targetport:t2\n" +
+			"initiatorport:21:00:00:24:ff:00:00:01 deviceName=host3\ninitiatorport:21:00:00:24:ff:00:00:02 deviceName=host4\n" +
+			"logicalunit:u pathState=test 3:0:0:1 sdb failed faulty\nlogicalunit:u pathState=test 4:0:0:1 sdc active ready", `
+storage 1 independent
+  v/a > u > t1 > 21:00:00:24:ff:00:00:01 X(test has no working path to u there: 3:0:0:1 sdb failed faulty) .
+  v/a > u > t2 > 21:00:00:24:ff:00:00:02 .
+`},
+		{"one of two paths over one adapter", fc + "initiatorport:21:00:00:24:ff:00:00:01 Nexus targetport:t1\ninitiatorport:21:00:00:24:ff:00:00:02 Nexus targetport:t2\n" +
+			"initiatorport:21:00:00:24:ff:00:00:01 deviceName=host3\ninitiatorport:21:00:00:24:ff:00:00:02 deviceName=host4\n" +
+			"logicalunit:u pathState=test 3:0:0:1 sdb active ready\nlogicalunit:u pathState=test 3:0:1:1 sdc active faulty\nlogicalunit:u pathState=g 4:0:0:1 sdc failed faulty", `
+storage 1 independent
+  v/a > u > t2 > 21:00:00:24:ff:00:00:02 .
+  v/a > u > t1 > 21:00:00:24:ff:00:00:01 ?(a path of test to u has failed (3:0:1:1 sdc active faulty), and it may be this one)
+    ... its end is known, but not all of the way: a path of test to u has failed (3:0:1:1 sdc active faulty), and it may be this one
+`},
 		{"a port that is offline", fc + "initiatorport:21:00:00:24:ff:00:00:01 Nexus targetport:t1\ninitiatorport:21:00:00:24:ff:00:00:02 Nexus targetport:t2\ninitiatorport:21:00:00:24:ff:00:00:02 state=linkdown", `
 storage 1 independent
   v/a > u > t1 > 21:00:00:24:ff:00:00:01 .
