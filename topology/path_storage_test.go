@@ -100,8 +100,8 @@ storage 1 independent
 			"initiatorport:21:00:00:24:ff:00:00:01 deviceName=host3\ninitiatorport:21:00:00:24:ff:00:00:02 deviceName=host4\n" +
 			"logicalunit:u pathState=test 3:0:0:1 sdb failed faulty\nlogicalunit:u pathState=test 4:0:0:1 sdc active ready", `
 storage 1 independent
-  v/a > u > t1 > 21:00:00:24:ff:00:00:01 X(test has no working path to u there: 3:0:0:1 sdb failed faulty) .
   v/a > u > t2 > 21:00:00:24:ff:00:00:02 .
+  v/a > u > t1 > 21:00:00:24:ff:00:00:01 X(test has no working path to u there: 3:0:0:1 sdb failed faulty) .
 `},
 		{"one of two paths over one adapter", fc + "initiatorport:21:00:00:24:ff:00:00:01 Nexus targetport:t1\ninitiatorport:21:00:00:24:ff:00:00:02 Nexus targetport:t2\n" +
 			"initiatorport:21:00:00:24:ff:00:00:01 deviceName=host3\ninitiatorport:21:00:00:24:ff:00:00:02 deviceName=host4\n" +
