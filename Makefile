@@ -44,11 +44,11 @@ test: bin/gotest ## vet and run all tests; REQUIRE_LIVE=1 runs the live ones too
 ifneq ($(TAGS),)
 	$(GO) vet $(TAGS) ./...
 endif
-	bin/gotest $(TAGS) -timeout 15m $(TEST_FLAGS) $(PKGS)
+	bin/gotest $(TAGS) -timeout 25m $(TEST_FLAGS) $(PKGS)
 
 .PHONY: race
 race: bin/gotest ## run the tests under the race detector (RACE_PKGS chooses packages)
-	bin/gotest -race -short -timeout 20m $(RACE_PKGS)
+	bin/gotest -race -short -timeout 25m $(RACE_PKGS)
 
 .PHONY: live
 live: bin/gotest ## run only the live suites: libvirtd with a guest, snmpd, lldpd (needs root)
