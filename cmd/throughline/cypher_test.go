@@ -87,7 +87,7 @@ func TestLiveCypher(t *testing.T) { //nolint:paralleltest // a database server a
 
 func startNeo4j(t *testing.T) *neo4j.Server {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	server, err := neo4j.Start(ctx, neo4j.Options{Home: t.TempDir()})
 	if err != nil {
@@ -213,7 +213,7 @@ func program(t *testing.T, args ...string) (code int, out, errs string) {
 // ask gives one line for each row, values with bars between.
 func ask(t *testing.T, server *neo4j.Server, q question) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	rows, err := server.Query(ctx, q.cypher, q.params)
 	if err != nil {

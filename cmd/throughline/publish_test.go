@@ -20,11 +20,11 @@ import (
 func TestLivePublisher_away(t *testing.T) { //nolint:paralleltest // a database server is enough at once
 	neo4j.Require(t)
 	server := startNeo4j(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	st := memory.New()
 	defer st.Close() //nolint:errcheck // in memory
-	cfg := graph.Config{URI: server.URI(), Store: "test", Timeout: 20 * time.Second}
+	cfg := graph.Config{URI: server.URI(), Store: "test", Timeout: time.Minute}
 	said := make(warnings, 100)
 	p := newPublisher(func(ctx context.Context) (*graph.Projector, error) { return graph.Open(ctx, cfg, st) }, slog.New(slog.NewTextHandler(said, nil)))
 	p.retry = 100 * time.Millisecond
