@@ -153,8 +153,9 @@ func TestWalk_getsThroughTrouble(t *testing.T) {
 					t.Parallel()
 					agent := startAgent(t, varbinds)
 					agent.SetFaults(faults)
-					profile.Timeout, profile.Retries = 200*time.Millisecond, 8
-					mustBeWhole(t, open(t, agent, access, profile), table, varbinds)
+					patient := profile
+					patient.Timeout, patient.Retries = 200*time.Millisecond, 8
+					mustBeWhole(t, open(t, agent, access, patient), table, varbinds)
 				})
 			}
 		}

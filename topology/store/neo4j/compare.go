@@ -3,6 +3,7 @@ package neo4j
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/neo4j/neo4j-go-driver/v5/neo4j"
@@ -86,30 +87,21 @@ func (d *difference) nodes(ctx context.Context, tx transaction, k topology.Kind)
 
 func (d *difference) edges(ctx context.Context, tx transaction, k topology.Kind) error {
 	want := map[edgeRef]topology.Edge{}
-	for n := range d.next.Nodes(k) {
-		for _, rel := range relsOf(n) {
-			for _, e := range n.Out(rel) {
-				want[edgeRefOf(e)] = e
-			}
-		}
+	for e := range edgesFrom(d.next, k) {
+		want[edgeRefOf(e)] = e
 	}
 	there := map[edgeRef]bool{}
 	err := tx.run(ctx, edgesOf(k), nil, func(values []any) error {
-		from, _ := values[0].(string)
-		word, _ := values[1].(string)
-		to, _ := values[3].(string)
-		rel, err := topology.ParseRel(word)
-		kind, ok := kindOf(values[2], d.byLabel)
-		if err != nil || !ok {
-			return nil //nolint:nilerr // an operator's own relation between our nodes
+		ref, ok := d.edgeRefIn(k, values)
+		if !ok {
+			return nil // an operator's own relation between our nodes
 		}
-		ref := edgeRef{rel, nodeRef{k, from}, nodeRef{kind, to}}
-		e, ok := want[ref]
+		e, wanted := want[ref]
 		switch props, _ := values[4].(row); {
 		case d.gone[ref.from] || d.gone[ref.to]:
-		case there[ref] || !ok: // a second one goes with the first, which is made again
+		case there[ref] || !wanted: // a second one goes with the first, which is made again
 			d.dropEdges = append(d.dropEdges, ref)
-			if ok {
+			if wanted {
 				d.putEdges = append(d.putEdges, e)
 			}
 		case !sameProps(props, edgeProps(e)):
@@ -121,14 +113,35 @@ func (d *difference) edges(ctx context.Context, tx transaction, k topology.Kind)
 	if err != nil {
 		return err
 	}
-	for n := range d.next.Nodes(k) { // in order, as writes are cheapest
-		for _, rel := range relsOf(n) {
-			for _, e := range n.Out(rel) {
-				if !there[edgeRefOf(e)] {
-					d.putEdges = append(d.putEdges, e)
+	for e := range edgesFrom(d.next, k) { // in order, as writes are cheapest
+		if !there[edgeRefOf(e)] {
+			d.putEdges = append(d.putEdges, e)
+		}
+	}
+	return nil
+}
+
+// edgeRefIn reads what edgesOf gives for a relation that begins at a node of kind k: from, relation, labels and id of its end.
+func (d *difference) edgeRefIn(k topology.Kind, values []any) (edgeRef, bool) {
+	from, _ := values[0].(string)
+	word, _ := values[1].(string)
+	to, _ := values[3].(string)
+	rel, err := topology.ParseRel(word)
+	kind, ok := kindOf(values[2], d.byLabel)
+	return edgeRef{rel, nodeRef{k, from}, nodeRef{kind, to}}, ok && err == nil
+}
+
+// edgesFrom gives the relations that begin at nodes of kind k, in order.
+func edgesFrom(snap *topology.Snapshot, k topology.Kind) iter.Seq[topology.Edge] {
+	return func(yield func(topology.Edge) bool) {
+		for n := range snap.Nodes(k) {
+			for _, rel := range relsOf(n) {
+				for _, e := range n.Out(rel) {
+					if !yield(e) {
+						return
+					}
 				}
 			}
 		}
 	}
-	return nil
 }
