@@ -36,8 +36,8 @@ func (o *openVSwitch) portsOf(b ovsBridge) []ovsPort {
 	return ports
 }
 
-// switches reports whether a bridge is known to forward by its VLANs: no controller rules it, and no OpenFlow rules but normal switching and exceptions
-// that drop are there. While its rules are not known, neither is what it forwards.
+// switches reports whether a bridge is known to forward by its VLANs: no controller rules it, and the one OpenFlow rule that counts is that of normal
+// switching, of whatever comes. While its rules are not known, neither is what it forwards.
 func (o *openVSwitch) switches(b ovsBridge) bool {
 	rules, known := o.flows[b.name]
 	return known && !rules && !b.controlled

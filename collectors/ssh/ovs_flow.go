@@ -23,36 +23,44 @@ var ovsCounters = regexp.MustCompile(`\b(?:duration|n_packets|n_bytes|idle_age|h
 // maxRules is how long the rules of all bridges may be to be kept, in octets: those that a controller makes are many, and others in every sweep.
 const maxRules = 1 << 20
 
-// parseOVSFlows reads the rules of each bridge, one row each, and tells whether they are more than normal switching (actions=NORMAL) with exceptions that
-// drop. Rules of table 254 are Open vSwitch's own, for bonds and for what matches no rule.
+// parseOVSFlows reads the rules of each bridge, one row each, and tells whether they are anything but normal switching of whatever comes. A rule beside it
+// that drops is more than that; what no rule takes is dropped. Rules of table 254 are Open vSwitch's own, for bonds and for what matches no rule; to the
+// other tables but the first only rules of the first lead.
 func parseOVSFlows(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 	var t tally
 	byBridge := map[string][]string{}
-	s.ovs.flows = map[string]bool{}
+	normal, others := map[string]bool{}, map[string]bool{} // bridges with the rule that switches all, and those with any other in the first table
 	bridge := ""
 	for where, l := range lines(raw) {
 		name, isBridge := strings.CutPrefix(l, "bridge ")
-		_, actions, isRule := strings.Cut(l, "actions=")
+		match, actions, isRule := strings.Cut(l, "actions=")
 		switch {
 		case l == "":
 		case isBridge:
 			bridge = name
-			byBridge[bridge], s.ovs.flows[bridge] = nil, false
+			byBridge[bridge] = nil
 		case !isRule || bridge == "":
 			t.miss(where, l, "neither a bridge nor one of its rules")
-			s.ovs.flows[bridge] = true
+			others[bridge] = true
 		case strings.HasPrefix(l, "table_id=254,"):
 			t.rows++
 		default:
 			t.rows++
 			byBridge[bridge] = append(byBridge[bridge], ovsCounters.ReplaceAllString(l, ""))
-			if actions != "NORMAL" && actions != "drop" {
-				s.ovs.flows[bridge] = true
+			switch first, all := ovsMatch(match); {
+			case first && all && actions == "NORMAL":
+				normal[bridge] = true
+			case first:
+				others[bridge] = true
 			}
 		}
 	}
 	if bridge == "" && t.rows > 0 {
 		return 0, nil, malformed("no OpenFlow rules: no bridge is named")
+	}
+	s.ovs.flows = make(map[string]bool, len(byBridge))
+	for name := range byBridge {
+		s.ovs.flows[name] = others[name] || !normal[name]
 	}
 	var text strings.Builder
 	for _, name := range sortedKeys(byBridge) {
@@ -70,4 +78,19 @@ func parseOVSFlows(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 		s.keepFilter("ovs-flows", "openflow", text.String())
 	}
 	return t.rows, t.left, nil
+}
+
+// ovsMatch tells of what stands before a rule's actions whether the rule is in the first table, and whether it takes all packets.
+func ovsMatch(match string) (first, all bool) {
+	first, all = true, true
+	for word := range strings.FieldsFuncSeq(ovsCounters.ReplaceAllString(match, ""), func(r rune) bool { return r == ',' || r == ' ' }) {
+		switch name, value, _ := strings.Cut(word, "="); name {
+		case "table", "table_id":
+			first = value == "0"
+		case "cookie", "priority":
+		default:
+			all = false
+		}
+	}
+	return first, all
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -129,6 +130,44 @@ func TestLiveOVS_vlans(t *testing.T) { //nolint:paralleltest // one switch is en
 	}
 	for name := range modes {
 		compareVLANs(t, s, name, read[name])
+	}
+	s.compareRules(t, answers)
+}
+
+// compareRules gives the switch rules, and compares whether it still passes all that it passed without them with whether it is read as one that does.
+func (s *liveSwitch) compareRules(t *testing.T, answers map[string][]byte) {
+	t.Helper()
+	line := ssh.HostLines()["ovs-flows"]
+	for _, c := range []struct {
+		rules  []string
+		passes bool
+	}{
+		{[]string{"actions=normal"}, true},
+		{[]string{"cookie=0x7,priority=0,actions=normal"}, true},
+		{nil, false},
+		{[]string{"priority=0,actions=normal", "priority=5,dl_type=0x0800,actions=drop"}, false},
+		{[]string{"dl_vlan=10,actions=normal"}, false},
+		{[]string{"actions=drop"}, false},
+		{[]string{"actions=resubmit(,3)", "table=3,dl_vlan=20,actions=normal"}, false},
+	} {
+		s.Run(t, "ovs-ofctl", "del-flows", "br0")
+		for _, rule := range c.rules {
+			s.Run(t, "ovs-ofctl", "add-flow", "br0", rule)
+		}
+		if _, out := s.flood(t, "probe", 10)["every"]; c.passes && !out {
+			t.Errorf("%q: the switch passes nothing", c.rules)
+		}
+		answers["ovs-flows"] = []byte(s.Run(t, "sh", "-c", line))
+		observations, unparsed := ssh.Replay(hostDevice(), answers, time.Unix(0, 0))
+		for _, u := range unparsed {
+			t.Errorf("%q: not understood: %v", c.rules, u)
+		}
+		ruled := slices.ContainsFunc(observations, func(o topology.Observation) bool {
+			return slices.ContainsFunc(o.Facts, func(f topology.Fact) bool { return f.Attr == topology.AttrForwardMode })
+		})
+		if ruled == c.passes {
+			t.Errorf("%q: ruled is %t\n%s", c.rules, ruled, answers["ovs-flows"])
+		}
 	}
 }
 

@@ -15,7 +15,7 @@ type openVSwitch struct {
 	ports      map[string]ovsPort      // by UUID
 	interfaces map[string]ovsInterface // by UUID
 	bonded     map[string]bool         // names of ports of several interfaces
-	flows      map[string]bool         // by bridge whose rules are known: they do more than normal switching and dropping
+	flows      map[string]bool         // by bridge whose rules are known: they are anything but normal switching of all
 	learned    []ovsLearned
 	bonds      map[string]ovsBond // by port name, from bond/show
 	lacp       map[string]ovsLACP // by port name, from lacp/show

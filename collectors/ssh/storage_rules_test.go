@@ -136,19 +136,31 @@ func TestOVS_unknown(t *testing.T) {
 	t.Parallel()
 	uplink, vlan := "virtualswitch:@hv1/br0 SupportedBy lag:@hv1/bond0", "lag:@hv1/bond0 tagged=110,120,130"
 	patch, guest := "virtualswitch:@hv1/br-int SupportedBy virtualswitch:@hv1/br0", "vnic:aaaaaaaa-2222-4333-8444-555555555550/52:54:00:00:53:00 vid=120"
+	ruled := []string{uplink, vlan, patch, guest}
+	const normal = "duration=5s, n_packets=35, n_bytes=3267, priority=0,actions=NORMAL" // as br0 has it
+	rule := func(instead string) [][3]string { return [][3]string{{"ovs-flows", normal, instead}} }
 	for _, c := range []struct {
 		name, without string
 		replace       [][3]string
 		gone          []string
 	}{
 		{"as recorded", "", nil, nil},
-		{"rules were not read", "ovs-flows", nil, []string{uplink, vlan, patch, guest}},
-		{"a rule that forwards", "", [][3]string{{"ovs-flows", "nw_dst=192.0.2.7,actions=drop", "nw_dst=192.0.2.7,actions=output:3"}}, []string{uplink, vlan, patch, guest}},
-		{"a line that is no rule", "", [][3]string{{"ovs-flows", "nw_dst=192.0.2.7,actions=drop", "what is this"}}, []string{uplink, vlan, patch, guest}},
+		{"rules were not read", "ovs-flows", nil, ruled},
+		{"a rule beside", "", rule(normal + "\nn_bytes=0, priority=100,icmp,nw_dst=192.0.2.7,actions=output:3"), ruled},
+		{"a rule beside that drops", "", rule("priority=100,icmp,nw_dst=192.0.2.7,actions=drop\n" + normal), ruled},
+		{"a line that is no rule", "", rule(normal + "\nwhat is this"), ruled},
+		{"no rule at all: whatever comes is dropped", "", rule(""), ruled},
+		{"normal switching of one VLAN", "", rule("n_bytes=3267, priority=0,dl_vlan=110,actions=NORMAL"), ruled},
+		{"normal switching of one port", "", rule("n_bytes=3267, in_port=1,actions=NORMAL"), ruled},
+		{"normal switching, and more", "", rule("n_bytes=3267, priority=0,actions=NORMAL,output:3"), ruled},
+		{"another table decides", "", rule("n_bytes=3267, priority=0,actions=resubmit(,1)\ntable_id=1, n_bytes=3267, priority=0,actions=NORMAL"), ruled},
+		{"normal switching in a table that nothing leads to", "", rule("table_id=1, n_bytes=3267, priority=0,actions=NORMAL"), ruled},
+		{"a table that nothing leads to", "", rule(normal + "\ntable_id=1, n_bytes=0, priority=0,actions=drop"), nil},
+		{"normal switching by another priority", "", rule("cookie=0x5, duration=5s, n_packets=35, n_bytes=3267, ,actions=NORMAL"), nil},
 		{
 			"a controller", "",
 			[][3]string{{"ovs-bridge", `["set", []], ["set", []], false, false`, `["uuid", "1f0ec5a4-2b7c-4f6e-8f6d-0f0f0f0f0f0f"], ["set", []], false, false`}},
-			[]string{uplink, vlan, patch, guest},
+			ruled,
 		},
 		{
 			"a patch in one VLAN", "",
