@@ -45,7 +45,7 @@ func bridgePortElement(raw json.RawMessage) ([]bridgePort, error) {
 
 // bridgePortLine is "4: vx10: <BROADCAST,UP> mtu 1500 master br0 state forwarding priority 32 cost 100", and in old versions
 // "3: swp1 state UP : <BROADCAST,UP> mtu 1500 master br0 state forwarding …".
-var bridgePortLine = regexp.MustCompile(`^\d+: (\S+?)(?:@\S+?)?:? (?:state \S+ (?:@\S+)?: )?<[A-Z0-9_,-]*> (.*)$`)
+var bridgePortLine = regexp.MustCompile(`^\d+: (\S+?)(?:@\S+?)?:? (?:state \S+ (?:@\S+)?: )?<[^<> ]*> (.*)$`)
 
 func bridgePortRecord(r record) ([]bridgePort, error) {
 	m := bridgePortLine.FindStringSubmatch(r.lines[0])

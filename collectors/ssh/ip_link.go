@@ -151,7 +151,7 @@ func (s *sheet) learn(links []link) {
 
 // parseLinks reads interfaces, with their addresses where the command was ip address. Every namespace has lo, so no interface at all is no answer.
 func parseLinks(raw []byte) ([]link, int, []collectors.Unparsed, error) {
-	links, rows, left, err := form[link]{element: linkElement, record: linkRecord, begins: linkHeader.MatchString}.read(raw)
+	links, rows, left, err := form[link]{element: linkElement, record: linkRecord, begins: beginsLink}.read(raw)
 	if err == nil && len(links) == 0 {
 		err = garbled("no interface")
 	}
@@ -212,8 +212,21 @@ func linkElement(raw json.RawMessage) ([]link, error) {
 	return []link{l}, l.check()
 }
 
+// flags reads the flags of an interface (ip-link(8), if_link.h). Those that ip has no name for come last, in hexadecimal.
 func (l *link) flags(flags []string) {
 	l.up, l.carrier = slices.Contains(flags, "UP"), slices.Contains(flags, "LOWER_UP")
+	for _, f := range flags {
+		if _, err := strconv.ParseUint(f, 16, 32); err != nil && f != "" && !slices.Contains(linkFlags(), f) {
+			l.odd = append(l.odd, oddity{text: f, why: "no flag of an interface"})
+		}
+	}
+}
+
+func linkFlags() []string {
+	return []string{
+		"LOOPBACK", "BROADCAST", "POINTOPOINT", "MULTICAST", "NOARP", "ALLMULTI", "PROMISC", "MASTER", "SLAVE", "DEBUG", "DYNAMIC", "AUTOMEDIA", "PORTSEL",
+		"NOTRAILERS", "UP", "RUNNING", "LOWER_UP", "DORMANT", "ECHO", "NO-CARRIER", "M-DOWN",
+	}
 }
 
 // hardware keeps the addresses; those of other networks than Ethernet are none.
@@ -230,7 +243,7 @@ func (l link) check() error {
 }
 
 // linkHeader is the first line of an interface: "5: eth2.2@eth2: <BROADCAST,UP,LOWER_UP> mtu 1500 qdisc noqueue master br0 state UP …".
-var linkHeader = regexp.MustCompile(`^(\d+): (\S+): <([A-Z0-9_,-]*)> (.*)$`)
+var linkHeader = regexp.MustCompile(`^(\d+): (\S+): <([^<> ]*)>(.*)$`)
 
 func linkRecord(r record) ([]link, error) {
 	m := linkHeader.FindStringSubmatch(r.lines[0])
@@ -244,6 +257,9 @@ func linkRecord(r record) ([]link, error) {
 			l.lower = ""
 		}
 		l.name = l.name[:i]
+		if strings.Contains(l.name, "@") {
+			return nil, errors.New("which @ ends the name is not known")
+		}
 	}
 	l.flags(strings.Split(m[3], ","))
 	head := pairs(strings.Fields(m[4]))
@@ -317,6 +333,12 @@ func kinds() []string {
 		"ip6gretap", "ip6tnl", "ipip", "ipoib", "ipvlan", "ipvtap", "lowpan", "macsec", "macvlan", "macvtap", "netdevsim", "netkit", "nlmon", "openvswitch",
 		"ppp", "rmnet", "sit", "team", "tun", "vcan", "veth", "virt_wifi", "vlan", "vrf", "vti", "vti6", "vxcan", "vxlan", "wireguard", "wwan", "xfrm",
 	}
+}
+
+// beginsLink reports that a line is not one of the details of the interface above: it is at the margin, where ip breaks only some lines off.
+func beginsLink(line string) bool {
+	first, _, _ := strings.Cut(line, " ")
+	return flush(line) && first != "alias" && !slices.Contains(otherDetails(), strings.TrimRight(first, ":"))
 }
 
 // otherDetails lists the words that begin a line that says nothing to us. Old versions of ip break the line of a bond's member in two.

@@ -144,3 +144,59 @@ func TestNetwork_emptyAnswers(t *testing.T) {
 		}
 	}
 }
+
+// Whatever stands in the first line of an interface, its details are its own: those of a line that is not understood go nowhere else.
+func TestIPLink_headers(t *testing.T) {
+	t.Parallel()
+	const above = "2: eth2: <UP,LOWER_UP> mtu 1500 state UP\n    link/ether 02:00:00:00:00:02 brd ff:ff:ff:ff:ff:ff\n"
+	const details = "\n    link/ether 02:00:00:00:00:03 brd ff:ff:ff:ff:ff:ff\n    vlan protocol 802.1Q id 130 <REORDER_HDR>\n"
+	for _, c := range []struct {
+		header, name string // no name: it is not understood
+		left         int
+	}{
+		{"3: eth3: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 state UP", "eth3", 0},
+		{"3: eth3@if2: <BROADCAST,MULTICAST,UP,LOWER_UP,80000000> mtu 1500 state UNKNOWN", "eth3", 0},
+		{"3: eth3: <UP,LOWER_UP,80ac00> mtu 1500 state UP", "eth3", 0},
+		{"3: eth3: <> mtu 1500 state DOWN", "eth3", 0},
+		{"3: eth3.130@eth2: <UP,M-DOWN> mtu 1500 state LOWERLAYERDOWN", "eth3.130", 0},
+		{"3: a:b.c@eth2: <UP> mtu 1500 state UP", "a:b.c", 0},
+		{"3: eth3: <UP,Lower_Up> mtu 1500 state UP", "eth3", 1},
+		{"3: eth3: <UP,SIDEWAYS> mtu 1500 state UP", "eth3", 1},
+		{"3: eth3: <UP>", "eth3", 0},
+		{"3: eth3@a@eth2: <UP> mtu 1500", "", 1},
+		{"3: eth3 state UP mtu 1500", "", 1},
+		{"3: eth3: UP mtu 1500", "", 1},
+		{"3: <UP> mtu 1500", "", 1},
+		{"3x: eth3: <UP> mtu 1500", "", 1},
+		{"Dump was interrupted and may be inconsistent.", "", 1},
+	} {
+		for _, table := range []string{"ip-link", "ip-addr"} {
+			observations, unparsed, err := ssh.Parse(table, []byte(above+c.header+details+"4: eth4: <UP> mtu 1500 state UP\n    link/ether 02:00:00:00:00:04\n"))
+			if err != nil || len(unparsed) != c.left {
+				t.Errorf("%s: %q: %v, not understood: %v", table, c.header, err, unparsed)
+				continue
+			}
+			var names, mine []string
+			for _, f := range observations[0].Facts {
+				name := f.Subject.ID[strings.LastIndexByte(f.Subject.ID, '/')+1:]
+				switch f.Attr {
+				case topology.AttrIfName:
+					names = append(names, f.Value.String())
+				case topology.AttrVID, topology.AttrMAC:
+					mine = append(mine, name+" "+f.Value.String())
+				}
+			}
+			want, own := []string{"eth2", "eth4"}, []string{"eth2 02:00:00:00:00:02", "eth4 02:00:00:00:00:04"}
+			if c.name != "" {
+				want, own = append(want, c.name), append(own, c.name+" 02:00:00:00:00:03", c.name+" 130")
+			}
+			slices.Sort(names)
+			slices.Sort(mine)
+			slices.Sort(want)
+			slices.Sort(own)
+			if !slices.Equal(names, want) || table == "ip-link" && !slices.Equal(mine, own) {
+				t.Errorf("%s: %q: interfaces %q with %q, not %q with %q", table, c.header, names, mine, want, own)
+			}
+		}
+	}
+}
