@@ -166,8 +166,10 @@ const (
 	AttrDesignator // VPD page 83h
 	AttrLUN
 	AttrAccessState // asymmetric access state (SPC)
-	AttrPathState   // one path of a host to the unit: "HOST-HANDLE H:C:T:L device dm-state checker-state" (multipath)
-	AttrZoneMember  // as written in the zone
+	// AttrPathState is one path of a host to the unit: "HOST-HANDLE H:C:T:L device dm-state checker-state" (multipath), or
+	// "HOST-HANDLE H:C:T:L device session-state disk-state TARGET" (iSCSI; "LOGGED_IN running" works, "unknown" is not known).
+	AttrPathState
+	AttrZoneMember // as written in the zone
 	AttrVFID
 
 	// Policy.

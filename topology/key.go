@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -35,6 +36,24 @@ func PartKey(kind Kind, owner Key, parts ...string) Key {
 		segments[i] = Text([]byte(segments[i]))
 	}
 	return Key{kind, strings.Join(segments, "/")}
+}
+
+// TargetUnitKey names a logical unit of an iSCSI target as one initiator knows it that nobody has asked for its designator: by the number that it has there. A
+// target may give each initiator units of its own under one number (SPC-4 REPORT LUNS: the inventory is that of an I_T nexus), so the name begins with
+// whose initiator it is, a host or the VM that opens the disk by itself, and is nobody else's.
+func TargetUnitKey(initiator Key, target IQN, lun LUN) Key {
+	return PartKey(LogicalUnit, initiator, string(target)+"/"+strconv.FormatUint(uint64(lun), 10))
+}
+
+// numbered reports whether the key is that of a logical unit known by its number at a target, with or without the word whose.
+func (k Key) numbered() bool {
+	i := strings.LastIndexByte(k.ID, '/')
+	if k.Kind != LogicalUnit || i < 0 {
+		return false
+	}
+	name := k.ID[:i]
+	_, err := ParseIQN(name[strings.LastIndexByte(name, '/')+1:])
+	return err == nil
 }
 
 // Local gives the inventory handle of a local key and the rest after it, which is empty for the device itself.

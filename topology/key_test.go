@@ -129,3 +129,21 @@ func FuzzText(f *testing.F) {
 		}
 	})
 }
+
+// A unit known by its number at a target is its initiator's alone.
+func TestTargetUnitKey(t *testing.T) {
+	t.Parallel()
+	vm := topology.Key{Kind: topology.VM, ID: "aaaaaaaa-0000-4000-8000-000000000001"}
+	for _, c := range []struct {
+		initiator topology.Key
+		want      string
+	}{
+		{topology.DeviceKey(topology.Host, "h1"), "logicalunit:@h1/iqn.2026-01.test:a/1"},
+		{topology.DeviceKey(topology.Host, "h/2"), "logicalunit:@h%2F2/iqn.2026-01.test:a/1"},
+		{vm, "logicalunit:aaaaaaaa-0000-4000-8000-000000000001/iqn.2026-01.test:a/1"},
+	} {
+		if got := topology.TargetUnitKey(c.initiator, "iqn.2026-01.test:a", 1).String(); got != c.want {
+			t.Errorf("unit 1 of %s is %s, want %s", c.initiator, got, c.want)
+		}
+	}
+}

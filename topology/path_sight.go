@@ -11,47 +11,85 @@ import (
 // mappings of the unit where an array gave them, else by what the initiator's own host said.
 
 // sight tells why an initiator does not see a unit behind a target port (fault), or why that is not known (doubt); both empty: it does. What may be seen is
-// no way if the host's own device mapper says that it failed.
+// no way if the host itself, its device mapper or its initiator, says that it failed.
 func sight(unit, initiator, target Node) (fault, doubt string) {
 	if fault, doubt = visible(unit, initiator, target); fault != "" {
 		return fault, doubt
 	}
-	fault, failing := failed(unit, initiator)
+	fault, failing := failed(unit, initiator, target)
 	return fault, cmp.Or(doubt, failing)
 }
 
-// failed asks the path states of the initiator's host: a fault where every path that may be this one failed, a doubt where some of them did. A path's first
-// number is that of the host's adapter (H:C:T:L); which target port it leads to is not said.
-func failed(unit, initiator Node) (fault, doubt string) {
+// How a path is, as its host says; the worse counts where two of its commands say it.
+const (
+	pathWorks = iota + 1
+	pathUnsure
+	pathBroken
+)
+
+// pathState is one value of AttrPathState.
+type pathState struct {
+	adapter, address, target, text string
+	is                             int
+}
+
+// readPathState reads a value that one of the handles has said. It is none of theirs, or none at all, if ok is false.
+func readPathState(v Value, handles []Value) (p pathState, ok bool) {
+	words := strings.Fields(v.String())
+	if len(words) < 5 || !slices.ContainsFunc(handles, func(h Value) bool { return EscapeID(h.String()) == words[0] || h.String() == words[0] }) {
+		return pathState{}, false
+	}
+	p = pathState{address: words[1], text: strings.Join(words[1:5], " "), is: pathBroken}
+	p.adapter, _, _ = strings.Cut(p.address, ":")
+	if len(words) > 5 {
+		p.target = words[5]
+	}
+	switch upper, lower := words[3], words[4]; {
+	case upper == "active" && (lower == "ready" || lower == "ghost"), upper == "LOGGED_IN" && lower == "running":
+		p.is = pathWorks
+	case (upper == "LOGGED_IN" || upper == "unknown") && (lower == "running" || lower == "unknown"):
+		p.is = pathUnsure
+	}
+	return p, true
+}
+
+// failed asks the path states of the initiator's host: a fault where every path that may be this one failed, a doubt where some of them did, or where the host
+// does not know. A path's first number is that of the host's adapter (H:C:T:L); which target port it leads to is said of iSCSI alone.
+func failed(unit, initiator, target Node) (fault, doubt string) {
 	owner, ok := initiator.Owner()
 	if !ok {
 		return "", ""
 	}
 	adapter, mine := strings.CutPrefix(initiator.Text(AttrDeviceName), "host")
-	var good, bad int
-	var last string
+	var states []pathState
+	worst, leads := map[string]int{}, map[string]string{} // by address
 	for _, v := range unit.Values(AttrPathState) {
-		words := strings.Fields(v.String())
-		if len(words) < 5 || !slices.ContainsFunc(owner.Values(AttrHandle), func(h Value) bool { return EscapeID(h.String()) == words[0] || h.String() == words[0] }) {
+		p, ok := readPathState(v, owner.Values(AttrHandle))
+		if !ok || mine && p.adapter != adapter {
 			continue
 		}
-		if h, _, _ := strings.Cut(words[1], ":"); mine && h != adapter {
+		states = append(states, p)
+		worst[p.address] = max(worst[p.address], p.is)
+		leads[p.address] = cmp.Or(p.target, leads[p.address])
+	}
+	var count [pathBroken + 1]int
+	var last [pathBroken + 1]string
+	for _, p := range states {
+		if to := leads[p.address]; to != "" && to != target.Key().ID {
 			continue
 		}
-		if words[3] == "active" && (words[4] == "ready" || words[4] == "ghost") {
-			good++
-		} else {
-			bad++
-			last = strings.Join(words[1:], " ")
-		}
+		count[worst[p.address]]++
+		last[p.is] = p.text
 	}
 	switch {
-	case bad == 0:
-		return "", ""
-	case good == 0:
-		return fmt.Sprintf("%s has no working path to %s there: %s", owner.Name(), unit.Name(), last), ""
+	case count[pathBroken] > 0 && count[pathWorks]+count[pathUnsure] == 0:
+		return fmt.Sprintf("%s has no working path to %s there: %s", owner.Name(), unit.Name(), last[pathBroken]), ""
+	case count[pathBroken] > 0:
+		return "", fmt.Sprintf("a path of %s to %s has failed (%s), and it may be this one", owner.Name(), unit.Name(), last[pathBroken])
+	case count[pathUnsure] > 0:
+		return "", fmt.Sprintf("%s does not know whether its path to %s works: %s", owner.Name(), unit.Name(), last[pathUnsure])
 	}
-	return "", fmt.Sprintf("a path of %s to %s has failed (%s), and it may be this one", owner.Name(), unit.Name(), last)
+	return "", ""
 }
 
 // visible is sight without a look at whether the path works.
@@ -74,7 +112,7 @@ func visible(unit, initiator, target Node) (fault, doubt string) {
 }
 
 // witnessed asks the readings of a host whether it sees a unit behind a target port. Where the very table in which others list it was read of this
-// host to its end, its silence is an answer.
+// host to its end, its silence is an answer, unless the unit has a name that this host cannot know it by.
 func witnessed(unit, target, host Node) (fault, doubt string) {
 	var handles []string
 	for _, v := range host.Values(AttrHandle) {
@@ -85,6 +123,9 @@ func witnessed(unit, target, host Node) (fault, doubt string) {
 		if slices.Contains(handles, r.Device) {
 			return "", ""
 		}
+	}
+	if unit.Key().numbered() {
+		return "", fmt.Sprintf("%s is a number that another initiator knows it by, and no designator tells whether %s sees the same unit at %s", unit.Name(), host.Name(), target.Name())
 	}
 	for _, r := range readings {
 		for _, h := range handles {

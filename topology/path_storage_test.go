@@ -19,6 +19,16 @@ targetport:t1 Exports logicalunit:u
 targetport:t2 Exports logicalunit:u
 host:h handle=test
 `
+	const iscsi = `
+vm:v Contains vdisk:v/a
+vm:v RunsOn host:h
+vdisk:v/a StoredOn logicalunit:u
+host:h Contains initiatorport:iqn.h
+host:h handle=test
+targetport:iqn.t,1 Exports logicalunit:u
+targetport:iqn.t,2 Exports logicalunit:u
+initiatorport:iqn.h Nexus targetport:iqn.t,1
+initiatorport:iqn.h Nexus targetport:iqn.t,2`
 	const others = `
 vm:v Contains vdisk:v/a
 vm:v RunsOn host:h
@@ -110,6 +120,28 @@ storage 1 independent
   v/a > u > t2 > 21:00:00:24:ff:00:00:02 .
   v/a > u > t1 > 21:00:00:24:ff:00:00:01 ?(a path of test to u has failed (3:0:1:1 sdc active faulty), and it may be this one)
     ... its end is known, but not all of the way: a path of test to u has failed (3:0:1:1 sdc active faulty), and it may be this one
+`},
+		{"one of two iSCSI sessions that is broken", iscsi + "\nlogicalunit:u pathState=test 12:0:0:7 sde LOGGED_IN running iqn.t,1\nlogicalunit:u pathState=test 13:0:0:7 sdf FAILED transport-offline iqn.t,2\n" +
+			"logicalunit:u pathState=test 13:0:0:7 sdf active ready", `
+storage 1 independent
+  v/a > u > iqn.t,1 > iqn.h .
+  v/a > u > iqn.t,2 > iqn.h X(test has no working path to u there: 13:0:0:7 sdf FAILED transport-offline) .
+`},
+		{"an iSCSI disk that is offline though its session stands", iscsi + "\nlogicalunit:u pathState=test 12:0:0:7 sde LOGGED_IN offline iqn.t,1\nlogicalunit:u pathState=test 13:0:0:7 sdf TRANSPORT_WAIT running iqn.t,2", `
+storage 0 independent
+  v/a > u > iqn.t,1 > iqn.h X(test has no working path to u there: 12:0:0:7 sde LOGGED_IN offline) .
+  v/a > u > iqn.t,2 > iqn.h X(test has no working path to u there: 13:0:0:7 sdf TRANSPORT_WAIT running) .
+`},
+		{"an iSCSI session whose state nobody knows", iscsi + "\nlogicalunit:u pathState=test 12:0:0:7 sde unknown running iqn.t,1\nlogicalunit:u pathState=test 13:0:0:7 sdf LOGGED_IN running iqn.t,2", `
+storage 1 independent
+  v/a > u > iqn.t,2 > iqn.h .
+  v/a > u > iqn.t,1 > iqn.h ?(test does not know whether its path to u works: 12:0:0:7 sde unknown running)
+    ... its end is known, but not all of the way: test does not know whether its path to u works: 12:0:0:7 sde unknown running
+`},
+		{"a unit that another host knows by number alone", strings.ReplaceAll(others, "logicalunit:u", "logicalunit:g/iqn.2026-01.test:a/1") + "\nlibvirt nodeDevices h:\ntargetport:t1 Exports logicalunit:h/iqn.2026-01.test:a/1", `
+storage 0 independent
+  v/a > g/iqn.2026-01.test:a/1 > t1 > 21:00:00:24:ff:00:00:01 ?(g/iqn.2026-01.test:a/1 is a number that another initiator knows it by, and no designator tells whether h sees the same unit at t1)
+    ... its end is known, but not all of the way: g/iqn.2026-01.test:a/1 is a number that another initiator knows it by, and no designator tells whether h sees the same unit at t1
 `},
 		{"a port that is offline", fc + "initiatorport:21:00:00:24:ff:00:00:01 Nexus targetport:t1\ninitiatorport:21:00:00:24:ff:00:00:02 Nexus targetport:t2\ninitiatorport:21:00:00:24:ff:00:00:02 state=linkdown", `
 storage 1 independent
