@@ -6,7 +6,6 @@ import (
 	"path"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/throughline-dc/throughline/topology"
@@ -60,7 +59,7 @@ func (s *sheet) unit(file, name string) (topology.Key, bool) {
 	if err != nil || err2 != nil {
 		return topology.Key{}, false
 	}
-	return s.iscsiUnit(iqn, []string{m[1]}, lun), true
+	return s.iscsiUnit(s.host, iqn, []string{m[1]}, lun), true
 }
 
 // volume gives a file or block device of the host.
@@ -76,9 +75,10 @@ func (s *sheet) designated(designator string) topology.Key {
 	return u
 }
 
-// iscsiUnit gives a unit of an iSCSI target that nobody has asked for its designator.
-func (s *sheet) iscsiUnit(iqn topology.IQN, portals []string, lun topology.LUN) topology.Key {
-	u := topology.Key{Kind: topology.LogicalUnit, ID: string(iqn) + "/" + strconv.FormatUint(uint64(lun), 10)}
+// iscsiUnit gives a unit of an iSCSI target that nobody has asked for its designator. The initiator is the host's, or that of a VM which opens the disk by
+// itself: what the target shows to others under the same number may be another unit.
+func (s *sheet) iscsiUnit(initiator topology.Key, iqn topology.IQN, portals []string, lun topology.LUN) topology.Key {
+	u := topology.TargetUnitKey(initiator, iqn, lun)
 	s.set(u, topology.AttrLUN, topology.IntValue(lun))
 	for _, portal := range portals {
 		s.relate(s.target(iqn, portal), topology.Exports, u)
@@ -131,7 +131,7 @@ func (s *sheet) iscsi(owner topology.Key, source *element, name string, hosts []
 		portals[i] = h.endpoint("iscsi", true)
 	}
 	s.session(owner, source, iqn, portals)
-	return s.iscsiUnit(iqn, portals, lun)
+	return s.iscsiUnit(owner, iqn, portals, lun)
 }
 
 // server is one <host> of a source.
