@@ -25,7 +25,7 @@ type table struct {
 	none string // words on standard error of a failing command that mean that there is nothing to show: "No active sessions"
 
 	// needs names the tables without which this one cannot say what it means: those that its tell looks at for the names of things. Unless they were
-	// read to their end, neither is this one, and it says nothing.
+	// read to their end, neither is this one, and it says nothing. If but some rows of them were not understood, it says what it knows, and is partial.
 	needs []string
 
 	// parse reads the answer of line or of old into the sheet. It gives the number of rows, understood or not, and the pieces that it did not
@@ -90,13 +90,13 @@ func observe(d collectors.Device, answers map[string]answer) ([]topology.Observa
 	s := &sheet{device: topology.DeviceKey(cmp.Or(d.Kind, topology.Host), d.Handle), asked: d.Kind}
 	var unparsed []collectors.Unparsed
 	list := tables()
-	readings := make(map[string]topology.Reading, len(answers))
+	readings := make(map[string]reading, len(answers))
 	for _, t := range list {
 		a, asked := answers[t.name]
 		if !asked {
 			continue
 		}
-		r := collectors.NewReading(d, t.name, a.line, a.at)
+		r := reading{Reading: collectors.NewReading(d, t.name, a.line, a.at)}
 		r.Partial, r.Reason = !a.whole(), a.partial
 		if !a.absent && !a.lost {
 			rows, left, err := t.parse(s, a.raw)
@@ -106,10 +106,12 @@ func observe(d collectors.Device, answers map[string]answer) ([]topology.Observa
 			case r.Partial:
 			case err != nil:
 				r.Partial, r.Reason = true, err.Error()
-			case len(left) > 0:
+			case len(left) > 0: // what they said before is not over
+				r.Partial, r.usable = true, true
 				r.Reason = fmt.Sprintf("%d of %d rows not understood: %s: %s", len(left), rows, left[0].Where, left[0].Why)
 			}
 		}
+		r.usable = r.usable || !r.Partial
 		readings[t.name] = r
 	}
 	obs := make([]topology.Observation, 0, len(readings))
@@ -119,28 +121,44 @@ func observe(d collectors.Device, answers map[string]answer) ([]topology.Observa
 			continue
 		}
 		var w words
-		if need, missing := lacks(t, d, readings); !missing {
+		need, missing := lacks(t, d, readings)
+		if !missing {
 			t.tell(s, &w)
-		} else if !r.Partial {
-			r.Partial, r.Reason = true, need+", which this needs, is incomplete"
 		}
-		obs = append(obs, topology.Observation{Reading: r, Facts: once(w.facts)})
+		switch {
+		case r.Partial || need == "":
+		case missing:
+			r.Partial, r.Reason = true, need+", which this needs, is incomplete"
+		default:
+			r.Partial, r.Reason = true, need+", which this needs, has rows that were not understood"
+		}
+		obs = append(obs, topology.Observation{Reading: r.Reading, Facts: once(w.facts)})
 	}
 	return obs, unparsed
 }
 
-// lacks finds a table that was asked for, that t needs, and that is not whole. Without the word of the inventory, every table needs the one that tells
-// the kind of the device, since every key begins with it.
-func lacks(t table, d collectors.Device, readings map[string]topology.Reading) (need string, missing bool) {
+// reading is one of a table.
+type reading struct {
+	topology.Reading
+	usable bool // to others that need it: it is whole, or lacks rows alone that were not understood
+}
+
+// lacks finds a table that was asked for, that t needs, and that is not complete; missing: t can say nothing without it. Without the word of the
+// inventory, every table needs the one that tells the kind of the device, since every key begins with it.
+func lacks(t table, d collectors.Device, readings map[string]reading) (need string, missing bool) {
 	needs := t.needs
 	if d.Kind == 0 && t.name != tableRelease {
 		needs = append([]string{tableRelease}, needs...)
 	}
-	i := slices.IndexFunc(needs, func(name string) bool { r, asked := readings[name]; return asked && r.Partial })
-	if i < 0 {
-		return "", false
+	for _, name := range needs {
+		switch r, asked := readings[name]; {
+		case asked && !r.usable:
+			return name, true
+		case asked && r.Partial && need == "":
+			need = name
+		}
 	}
-	return needs[i], true
+	return need, false
 }
 
 // once leaves out what is stated again: one table may see a thing twice.
