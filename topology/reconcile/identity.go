@@ -295,13 +295,26 @@ func (ids *identities) designated(k topology.Key) (topology.Key, bool) {
 	if to, ok := ids.named[k]; ok {
 		return to, true
 	}
+	to := ids.aliased(k.ID)
+	for was, is := range ids.moved { // the graph as it was knows it by the device's name of then
+		if rest, ok := strings.CutPrefix(k.ID, is+"/"); ok {
+			if unit := ids.aliased(was + "/" + rest); to.Compare(unit) < 0 {
+				to = unit
+			}
+		}
+	}
+	return to, !to.IsZero()
+}
+
+// aliased gives the unit that the graph as it was knows by another name, too; the zero key if there is none.
+func (ids *identities) aliased(name string) topology.Key {
 	var to topology.Key
-	for _, x := range ids.known.aliases.under[k.ID] {
+	for _, x := range ids.known.aliases.under[name] {
 		if unit := ids.known.units.of(x); to.Compare(unit) < 0 {
 			to = unit
 		}
 	}
-	return to, !to.IsZero()
+	return to
 }
 
 // aliases states under which other names the observation knows logical units.

@@ -143,6 +143,7 @@ func (m *merge) rename() {
 			touched.add(f.Reading)
 		}
 	}
+	m.movedAliases(touched)
 	for k := range touched {
 		t := m.table(k)
 		var moved []topology.Fact
@@ -150,13 +151,36 @@ func (m *merge) rename() {
 		for _, f := range t.before {
 			g := f
 			g.Subject, g.Object = m.ids.current(f.Subject), m.ids.current(f.Object)
-			if g.Subject == f.Subject && g.Object == f.Object {
+			if f.Attr == topology.AttrAlias && f.Subject.Kind == topology.LogicalUnit {
+				g.Value = topology.TextValue(m.ids.movedID(f.Value.String()))
+			}
+			if g.Subject == f.Subject && g.Object == f.Object && g.Value == f.Value {
 				t.after = append(t.after, f)
 			} else if r, ok := redirect(g); ok {
 				moved = append(moved, r)
 			}
 		}
 		t.after = joined(append(t.after, moved...))
+	}
+}
+
+// movedAliases adds the readings that know a logical unit by a name which begins with that of a device that has moved.
+func (m *merge) movedAliases(touched set[topology.ReadingKey]) {
+	if len(m.ids.moved) == 0 {
+		return
+	}
+	for alias, units := range m.ids.known.aliases.under {
+		if m.ids.movedID(alias) == alias {
+			continue
+		}
+		for _, x := range units {
+			n, _ := m.prev.Node(m.ids.known.units.of(x))
+			for f := range n.Facts() {
+				if f.Attr == topology.AttrAlias {
+					touched.add(f.Reading)
+				}
+			}
+		}
 	}
 }
 
