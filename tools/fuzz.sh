@@ -28,6 +28,18 @@ if [ ${#targets[@]} -eq 0 ]; then
 	exit 1
 fi
 
+# fuzz runs one target. Before Go 1.27 the end of the time now and then counts as a failure on a busy machine (go.dev/issue/75804):
+# "context deadline exceeded" alone, and no input written. That is no finding; anything else is.
+fuzz() { # package, folder, binary, target, seconds
+	local rc=0
+	(cd "$2" && "$3" -test.run='^$' -test.fuzz="^$4\$" -test.fuzztime="${5}s" -test.fuzzminimizetime=10x -test.fuzzcachedir="$cache/$1") 2>&1 | tee "$work/said" || rc=$?
+	if [ $rc -ne 0 ] && grep -qx '    context deadline exceeded' "$work/said" && ! grep -qE 'Failing input|panic|_test\.go:[0-9]+' "$work/said"; then
+		echo "the time ended while an input ran"
+		return 0
+	fi
+	return $rc
+}
+
 first=$((${FUZZ_FIRST:-$(date +%-j)} % ${#targets[@]}))
 order=("${targets[@]:first}" "${targets[@]:0:first}")
 echo "fuzzing ${#order[@]} targets, $total s in all, first ${order[0]##* }"
@@ -38,7 +50,7 @@ for i in "${!order[@]}"; do
 	share=$(((total - (SECONDS - began)) / (${#order[@]} - i)))
 	share=$((share < 1 ? 1 : share))
 	echo "--- $pkg $target ${share}s"
-	if ! (cd "$dir" && "$bin" -test.run='^$' -test.fuzz="^$target\$" -test.fuzztime="${share}s" -test.fuzzminimizetime=10x -test.fuzzcachedir="$cache/$pkg"); then
+	if ! fuzz "$pkg" "$dir" "$bin" "$target" "$share"; then
 		echo "fuzzing failed: $pkg $target; an input below $dir/testdata/fuzz belongs into the commit with the fix" >&2
 		exit 1
 	fi

@@ -261,7 +261,7 @@ func TestCrawl_snmpdV3(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			profile := snmp.FixedProfile(4, 60)
-			profile.Timeout, profile.Retries = 500*time.Millisecond, 2
+			profile.Timeout, profile.Retries = 3*time.Second, 2
 			session, err := snmp.NewSession(address, c.access, profile)
 			if err != nil {
 				t.Fatal(err)

@@ -77,7 +77,7 @@ func newWatched(tb bench) *watched {
 	}
 	tb.Cleanup(func() { _ = w.agent.Close() })
 	access := v2c()
-	access.Timeout, access.Retries = 100*time.Millisecond, 1
+	access.Timeout, access.Retries = 500*time.Millisecond, 1
 	w.device = collectors.Device{Handle: "leaf1", Address: w.agent.Address().String(), Source: topology.SourceSNMP, Access: access}
 	return w
 }

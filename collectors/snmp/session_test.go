@@ -121,7 +121,7 @@ func open(tb testing.TB, agent *snmpagent.Agent, access collectors.SNMPAccess, p
 // quick is a profile for tests that wait for timeouts.
 func quick() snmp.Profile {
 	p := snmp.DefaultProfile()
-	p.Timeout, p.Retries = 150*time.Millisecond, 2
+	p.Timeout, p.Retries = time.Second, 2
 	return p
 }
 
@@ -197,7 +197,7 @@ func TestSession_namesWhatIsWrong(t *testing.T) {
 			agent := startAgent(t, varbinds)
 			agent.SetFaults(c.faults)
 			profile := quick()
-			profile.Timeout, profile.Retries = 60*time.Millisecond, 1
+			profile.Timeout, profile.Retries = 400*time.Millisecond, 2
 			session := open(t, agent, c.access, profile)
 			begin := time.Now()
 			rows, result, err := session.Walk(t.Context(), table)

@@ -106,7 +106,7 @@ func TestWalk_neverHidesAnError(t *testing.T) {
 				t.Parallel()
 				agent := startAgent(t, varbinds)
 				agent.SetFaults(c.faults)
-				profile.Timeout, profile.Retries = quick().Timeout, 2
+				profile.Timeout, profile.Retries = 300*time.Millisecond, 3
 				rows, result, err := open(t, agent, v2c(), profile).Walk(t.Context(), table)
 				if err != nil {
 					t.Fatalf("the device lives, yet: %v", err)
@@ -154,7 +154,7 @@ func TestWalk_getsThroughTrouble(t *testing.T) {
 					agent := startAgent(t, varbinds)
 					agent.SetFaults(faults)
 					patient := profile
-					patient.Timeout, patient.Retries = 200*time.Millisecond, 8
+					patient.Timeout, patient.Retries = 500*time.Millisecond, 8
 					mustBeWhole(t, open(t, agent, access, patient), table, varbinds)
 				})
 			}
@@ -374,7 +374,7 @@ func TestWalk_property(t *testing.T) {
 		}
 		profile := snmp.FixedProfile(rapid.SampledFrom([]int{1, 2, 8, 16}).Draw(rt, "in flight"), rapid.SampledFrom([]int{1, 4, 10, 60}).Draw(rt, "repetitions"))
 		profile.Fixed = rapid.Bool().Draw(rt, "fixed")
-		profile.Timeout, profile.Retries = 60*time.Millisecond, 4
+		profile.Timeout, profile.Retries = 200*time.Millisecond, 5
 		session := open(t, agent, v2c(), profile)
 		if _, _, err := session.Scalars(t.Context(), around()[0].OID); err != nil {
 			rt.Fatalf("%v", err)
