@@ -12,13 +12,19 @@ import (
 
 // iscsiSession is a session of the host's own initiator (open-iscsi).
 type iscsiSession struct {
-	id        string // SID
-	initiator string // IQN; "" in the short form
-	iqn       string // of the target
-	portal    string // "address:port"
-	state     string // iSCSI session state: LOGGED_IN, FAILED, FREE; "" in the short form
-	units     map[hctl]string
+	id         string // SID
+	initiator  string // IQN; "" in the short form
+	iqn        topology.IQN
+	portal     string // "address:port"
+	state      string // iSCSI session state of the kernel: LOGGED_IN, FAILED, FREE; "" where it is not listed
+	connection string // iSCSI connection state of iscsid: LOGGED IN, TRANSPORT WAIT, Unknown where iscsid does not know; "" where it is not listed
+	units      map[hctl]attached
+	short      bool // of the listing without states, which has only sessions that there are
 }
+
+// attached is the disk of a unit: its name, and the state of its SCSI device (scsi_sysfs.c: running, offline, transport-offline, blocked ...). Both are empty of
+// a unit without a disk.
+type attached struct{ disk, state string }
 
 func iscsiTable() table {
 	return table{
@@ -32,14 +38,14 @@ var (
 	// A unit: "scsi12 Channel 00 Id 0 Lun: 1".
 	iscsiUnit = regexp.MustCompile(`^scsi(\d+) Channel 0*(\d+) Id (\d+) Lun: (\d+)$`)
 	// Its disk: "Attached scsi disk sdc		State: running".
-	iscsiDisk = regexp.MustCompile(`^Attached scsi disk (\S+)\s+State: (\w+)$`)
+	iscsiDisk = regexp.MustCompile(`^Attached scsi disk (\S+)\s+State: (\S+)$`)
 )
 
 // iscsiReader is the place in a listing where targets hold portals, portals sessions, and sessions units: each line "name: value", indented.
 type iscsiReader struct {
 	t        tally
 	sessions []iscsiSession
-	iqn      string
+	iqn      topology.IQN
 	portal   string
 	unit     hctl
 	hasUnit  bool
@@ -72,7 +78,7 @@ func (r *iscsiReader) short(where, l string, m []string) {
 		return
 	}
 	r.t.rows++
-	r.sessions = append(r.sessions, iscsiSession{id: m[1], iqn: string(iqn), portal: portal})
+	r.sessions = append(r.sessions, iscsiSession{id: m[1], iqn: iqn, portal: portal, short: true})
 }
 
 // iscsiTitle reports a line that holds nothing: a heading, or a rule of asterisks.
@@ -89,7 +95,7 @@ func (r *iscsiReader) line(where, l string) {
 	case key == "Target": // "Target: iqn.… (non-flash)"
 		name, _, _ := strings.Cut(value, " ")
 		iqn, err := topology.ParseIQN(name)
-		r.iqn, r.portal = string(iqn), ""
+		r.iqn, r.portal = iqn, ""
 		if err != nil {
 			r.t.miss(where, l, err.Error())
 		}
@@ -105,10 +111,10 @@ func (r *iscsiReader) line(where, l string) {
 	case iscsiUnit.MatchString(l):
 		m := iscsiUnit.FindStringSubmatch(l)
 		r.unit, r.hasUnit = hctl{m[1], m[2], m[3], m[4]}, true
-		r.attach(where, l, "")
+		r.attach(where, l, attached{})
 	case iscsiDisk.MatchString(l):
 		r.disk(where, l)
-	case !pair:
+	case !pair, strings.HasPrefix(l, "Attached scsi disk "):
 		r.t.miss(where, l, "neither a heading nor a property")
 	default:
 		r.property(where, l, key, value)
@@ -123,16 +129,16 @@ func (r *iscsiReader) begin(where, l string) {
 	}
 	r.t.rows++
 	r.hasUnit, r.lost = false, false
-	r.sessions = append(r.sessions, iscsiSession{iqn: r.iqn, portal: r.portal, units: map[hctl]string{}})
+	r.sessions = append(r.sessions, iscsiSession{iqn: r.iqn, portal: r.portal, units: map[hctl]attached{}})
 }
 
 // attach gives the last session a unit.
-func (r *iscsiReader) attach(where, l, disk string) {
+func (r *iscsiReader) attach(where, l string, disk attached) {
 	if len(r.sessions) == 0 || r.lost || r.sessions[len(r.sessions)-1].units == nil {
 		r.t.miss(where, l, "a unit of no session that is known")
 		return
 	}
-	if disk == "" {
+	if disk.disk == "" {
 		r.t.rows++
 	}
 	r.sessions[len(r.sessions)-1].units[r.unit] = disk
@@ -143,7 +149,8 @@ func (r *iscsiReader) disk(where, l string) {
 		r.t.miss(where, l, "a disk of no unit that is known")
 		return
 	}
-	r.attach(where, l, iscsiDisk.FindStringSubmatch(l)[1])
+	m := iscsiDisk.FindStringSubmatch(l)
+	r.attach(where, l, attached{m[1], m[2]})
 }
 
 // property takes down a line of a session. Those that say nothing of the path (timeouts, CHAP, negotiated parameters) are passed over; secrets are masked by
@@ -171,6 +178,8 @@ func (r *iscsiReader) property(where, l, key, value string) {
 		last.id = value
 	case "iSCSI Session State":
 		last.state = value
+	case "iSCSI Connection State":
+		last.connection = value
 	}
 }
 
@@ -187,28 +196,74 @@ func portalOf(text string) (string, bool) {
 	return net.JoinHostPort(strings.ToLower(host), port), true
 }
 
-// loggedIn reports whether the session stands. The short form lists no state, and only sessions that there are.
-func (i iscsiSession) loggedIn() bool { return i.state == "" || i.state == "LOGGED_IN" }
+const (
+	loggedIn = "LOGGED_IN"
+	unknown  = "unknown"
+)
 
-func (i iscsiSession) target() topology.Key {
-	return topology.Key{Kind: topology.TargetPort, ID: i.iqn + "," + i.portal}
+// health says in one word how the session is: loggedIn, unknown, or the state that keeps it from carrying anything. The kernel calls a session logged in until it
+// is told otherwise, by iscsid: where iscsid does not answer, nobody knows. (print_iscsi_state of iscsiadm; a driver that logs in by itself, such as qla4xxx,
+// is unknown to iscsid, too.)
+func (i iscsiSession) health() string {
+	if i.short {
+		return loggedIn
+	}
+	state, connection := iscsiWord(i.state), iscsiWord(i.connection)
+	for _, word := range []string{state, connection} {
+		if word != "" && word != unknown && word != loggedIn {
+			return word
+		}
+	}
+	if connection != loggedIn || state == unknown {
+		return unknown
+	}
+	return loggedIn
 }
 
-// unitKey names a unit of the target that nobody has asked for its designator.
-func (i iscsiSession) unitKey(a hctl) topology.Key {
-	return topology.Key{Kind: topology.LogicalUnit, ID: i.iqn + "/" + a.lun}
+// iscsiWord writes a state as one word.
+func iscsiWord(text string) string {
+	word := strings.Join(strings.Fields(text), "_")
+	if strings.EqualFold(word, unknown) {
+		return unknown
+	}
+	return word
+}
+
+// stands reports whether the session may carry something.
+func (i iscsiSession) stands() bool { h := i.health(); return h == loggedIn || h == unknown }
+
+func (i iscsiSession) target() topology.Key {
+	return topology.Key{Kind: topology.TargetPort, ID: string(i.iqn) + "," + i.portal}
+}
+
+// byNumber gives the session through which the host sees a unit, in whatever state that is, and the name of the unit if nobody has asked for its designator: by
+// the number that the target shows to this host.
+func (s *sheet) byNumber(a hctl) (iscsiSession, topology.Key, bool) {
+	lun, err := topology.ParseLUN(a.lun)
+	session, ok := s.scsi.session(a)
+	return session, topology.TargetUnitKey(s.device, session.iqn, lun), ok && err == nil
+}
+
+// pathState is the state of the path to a unit in the words of AttrPathState; "" if there is no disk for it.
+func (s *sheet) pathState(i iscsiSession, a hctl) string {
+	d := i.units[a]
+	if d.disk == "" {
+		return ""
+	}
+	address := strings.Join([]string{a.host, a.channel, a.target, a.lun}, ":")
+	return strings.Join([]string{s.handle(), address, d.disk, i.health(), iscsiWord(d.state), i.target().ID}, " ")
 }
 
 func tellISCSI(s *sheet, say *words) {
 	for _, i := range s.scsi.iscsi {
 		target := i.target()
-		say.text(target, topology.AttrIQN, i.iqn)
+		say.text(target, topology.AttrIQN, string(i.iqn))
 		say.text(target, topology.AttrPortal, i.portal)
 		if i.initiator == "" {
 			continue // the short form does not say by which name the host logged in
 		}
 		k := s.tellIQN(say, i.initiator)
-		if i.loggedIn() {
+		if i.stands() {
 			say.relate(k, topology.Nexus, target)
 		}
 	}

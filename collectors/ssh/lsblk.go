@@ -196,29 +196,30 @@ func (s *sheet) iscsiUnit(d disk) (topology.Key, bool) {
 	if !ok || d.parent != "" {
 		return topology.Key{}, false
 	}
-	session, ok := s.scsi.session(a)
-	return session.unitKey(a), ok
+	_, named, ok := s.byNumber(a)
+	return named, ok
 }
 
-// tellExport states that a target port gives a unit to this host, as the address of the disk shows. A unit that iSCSI alone names has both names then.
+// tellExport states that a target port gives a unit to this host, as the address of the disk shows, and in what state an iSCSI path is. A unit that iSCSI alone
+// names has both names then.
 func (s *sheet) tellExport(say *words, d disk, u topology.Key) {
 	a, ok := parseHCTL(d.address)
 	if !ok || u.Kind != topology.LogicalUnit {
 		return
 	}
-	target, ok := s.scsi.target(a)
+	if target, ok := s.scsi.target(a); ok {
+		say.relate(target, topology.Exports, u)
+	}
+	session, named, ok := s.byNumber(a)
 	if !ok {
 		return
 	}
-	say.relate(target, topology.Exports, u)
-	if session, ok := s.scsi.session(a); ok {
-		named := session.unitKey(a)
-		if named != u {
-			say.text(named, topology.AttrDesignator, u.ID)
-		}
-		if lun, ok := unsigned(a.lun); ok {
-			say.set(named, topology.AttrLUN, topology.IntValue(lun))
-		}
+	say.text(u, topology.AttrPathState, s.pathState(session, a))
+	if named != u {
+		say.text(named, topology.AttrDesignator, u.ID)
+	}
+	if lun, ok := unsigned(a.lun); ok {
+		say.set(named, topology.AttrLUN, topology.IntValue(lun))
 	}
 }
 

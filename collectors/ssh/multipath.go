@@ -3,6 +3,7 @@ package ssh
 import (
 	"cmp"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/throughline-dc/throughline/collectors"
@@ -112,26 +113,29 @@ func tellMultipath(s *sheet, say *words) {
 	}
 }
 
-// unitOf gives the unit of a map: by its identifier, else by the iSCSI session of its paths.
+// unitOf gives the unit of a map: by its identifier, else by the iSCSI session of its paths. Where it has an identifier, the units that iSCSI names by number
+// are that unit.
 func (s *sheet) unitOf(say *words, m multipathMap) (topology.Key, bool) {
-	if designator, err := topology.ParseDesignator(m.wwid); err == nil {
-		return unit(say, designator), true
-	}
 	var units []topology.Key
+	all := true
 	for _, p := range m.paths {
 		a, ok := parseHCTL(p.address)
-		session, also := s.scsi.session(a)
-		if !ok || !also {
-			return topology.Key{}, false
+		if !ok {
+			all = false
+			continue
 		}
-		units = append(units, session.unitKey(a))
-	}
-	for _, u := range units {
-		if u != units[0] {
-			return topology.Key{}, false
+		_, named, ok := s.byNumber(a)
+		if all = all && ok; ok {
+			units = append(units, named)
 		}
 	}
-	if len(units) == 0 {
+	if designator, err := topology.ParseDesignator(m.wwid); err == nil {
+		for _, named := range units {
+			say.text(named, topology.AttrDesignator, designator)
+		}
+		return unit(say, designator), true
+	}
+	if !all || len(slices.Compact(units)) != 1 {
 		return topology.Key{}, false
 	}
 	return units[0], true

@@ -243,16 +243,16 @@ func (c *scsi) target(a hctl) (topology.Key, bool) {
 			return fcPort(topology.TargetPort, r.wwpn), true
 		}
 	}
-	if session, ok := c.session(a); ok {
+	if session, ok := c.session(a); ok && session.stands() {
 		return session.target(), true
 	}
 	return topology.Key{}, false
 }
 
-// session gives the iSCSI session through which a unit is seen.
+// session gives the iSCSI session through which a unit is seen, in whatever state it is.
 func (c *scsi) session(a hctl) (iscsiSession, bool) {
 	for _, session := range c.iscsi {
-		if _, ok := session.units[a]; ok && session.loggedIn() {
+		if _, ok := session.units[a]; ok {
 			return session, true
 		}
 	}
