@@ -1,8 +1,7 @@
 // Command gotest runs `go test -json` with its arguments and says what people need:
 // one line per package, the output of what failed, and every skipped test with its reason,
 // which plain `go test` hides. With REQUIRE_LIVE=1 a test may skip only for want of the
-// corpus, and those with Neo4j until docs/roadmap.md says that they are trusted (NEO4J_TESTS=1
-// runs them); any other skip fails the run.
+// corpus; any other skip fails the run.
 package main
 
 import (
@@ -123,7 +122,7 @@ func (r *report) endTest(e event, text string) {
 		r.skipped++
 		reason := cmp.Or(said(text), "no reason given")
 		fmt.Fprintf(r.out, "SKIP %s %s: %s\n", short(e.Package), e.Test, reason)
-		if r.requireLive && !strings.Contains(strings.ToLower(reason), "corpus") && !strings.Contains(reason, "NEO4J_TESTS=1") {
+		if r.requireLive && !strings.Contains(strings.ToLower(reason), "corpus") {
 			r.refused = append(r.refused, short(e.Package)+" "+e.Test)
 		}
 	}

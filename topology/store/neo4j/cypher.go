@@ -46,8 +46,9 @@ func labels() string {
 	return strings.Join(words, "|")
 }
 
-// schema gives the statements that make the constraints and indexes, by name.
-func schema() map[string]string {
+// schema gives the statements that make the constraints and indexes, by name: those of the nodes beside the graph, and of some kinds. A server takes its time for
+// each, so that a kind gets its own when the first node of it comes.
+func schema(kinds ...topology.Kind) map[string]string {
 	unique := func(label, property string) string {
 		return fmt.Sprintf("CREATE CONSTRAINT throughline_%s_%s IF NOT EXISTS FOR (n:%s) REQUIRE n.%s IS UNIQUE", strings.ToLower(label), property, label, property)
 	}
@@ -55,9 +56,11 @@ func schema() map[string]string {
 		"throughline_reading_key":   unique("Reading", "key"),
 		"throughline_projection_id": unique("Projection", propID),
 	}
-	for _, k := range topology.Kinds() {
+	for _, k := range kinds {
 		all["throughline_"+k.String()+"_id"] = unique(k.Label(), propID)
-		all["throughline_"+k.String()+"_name"] = fmt.Sprintf("CREATE INDEX throughline_%s_name IF NOT EXISTS FOR (n:%s) ON (n.name)", k, k.Label())
+		if k.Device() || k == topology.VM || k == topology.Rack { // what people begin a question with
+			all["throughline_"+k.String()+"_name"] = fmt.Sprintf("CREATE INDEX throughline_%s_name IF NOT EXISTS FOR (n:%s) ON (n.name)", k, k.Label())
+		}
 	}
 	return all
 }

@@ -24,7 +24,7 @@ func ReadFacts(subject topology.Key, lines []string) ([]topology.Fact, error) {
 // Statements gives all the Cypher that can ever be sent.
 func Statements() []string {
 	all := []string{schemaNames, schemaAwait, readState, lockState, makeState, setState, putReadings, dropReadings, allReadings, wipeReadings, allNodes()}
-	for _, s := range schema() {
+	for _, s := range schema(topology.Kinds()...) {
 		all = append(all, s)
 	}
 	for _, k := range topology.Kinds() {

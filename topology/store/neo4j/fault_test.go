@@ -211,13 +211,13 @@ func reset(conn net.Conn) {
 // moments; afterwards Neo4j equals the embedded store. There are 60 cuts, of which 3 restart the server; TORTURE=1 makes them 1,000, of which 20 do.
 func TestTortureCuts(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("SKIPPED: -short")
-	}
 	s := graph(t)
 	cuts, restarts := 60, 3
-	if os.Getenv("TORTURE") != "" {
+	switch {
+	case os.Getenv("TORTURE") != "":
 		cuts, restarts = 1000, 20
+	case testing.Short():
+		cuts, restarts = 20, 1
 	}
 	f := &faults{t: t, server: s, rng: rand.New(rand.NewPCG(uint64(cuts), 7)), path: filepath.Join(t.TempDir(), "throughline.db")}
 	f.cable = newCable(t, s.Address())

@@ -86,5 +86,5 @@ func hold(by testing.TB) { //nolint:thelper // it notes whose turn it is
 }
 
 func settings(s *server.Server) neo4j.Config {
-	return neo4j.Config{URI: s.URI(), Store: "test", Timeout: time.Minute}
+	return neo4j.Config{URI: s.URI(), Store: "test", Timeout: 5 * time.Minute} // no test hangs on it, and a busy machine takes its time
 }

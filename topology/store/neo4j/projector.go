@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"os"
 	"slices"
@@ -26,6 +27,8 @@ type Projector struct {
 	wipe  bool // Config.Rebuild, until it is done
 	stats Stats
 
+	ensured map[topology.Kind]bool // whose constraints are there
+
 	// base is what stands in Neo4j, nil while that is not known: at first, and after a failure. doubt: what stands there is not what
 	// the Projection node says, so that it has to be looked at.
 	base     *topology.Snapshot
@@ -47,7 +50,7 @@ type Stats struct {
 // Rows are those of nodes and relations: 0 for a sweep that found nothing new.
 func (s Stats) Rows() int { return s.Nodes + s.Edges + s.NodesDropped + s.EdgesDropped }
 
-// Open connects, makes the constraints and indexes that are missing, and takes the fence: whoever wrote before gets ErrFenced from now on. history is
+// Open connects and takes the fence: whoever wrote before gets ErrFenced from now on. history is
 // the embedded store whose graph this is; it stays the caller's and outlives the Projector. The graph itself is not written before Sync or Publish.
 //
 // It fails with ErrUnavailable, ErrAuth, ErrDatabase, ErrVersion, or, unless Config.Rebuild is set, ErrForeign.
@@ -66,7 +69,7 @@ func Open(ctx context.Context, cfg Config, history store.Reader) (*Projector, er
 	if err != nil {
 		return nil, err
 	}
-	p := &Projector{history: history, c: c, wipe: cfg.Rebuild}
+	p := &Projector{history: history, c: c, wipe: cfg.Rebuild, ensured: map[topology.Kind]bool{}}
 	if err := c.ensureSchema(ctx); err != nil {
 		return nil, errors.Join(err, c.close(ctx))
 	}
@@ -76,9 +79,9 @@ func Open(ctx context.Context, cfg Config, history store.Reader) (*Projector, er
 	return p, nil
 }
 
-// ensureSchema makes what is missing of the constraints and indexes, and waits until they are there.
-func (c *client) ensureSchema(ctx context.Context) error {
-	missing := schema()
+// ensureSchema makes what is missing of the constraints and indexes for some kinds, and waits until they are there.
+func (c *client) ensureSchema(ctx context.Context, kinds ...topology.Kind) error {
+	missing := schema(kinds...)
 	err := c.transact(ctx, neo4j.AccessModeRead, func(ctx context.Context, tx transaction) error {
 		return tx.run(ctx, schemaNames, nil, func(values []any) error {
 			name, _ := values[0].(string)
@@ -89,21 +92,38 @@ func (c *client) ensureSchema(ctx context.Context) error {
 	if err != nil || len(missing) == 0 {
 		return err
 	}
-	err = c.transact(ctx, neo4j.AccessModeWrite, func(ctx context.Context, tx transaction) error {
-		for _, name := range slices.Sorted(maps.Keys(missing)) {
-			if _, err := tx.exec(ctx, missing[name], nil); err != nil {
-				return fmt.Errorf("make %s: %w", name, err)
-			}
+	for _, name := range slices.Sorted(maps.Keys(missing)) {
+		err := c.look(ctx, neo4j.AccessModeWrite, func(ctx context.Context, tx transaction) error { // over a graph that is there it takes longer
+			_, err := tx.exec(ctx, missing[name], nil)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("make %s: %w", name, err)
 		}
-		return nil
-	})
-	if err != nil {
-		return err
 	}
-	return c.transact(ctx, neo4j.AccessModeRead, func(ctx context.Context, tx transaction) error {
+	return c.look(ctx, neo4j.AccessModeRead, func(ctx context.Context, tx transaction) error {
 		_, err := tx.exec(ctx, schemaAwait, nil)
 		return err
 	})
+}
+
+// ensureKinds makes the constraints of the kinds of which there is a first node among what is sent.
+func (p *Projector) ensureKinds(ctx context.Context, puts iter.Seq[topology.Node]) error {
+	var kinds []topology.Kind
+	for n := range puts {
+		if k := n.Kind(); !p.ensured[k] {
+			p.ensured[k] = true
+			kinds = append(kinds, k)
+		}
+	}
+	if len(kinds) == 0 {
+		return nil
+	}
+	err := p.c.ensureSchema(ctx, kinds...)
+	if err != nil {
+		clear(p.ensured)
+	}
+	return err
 }
 
 // takeFence raises the epoch. What a Rebuild finds is marked as pending, so that no reader takes what is left of it for a revision.
@@ -262,6 +282,9 @@ func (p *Projector) advance(ctx context.Context, next *topology.Snapshot, info s
 		ch, d = between(allPairs(p.base, next)), nil
 	}
 	ch.readings, ch.forget = p.dueReadings(next, d)
+	if err := p.ensureKinds(ctx, ch.putNodes); err != nil {
+		return err
+	}
 	if err := p.send(ctx, ch, info, pending); err != nil {
 		return err
 	}

@@ -236,8 +236,12 @@ func testModel(s *subject, d Draw) {
 
 // testModelLong has so many changes that a store has to fold its history, and opens it in between.
 func testModelLong(s *subject, d Draw) {
+	commits := 40
+	if testing.Short() {
+		commits = 12
+	}
 	s.open()
-	for i := range 40 {
+	for i := range commits {
 		s.commit(Delta(d, s.newest(), 600))
 		if i%7 == 0 {
 			s.reopen()
