@@ -15,11 +15,13 @@ type builder struct {
 	was     *Snapshot
 	texts   map[string]uint64 // that this builder added; compact joins equal texts of several
 	touched []*ownRow
+	spare   []ownRow // made beforehand
+	many    int      // from how many facts on they are added together
 }
 
 func newBuilder(s *Snapshot) *builder {
 	c := *s
-	return &builder{s: &c, own: &token{}, was: s, texts: map[string]uint64{}}
+	return &builder{s: &c, own: &token{}, was: s, texts: map[string]uint64{}, many: manyFacts}
 }
 
 func (b *builder) apply(d Delta) error {
@@ -33,10 +35,8 @@ func (b *builder) apply(d Delta) error {
 			return err
 		}
 	}
-	for _, f := range d.Add {
-		if err := b.add(f); err != nil {
-			return err
-		}
+	if err := b.addAll(d.Add); err != nil {
+		return err
 	}
 	for _, k := range d.Forget {
 		i, ok := b.s.readingOf(k)
@@ -47,6 +47,18 @@ func (b *builder) apply(d Delta) error {
 			return fmt.Errorf("%w: %d facts still point to reading %s, which is to be forgotten", ErrConflict, n, k)
 		}
 		b.look(i, Reading{ReadingKey: k}, true)
+	}
+	return nil
+}
+
+func (b *builder) addAll(fs []Fact) error {
+	if len(fs) >= b.many {
+		return b.addMany(fs)
+	}
+	for _, f := range fs {
+		if err := b.add(f); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -114,7 +126,12 @@ func (b *builder) touch(n uint32) *ownRow {
 	if old != nil && old.owner == b.own {
 		return old
 	}
-	r := &ownRow{owner: b.own}
+	if len(b.spare) == 0 {
+		b.spare = make([]ownRow, min(1+len(b.touched)/8, 64))
+	}
+	r := &b.spare[0]
+	b.spare = b.spare[1:]
+	r.owner = b.own
 	if old != nil {
 		r.row = old.row
 	} else {
@@ -189,15 +206,14 @@ func (b *builder) add(f Fact) error {
 	if !ok {
 		return fmt.Errorf("%w: %s: no reading %s", ErrConflict, f, f.Reading)
 	}
-	there := func() error { return fmt.Errorf("%w: %s is there already from %s", ErrConflict, f, f.Reading) }
 	n := b.node(f.Subject)
 	r := b.touch(n)
 	if f.Rel == 0 {
 		p := b.probe(f, reading)
 		if _, found := b.s.seekFact(r.facts, p); found {
-			return there()
+			return f.there()
 		}
-		b.mention(n, &r.row, reading)
+		b.said(n, &r.row, reading)
 		i, _ := slices.BinarySearchFunc(r.facts, p, b.s.probeOrder)
 		r.facts = insert(r.facts, &r.hadFacts, i, b.pack(f, p))
 		return nil
@@ -205,9 +221,9 @@ func (b *builder) add(f Fact) error {
 	m := b.node(f.Object)
 	e := edge{m, reading, seconds(f.Since), f.Rel, cmp.Or(f.Confidence, ConfidenceStated), f.Derived}
 	if _, found := b.s.seekEdge(r.out, e); found {
-		return there()
+		return f.there()
 	}
-	b.mention(n, &r.row, reading)
+	b.said(n, &r.row, reading)
 	i, _ := slices.BinarySearchFunc(r.out, e, b.s.edgeOrder)
 	r.out = insert(r.out, &r.hadOut, i, e)
 	e.peer = n
@@ -217,35 +233,36 @@ func (b *builder) add(f Fact) error {
 	return nil
 }
 
-// mention counts a fact of a reading, and notes the node if the reading has not said anything of it so far.
-func (b *builder) mention(n uint32, r *row, reading uint32) {
+// said counts a fact of a reading, and notes the node if the reading has not said anything of it so far.
+func (b *builder) said(n uint32, r *row, reading uint32) {
 	b.count(reading, 1)
-	if r.mentions(reading) {
-		return
-	}
-	p := b.s.over.mentions.at(reading, b.own)
-	m := &mention{node: n, length: 1, tidy: 8, next: *p}
-	if m.next != nil {
-		m.length, m.tidy = m.next.length+1, m.next.tidy
-	}
-	if *p = m; m.length > 2*m.tidy { // what came and went again and again stands in it as often
-		*p = tidied(m.nodes())
+	if !r.mentions(reading) {
+		b.mention(n, reading)
 	}
 }
 
-func tidied(ns []uint32) *mention {
-	var list *mention
-	for i, n := range ns {
-		list = &mention{n, uint32(i) + 1, max(uint32(len(ns)), 8), list}
+// mention notes that a reading says something of a node. What came and went again and again stands in the list as often, until it is tidied.
+func (b *builder) mention(n, reading uint32) {
+	p := b.s.over.mentions.at(reading, b.own)
+	switch old := *p; {
+	case old == nil:
+		*p = &mention{owner: b.own, tidy: 8}
+	case old.owner == b.own:
+	case old.length > 2*old.tidy:
+		ns := old.nodes()
+		*p = &mention{b.own, ns, uint32(len(ns)), max(uint32(len(ns)), 8), nil}
+	default:
+		*p = &mention{owner: b.own, length: old.length, tidy: old.tidy, older: old}
 	}
-	return list
+	(*p).fresh = append((*p).fresh, n)
+	(*p).length++
 }
 
 // nodes lists the nodes in ascending order.
 func (m *mention) nodes() []uint32 {
 	var ns []uint32
-	for ; m != nil; m = m.next {
-		ns = append(ns, m.node)
+	for ; m != nil; m = m.older {
+		ns = append(ns, m.fresh...)
 	}
 	slices.Sort(ns)
 	return slices.Compact(ns)
@@ -344,6 +361,20 @@ func (b *builder) due() bool {
 	return grown > foldFrom && (grown > 2*base || grown > base/2 && len(b.touched) > base/8)
 }
 
+// newNodes lists the nodes that are new since there were so many new ones, by key.
+func (s *Snapshot) newNodes(before uint32) []uint32 {
+	first := uint32(len(s.base.nodes)) + before
+	keys := make([]Key, s.over.count-before)
+	for i := range keys {
+		keys[i] = s.key(first + uint32(i))
+	}
+	run := sortedKeys(keys)
+	for i := range run {
+		run[i] += first
+	}
+	return run
+}
+
 // finish gives the snapshot.
 func (b *builder) finish(rev Revision, t time.Time) *Snapshot {
 	s := b.s
@@ -356,12 +387,7 @@ func (b *builder) finish(rev Revision, t time.Time) *Snapshot {
 		}
 	}
 	if s.over.count > b.was.over.count {
-		run := make([]uint32, 0, s.over.count-b.was.over.count)
-		for n := b.was.over.count; n < s.over.count; n++ {
-			run = append(run, uint32(len(s.base.nodes))+n)
-		}
-		slices.SortFunc(run, func(a, b uint32) int { return s.key(a).Compare(s.key(b)) })
-		s.over.sorted = s.withRun(run)
+		s.over.sorted = s.withRun(s.newNodes(b.was.over.count))
 	}
 	if b.due() {
 		return s.compact()

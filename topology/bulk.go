@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -134,45 +135,66 @@ func picked[T any](from []T, order []uint32) []T {
 	return to
 }
 
-// sortedKeys gives the order of keys. Most of the comparisons are of eight octets behind what all keys of a kind begin with.
+// sortedKeys gives the order of keys. Most of the comparisons of many are of eight octets behind what all keys of a kind begin with.
 func sortedKeys(keys []Key) []uint32 {
-	type item struct {
-		prefix uint64
-		n      uint32
+	const many = 256
+	order := make([]uint32, len(keys))
+	if len(keys) < many {
+		for i := range order {
+			order[i] = uint32(i)
+		}
+		slices.SortFunc(order, func(a, b uint32) int { return keys[a].Compare(keys[b]) })
+		return order
 	}
-	var ofKind [kindEnd][]item
+	var starts [kindEnd + 1]int
+	for _, k := range keys {
+		starts[k.Kind+1]++
+	}
+	for kind := range kindEnd {
+		starts[kind+1] += starts[kind]
+	}
+	items, next := make([]prefixed, len(keys)), starts
 	for i, k := range keys {
-		ofKind[k.Kind] = append(ofKind[k.Kind], item{n: uint32(i)})
+		items[next[k.Kind]].n = uint32(i)
+		next[k.Kind]++
 	}
 	var sorting sync.WaitGroup
-	for _, items := range ofKind {
-		sorting.Go(func() {
-			skip := 0
-			for i := range items {
-				first, id := keys[items[0].n].ID, keys[items[i].n].ID
-				if i == 0 {
-					skip = len(id)
-				}
-				skip = commonPrefix(first[:skip], id)
-			}
-			for i := range items {
-				var octets [8]byte
-				copy(octets[:], keys[items[i].n].ID[skip:])
-				items[i].prefix = binary.BigEndian.Uint64(octets[:])
-			}
-			slices.SortFunc(items, func(a, b item) int {
-				return cmp.Or(cmp.Compare(a.prefix, b.prefix), cmp.Compare(keys[a.n].ID, keys[b.n].ID))
-			})
-		})
-	}
-	sorting.Wait()
-	order := make([]uint32, 0, len(keys))
-	for _, items := range ofKind {
-		for _, i := range items {
-			order = append(order, i.n)
+	for kind := range kindEnd {
+		if of := items[starts[kind]:starts[kind+1]]; len(of) > 0 {
+			sorting.Go(func() { sortPrefixed(of, keys) })
 		}
 	}
+	sorting.Wait()
+	for i := range items {
+		order[i] = items[i].n
+	}
 	return order
+}
+
+// prefixed is the number of a key and the octets by which it is compared first.
+type prefixed struct {
+	prefix uint64
+	n      uint32
+}
+
+// sortPrefixed sorts keys of one kind.
+func sortPrefixed(items []prefixed, keys []Key) {
+	first := keys[items[0].n].ID
+	skip := len(first)
+	for _, i := range items {
+		skip = commonPrefix(first[:skip], keys[i.n].ID)
+	}
+	for i := range items {
+		var octets [8]byte
+		copy(octets[:], keys[items[i].n].ID[skip:])
+		items[i].prefix = binary.BigEndian.Uint64(octets[:])
+	}
+	slices.SortFunc(items, func(a, b prefixed) int {
+		if a.prefix != b.prefix {
+			return cmp.Compare(a.prefix, b.prefix)
+		}
+		return strings.Compare(keys[a.n].ID, keys[b.n].ID)
+	})
 }
 
 func commonPrefix(a, b string) int {
@@ -227,7 +249,7 @@ func (l *loader) facts(records []Record) error {
 		if !strictly(row, t.factOrder) {
 			slices.SortFunc(row, t.factOrder)
 		}
-		if i := t.twiceStated(row); i >= 0 {
+		if i := twiceStated(row, t.value); i >= 0 {
 			return fmt.Errorf("%w: %s of %s stands twice", ErrConflict, row[i].attr, t.nodes[n])
 		}
 	}
@@ -268,23 +290,24 @@ func strictly[T any](s []T, order func(a, b T) int) bool {
 }
 
 // twiceStated finds in a sorted row a fact that stands twice, whatever its confidence; -1 if there is none.
-func (t *table) twiceStated(row []fact) int {
+func twiceStated(row []fact, value func(fact) Value) int {
 	mixed := false // one attribute with several confidences
 	for i := 1; i < len(row); i++ {
-		if row[i-1].attr != row[i].attr {
+		f, g := &row[i-1], &row[i]
+		if f.attr != g.attr {
 			continue
 		}
-		if t.factOrder(row[i-1], row[i]) == 0 {
+		if f.conf == g.conf && f.reading == g.reading && f.derived == g.derived && value(*f) == value(*g) {
 			return i
 		}
-		mixed = mixed || row[i-1].conf != row[i].conf
+		mixed = mixed || f.conf != g.conf
 	}
 	if !mixed {
 		return -1
 	}
 	seen := make(map[probe]bool, len(row))
 	for i, f := range row {
-		p := probe{f.attr, 0, f.reading, f.derived, t.value(f)}
+		p := probe{f.attr, 0, f.reading, f.derived, value(f)}
 		if seen[p] {
 			return i
 		}

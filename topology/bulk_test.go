@@ -147,6 +147,60 @@ func TestBuild_refuses(t *testing.T) {
 	}
 }
 
+// Facts that are added together give what they give one by one, also what is wrong with them.
+func TestApply_ofManyFacts(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawn(t, 2)
+		for range rapid.IntRange(1, 3).Draw(t, "deltas") {
+			d := storetest.Delta(storetest.Rapid{T: t}, s, 40)
+			if len(d.Add) > 0 && rapid.IntRange(0, 5).Draw(t, "wrong") == 0 {
+				d.Add = append(d.Add, wrong(t, s, d.Add[rapid.IntRange(0, len(d.Add)-1).Draw(t, "fact")]))
+			}
+			want, wantErr := s.Apply(d)
+			got, err := topology.ApplyMany(s, d)
+			if errors.Is(wantErr, topology.ErrConflict) != errors.Is(err, topology.ErrConflict) || errors.Is(wantErr, topology.ErrSchema) != errors.Is(err, topology.ErrSchema) {
+				t.Fatalf("one by one: %v, together: %v", wantErr, err)
+			}
+			if err != nil {
+				return
+			}
+			if text(t, got, true) != text(t, want, true) {
+				t.Fatalf("facts that are added together give another graph")
+			}
+			o := newOracle()
+			for f := range want.Facts() {
+				o.facts[f.Identity()] = f
+			}
+			for _, r := range want.Readings() {
+				o.readings[r.ReadingKey] = r
+			}
+			o.check(t, got)
+			s = got
+		}
+	})
+}
+
+// wrong gives a fact that cannot be added with the given one: it again, surer or not, another that is there, or what the model does not allow.
+func wrong(t *rapid.T, s *topology.Snapshot, f topology.Fact) topology.Fact {
+	switch rapid.IntRange(0, 4).Draw(t, "how") {
+	case 0:
+		return f
+	case 1:
+		f.Confidence = f.Confidence/2 + 1
+	case 2:
+		for old := range s.Facts() {
+			old.Confidence = old.Confidence/2 + 1
+			return old
+		}
+	case 3:
+		f.Subject.ID = ""
+	default:
+		f.Reading.Table = "none"
+	}
+	return f
+}
+
 // TestApply_ofALargeDelta gives an empty graph so many facts that they are not applied one by one.
 func TestApply_ofALargeDelta(t *testing.T) {
 	t.Parallel()

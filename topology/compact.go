@@ -1,6 +1,9 @@
 package topology
 
-import "slices"
+import (
+	"slices"
+	"sync"
+)
 
 // compact lays the snapshot out flat again; nodes without rows, texts that nothing uses and forgotten readings go.
 func (s *Snapshot) compact() *Snapshot {
@@ -9,35 +12,44 @@ func (s *Snapshot) compact() *Snapshot {
 	t := &table{
 		nodes: make([]Key, len(l.nodes)), texts: l.texts,
 		readings: make([]Reading, len(l.readings)), uses: make([]uint32, len(l.readings)),
-		facts: make([]fact, 0, l.facts), out: make([]edge, 0, l.edges), in: make([]edge, 0, l.edges),
-		factOff: make([]uint32, len(l.nodes)+1), outOff: make([]uint32, len(l.nodes)+1), inOff: make([]uint32, len(l.nodes)+1),
+		facts: make([]fact, 0, l.facts), factOff: make([]uint32, len(l.nodes)+1),
 	}
 	for i, n := range l.readings {
 		t.readings[i], t.uses[i] = *s.reading(n), s.uses(n)
 	}
 	for i, n := range l.nodes {
 		t.nodes[i] = s.key(n)
-		r := s.row(n)
-		for _, f := range r.facts {
+	}
+	var laying sync.WaitGroup
+	laying.Go(t.index)
+	laying.Go(func() { t.out, t.outOff = l.relations(s, func(r row) []edge { return r.out }) })
+	laying.Go(func() { t.in, t.inOff = l.relations(s, func(r row) []edge { return r.in }) })
+	for i, n := range l.nodes {
+		for _, f := range s.row(n).facts {
 			f.reading = l.rank[f.reading]
 			if textual(attrs[f.attr].typ) {
 				f.val = l.textOf[f.val] - 1
 			}
 			t.facts = append(t.facts, f)
 		}
-		for _, e := range r.out {
-			e.peer, e.reading = l.renumber[e.peer], l.rank[e.reading]
-			t.out = append(t.out, e)
-		}
-		for _, e := range r.in {
-			e.peer, e.reading = l.renumber[e.peer], l.rank[e.reading]
-			t.in = append(t.in, e)
-		}
-		t.factOff[i+1], t.outOff[i+1], t.inOff[i+1] = uint32(len(t.facts)), uint32(len(t.out)), uint32(len(t.in))
+		t.factOff[i+1] = uint32(len(t.facts))
 	}
-	t.index()
+	laying.Wait()
 	c.base = t
 	return c
+}
+
+// relations lays out the relations of all nodes in one direction.
+func (l *layout) relations(s *Snapshot, of func(row) []edge) (es []edge, off []uint32) {
+	es, off = make([]edge, 0, l.edges), make([]uint32, 1, len(l.nodes)+1)
+	for _, n := range l.nodes {
+		for _, e := range of(s.row(n)) {
+			e.peer, e.reading = l.renumber[e.peer], l.rank[e.reading]
+			es = append(es, e)
+		}
+		off = append(off, uint32(len(es)))
+	}
+	return es, off
 }
 
 // layout numbers nodes, texts and readings anew, as they stand in a snapshot without overlay.

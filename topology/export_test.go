@@ -5,6 +5,16 @@ import "unsafe"
 // Compact folds the overlay into a new base, as Apply does once the overlay has grown.
 func Compact(s *Snapshot) *Snapshot { return s.compact() }
 
+// ApplyMany is Apply as it is for many facts, however few there are.
+func ApplyMany(s *Snapshot, d Delta) (*Snapshot, error) {
+	b := newBuilder(s)
+	b.many = 0
+	if err := b.apply(d); err != nil {
+		return nil, err
+	}
+	return b.finish(s.rev+1, d.Time), nil
+}
+
 // CheckpointWith is a checkpoint of any items in the first form, CheckpointOf one of any sections in the present form: what a hostile writer could
 // make, with sums that are right.
 func CheckpointWith(content []byte) []byte {

@@ -139,6 +139,45 @@ func (n Node) Facts() iter.Seq[Fact] {
 	}
 }
 
+// About lists what every source says of one attribute of the node, by precedence.
+func (n Node) About(a Attr) iter.Seq[Fact] {
+	return func(yield func(Fact) bool) {
+		for _, f := range n.row().from(a) {
+			if f.attr != a || !yield(n.fact(f)) {
+				return
+			}
+		}
+	}
+}
+
+// Stated lists the values of an attribute as the facts have them, the believed one first: what several say comes several times.
+func (n Node) Stated(a Attr) iter.Seq[Value] {
+	return func(yield func(Value) bool) {
+		for _, f := range n.row().from(a) {
+			if f.attr != a || !yield(n.s.value(f)) {
+				return
+			}
+		}
+	}
+}
+
+// Derived lists what reconcile concluded of the node, in the order of Facts.
+func (n Node) Derived() iter.Seq[Fact] {
+	return func(yield func(Fact) bool) {
+		r := n.row()
+		for i := range r.facts {
+			if r.facts[i].derived && !yield(n.fact(r.facts[i])) {
+				return
+			}
+		}
+		for i := range r.out {
+			if r.out[i].derived && !yield(n.edge(r.out[i], false).Fact()) {
+				return
+			}
+		}
+	}
+}
+
 func (n Node) fact(f fact) Fact {
 	return Fact{
 		Subject: n.Key(), Attr: f.attr, Value: n.s.value(f), Confidence: f.conf, Derived: f.derived,
@@ -215,18 +254,45 @@ func (n Node) In(rel Rel) []Edge {
 	}
 	var es []Edge
 	for e := range perPeer(n.s.row(n.n).in, rel) {
-		x := n.edge(e, true)
-		if e.conf <= ConfidenceDenied {
-			continue
+		if n.s.believes(e, n.n) {
+			es = append(es, n.edge(e, true))
 		}
-		if relations[rel].Single {
-			if best, _ := n.s.bestClaim(n.s.row(e.peer).out, rel); best.peer != n.n {
-				continue
-			}
-		}
-		es = append(es, x)
 	}
 	return es
+}
+
+// Objects lists where the relations of Out lead to, in key order.
+func (n Node) Objects(rel Rel) iter.Seq[Node] {
+	return func(yield func(Node) bool) {
+		if n.s == nil {
+			return
+		}
+		for m := range n.s.believedPeers(n.row().out, rel) {
+			if !yield(Node{n.s, m}) {
+				return
+			}
+		}
+	}
+}
+
+// Subjects lists where the relations of In come from, in key order.
+func (n Node) Subjects(rel Rel) iter.Seq[Node] {
+	return func(yield func(Node) bool) {
+		for e := range perPeer(n.row().in, rel) {
+			if n.s.believes(e, n.n) && !yield(Node{n.s, e.peer}) {
+				return
+			}
+		}
+	}
+}
+
+// believes tells whether an incoming edge of a node is believed.
+func (s *Snapshot) believes(e edge, to uint32) bool {
+	if e.conf <= ConfidenceDenied || !relations[e.rel].Single {
+		return e.conf > ConfidenceDenied
+	}
+	best, _ := s.bestClaim(s.row(e.peer).out, e.rel)
+	return best.peer == to
 }
 
 // Peers lists the nodes at the other end of a relation in either direction: what a mutual relation means.

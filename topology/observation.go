@@ -55,8 +55,8 @@ func ParseSource(text string) (Source, error) {
 // what a broken-off reading did not see keeps pointing to the last complete one, with its age.
 type ReadingKey struct {
 	Device  string // handle in the inventory
-	Source  Source
 	Table   string // what was read: LLDP-MIB, domains, ifTable ...
+	Source  Source
 	Partial bool
 }
 
@@ -116,10 +116,10 @@ func (r Reading) Check() error {
 // to Object.
 type Fact struct {
 	Subject    Key
+	Value      Value // of Attr
+	Object     Key   // of Rel
 	Attr       Attr
-	Value      Value
 	Rel        Rel
-	Object     Key
 	Confidence uint8      // 1 to 100, how far the reading proves it; 0 is read as 100
 	Derived    bool       // reconcile concluded it from the reading; no device said so in these words
 	Reading    ReadingKey // set by reconcile for what collectors send
@@ -160,6 +160,11 @@ func (f Fact) Check() error {
 	if !f.Subject.valid() {
 		return fmt.Errorf("%w: subject %q", ErrSchema, f.Subject)
 	}
+	return f.checkClaim()
+}
+
+// checkClaim is Check for a fact whose subject is allowed.
+func (f Fact) checkClaim() error {
 	if f.Confidence > 100 {
 		return fmt.Errorf("%w: confidence %d", ErrSchema, f.Confidence)
 	}

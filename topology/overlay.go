@@ -32,6 +32,7 @@ type ownRow struct {
 	owner                   *token
 	hadFacts, hadOut, hadIn bool // copied already
 	wasEmpty                bool
+	gains                   uint32 // its place among the rows that many facts are added to, plus 1
 }
 
 // added is the key of a new node; next is the node that is older in the same bucket, plus 1.
@@ -47,12 +48,14 @@ type look struct {
 	next uint32
 }
 
-// mention is a list of nodes of which a reading says something that it did not say when the base was made, newest first. Some of it may have gone
-// again. A node may stand in it twice.
+// mention is a list of nodes of which a reading says something that it did not say when the base was made: those of one delta, then the older ones. Some of
+// it may have gone again. A node may stand in it twice.
 type mention struct {
-	node, length uint32
-	tidy         uint32 // length after it was last tidied
-	next         *mention
+	owner  *token // who may add to it
+	fresh  []uint32
+	length uint32 // with the older ones
+	tidy   uint32 // length after it was last tidied
+	older  *mention
 }
 
 // bucket is where a hash is found in byKey and byReading.

@@ -214,6 +214,13 @@ func (s *Snapshot) probeOrder(a fact, p probe) int {
 	return boolOrder(a.derived, p.derived)
 }
 
+// factOrder is probeOrder for two facts.
+func (s *Snapshot) factOrder(a, b fact) int { return s.probeOrder(a, s.probeOf(b)) }
+
+func (s *Snapshot) probeOf(f fact) probe {
+	return probe{f.attr, f.conf, f.reading, f.derived, s.value(f)}
+}
+
 // seekFact finds the fact with the identity of p, whatever its confidence.
 func (s *Snapshot) seekFact(facts []fact, p probe) (int, bool) {
 	i := sort.Search(len(facts), func(i int) bool { return facts[i].attr >= p.attr })

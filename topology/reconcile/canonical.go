@@ -11,7 +11,7 @@ import (
 func canonical(fs []topology.Fact) []topology.Fact {
 	const few = 32
 	if len(fs) > few {
-		fs = bySubject(fs)
+		fs = gathered(fs, inOrderOf(fs), nil)
 	} else {
 		slices.SortFunc(fs, surest)
 	}
@@ -22,37 +22,57 @@ func surest(a, b topology.Fact) int {
 	return cmp.Or(a.Compare(b), cmp.Compare(b.Confidence, a.Confidence))
 }
 
-// bySubject sorts many facts by first sorting their subjects, which are few, and long to compare.
-func bySubject(fs []topology.Fact) []topology.Fact {
-	place := make(map[topology.Key]int, len(fs)/2)
-	var subjects []topology.Key
-	counts := make([]int, 0, len(fs)/2)
-	of := make([]int, len(fs)) // number of the subject
-	for i, f := range fs {
-		if i > 0 && f.Subject == fs[i-1].Subject {
+// gathered lists facts by their places, merged with others that are sorted.
+func gathered(fs []topology.Fact, places []int32, others []topology.Fact) []topology.Fact {
+	all := make([]topology.Fact, 0, len(fs)+len(others))
+	for _, i := range places {
+		for len(others) > 0 && others[0].Compare(fs[i]) < 0 {
+			all, others = append(all, others[0]), others[1:]
+		}
+		all = append(all, fs[i])
+	}
+	return append(all, others...)
+}
+
+// inOrderOf gives the places of facts in canonical order. Their subjects are few, and long to compare: they are sorted first.
+func inOrderOf(fs []topology.Fact) []int32 {
+	number := make(map[topology.Key]int32, len(fs)/4)
+	var subjects []subject
+	of := make([]int32, len(fs)) // number of the subject
+	for i := range fs {
+		if k := fs[i].Subject; i > 0 && k == fs[i-1].Subject {
 			of[i] = of[i-1]
-		} else if n, known := place[f.Subject]; known {
+		} else if n, known := number[k]; known {
 			of[i] = n
 		} else {
-			of[i] = len(subjects)
-			place[f.Subject] = of[i]
-			subjects, counts = append(subjects, f.Subject), append(counts, 0)
+			of[i] = int32(len(subjects))
+			number[k] = of[i]
+			subjects = append(subjects, subject{key: k, number: of[i]})
 		}
-		counts[of[i]]++
+		subjects[of[i]].facts++
 	}
-	slices.SortFunc(subjects, topology.Key.Compare)
-	starts, next := make([]int, len(subjects)+1), make([]int, len(subjects))
-	for i, k := range subjects {
-		next[place[k]] = starts[i]
-		starts[i+1] = starts[i] + counts[place[k]]
+	slices.SortFunc(subjects, func(a, b subject) int { return a.key.Compare(b.key) })
+	next, from := make([]int32, len(subjects)), int32(0) // by number: the next free place
+	for _, s := range subjects {
+		next[s.number] = from
+		from += s.facts
 	}
-	sorted := make([]topology.Fact, len(fs))
-	for i, f := range fs {
-		sorted[next[of[i]]] = f
-		next[of[i]]++
+	places := make([]int32, len(fs))
+	for i, n := range of {
+		places[next[n]] = int32(i)
+		next[n]++
 	}
-	for i := range subjects {
-		slices.SortFunc(sorted[starts[i]:starts[i+1]], surest)
+	for _, s := range subjects {
+		if s.facts > 1 {
+			end := next[s.number]
+			slices.SortFunc(places[end-s.facts:end], func(a, b int32) int { return surest(fs[a], fs[b]) })
+		}
 	}
-	return sorted
+	return places
+}
+
+// subject is one of the subjects of many facts.
+type subject struct {
+	key           topology.Key
+	number, facts int32
 }

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"slices"
 	"time"
 
 	"github.com/throughline-dc/throughline/topology"
@@ -31,12 +32,7 @@ func (g *graph) settle() changes {
 	var ch changes
 	for x := range g.dirty.subjects {
 		n := g.node(x)
-		var have []topology.Fact
-		for f := range n.Facts() {
-			if f.Derived {
-				have = append(have, f)
-			}
-		}
+		have := slices.Collect(n.Derived())
 		ch.replace(canonical(have), g.follows(x, n))
 	}
 	g.settlePrefixes(&ch)

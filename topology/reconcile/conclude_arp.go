@@ -15,7 +15,7 @@ import (
 // whether both ends are free of surer links and sightings, and on whom the other end resolved.
 func (g *graph) resolution() {
 	met := g.dirty.met
-	for x := range g.dirty.sighted {
+	for _, x := range g.dirty.sighted {
 		met.add(g.called.under[macTerm(x.mac)]...)
 	}
 	for x := range g.dirty.links {
@@ -68,10 +68,7 @@ func (g *graph) resolvedPeers(x ref) []sighting {
 		return nil
 	}
 	var found []sighting
-	for f := range g.node(x).Facts() {
-		if f.Attr != topology.AttrARP {
-			continue
-		}
+	for f := range g.node(x).About(topology.AttrARP) {
 		peer, ok := g.resolve(f.Value)
 		if !ok || g.owner(peer) == g.owner(x) || slices.ContainsFunc(found, func(s sighting) bool { return s.port == peer }) {
 			continue
@@ -103,7 +100,7 @@ func (g *graph) resolve(entry topology.Value) (ref, bool) {
 // addresses of the gateway that has the entry.
 func (g *graph) guestAddresses() {
 	for x := range g.dirty.gateways {
-		for _, v := range g.node(x).Values(topology.AttrARP) {
+		for v := range g.node(x).Stated(topology.AttrARP) {
 			if _, m, ok := cacheEntry(v); ok {
 				g.dirty.leased.add(m)
 			}
@@ -135,7 +132,7 @@ func (g *graph) guestAddress(x ref, n topology.Node, state conclusion) {
 
 // atGateway gives a guest's address the length of the gateway's prefix that holds it.
 func atGateway(vnic topology.Key, gateway topology.Node, addr netip.Addr, reading ref, state conclusion) {
-	for _, v := range gateway.Values(topology.AttrAddress) {
+	for v := range gateway.Stated(topology.AttrAddress) {
 		p := v.Prefix()
 		if !p.Contains(addr) {
 			continue

@@ -27,7 +27,7 @@ func (g *graph) attachments() {
 			}
 		}
 	}
-	for x := range g.dirty.sighted {
+	for _, x := range g.dirty.sighted {
 		g.dirty.macs.add(x.mac)
 		if _, counts := g.speaker(x.mac); counts && !g.uplink(x.port, uplinks) {
 			g.dirty.ports.add(x.port)

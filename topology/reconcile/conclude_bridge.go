@@ -78,7 +78,7 @@ func (g *graph) bridges() {
 			g.dirty.ways.add(d)
 		}
 	}
-	for x := range g.dirty.sighted {
+	for _, x := range g.dirty.sighted {
 		g.dirty.ways.add(g.address.under[x.mac]...)
 	}
 }
@@ -177,7 +177,10 @@ func (g *graph) taken(x ref) bool {
 	all := []ref{x}
 	for i := 0; i < len(all); i++ {
 		n := g.node(all[i])
-		if g.linked(all[i]) || len(n.Out(topology.HasNeighbor)) > 0 {
+		if g.linked(all[i]) {
+			return true
+		}
+		for range n.Objects(topology.HasNeighbor) {
 			return true
 		}
 		if n.Kind() != topology.LAG {
@@ -195,7 +198,7 @@ func (g *graph) taken(x ref) bool {
 // between reports whether an address was learned on both ports: what has it stands between the two, and a bridge to hold it.
 func (g *graph) between(p, q ref) bool {
 	seen := map[topology.MAC]bool{}
-	for _, v := range g.node(p).Values(topology.AttrLearned) {
+	for v := range g.node(p).Stated(topology.AttrLearned) {
 		seen[v.FDB().MAC] = true
 	}
 	return slices.ContainsFunc(g.node(q).Values(topology.AttrLearned), func(v topology.Value) bool { return seen[v.FDB().MAC] })

@@ -58,8 +58,8 @@ func (g *graph) neighbor(x ref) {
 		g.who[x] = who
 	}
 	g.dirty.heard.add(x)
-	for _, e := range n.In(topology.HasNeighbor) {
-		g.dirty.heard.add(g.asPort.under[g.ref(e.From.Key())]...)
+	for local := range n.Subjects(topology.HasNeighbor) {
+		g.dirty.heard.add(g.asPort.under[g.ref(local.Key())]...)
 	}
 }
 

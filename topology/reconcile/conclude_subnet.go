@@ -11,10 +11,7 @@ type prefixed struct{ subnet, reading ref }
 
 // inSubnets concludes from the addresses of an interface in which subnets it is. It depends on nothing else.
 func (g *graph) inSubnets(n topology.Node, state conclusion) {
-	for f := range n.Facts() {
-		if f.Attr != topology.AttrAddress {
-			continue
-		}
+	for f := range n.About(topology.AttrAddress) {
 		if subnet, ok := subnetOf(f.Value.Prefix()); ok {
 			state(topology.Relate(n.Key(), topology.InSubnet, subnet), topology.ConfidenceStated, g.readings.ref(f.Reading))
 		}
@@ -50,7 +47,7 @@ func (g *graph) settlePrefixes(ch *changes) {
 
 // asKept gives a fact as the snapshot has it: since when, and how sure.
 func asKept(n topology.Node, f topology.Fact) topology.Fact {
-	for old := range n.Facts() {
+	for old := range n.About(f.Attr) {
 		if old.Compare(f) == 0 {
 			return old
 		}

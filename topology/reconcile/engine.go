@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/throughline-dc/throughline/topology"
@@ -34,6 +33,7 @@ func (e *Engine) Reconcile(prev *topology.Snapshot, obs []topology.Observation, 
 	var res Result
 	obs = checked(obs, policy, &res)
 	m := newMerge(prev, e.sources, identify(prev, e.devices, obs), now)
+	m.expect(obs)
 	if m.ids.renames() {
 		m.rename()
 	}
@@ -46,7 +46,7 @@ func (e *Engine) Reconcile(prev *topology.Snapshot, obs []topology.Observation, 
 	res.Rejected = append(res.Rejected, m.rejected...)
 	// First what sources say, then what follows; readings are forgotten at the end only, when no conclusion points to them any more.
 	res.Delta = m.delta()
-	sorted := sortBeside(res.Delta)
+	places := sortBeside(res.Delta)
 	mid, err := prev.Apply(res.Delta)
 	if err != nil {
 		return Result{}, fmt.Errorf("reconcile: merge: %w", err)
@@ -60,8 +60,9 @@ func (e *Engine) Reconcile(prev *topology.Snapshot, obs []topology.Observation, 
 		}
 	}
 	res.Next = mid.At(prev.Revision()+1, now)
-	stated := <-sorted
-	res.Delta.Remove, res.Delta.Add = merged(stated.remove, follows.remove), merged(stated.add, follows.add)
+	stated := <-places
+	res.Delta.Remove = gathered(res.Delta.Remove, stated.remove, follows.remove)
+	res.Delta.Add = gathered(res.Delta.Add, stated.add, follows.add)
 	e.devices.follow(res.Next, res.Delta)
 	e.sources.follow(res.Delta, m.digests)
 	if e.last = res.Next; e.rules.keys.outgrown(res.Next.Len()) {
@@ -70,10 +71,13 @@ func (e *Engine) Reconcile(prev *topology.Snapshot, obs []topology.Observation, 
 	return res, nil
 }
 
-// sortBeside puts the facts of a delta into canonical order while the caller goes on with them as they are.
-func sortBeside(d topology.Delta) <-chan changes {
-	sorted := make(chan changes, 1)
-	go func() { sorted <- changes{canonical(slices.Clone(d.Remove)), canonical(slices.Clone(d.Add))} }()
+// places are those of the facts of a delta, in canonical order.
+type places struct{ remove, add []int32 }
+
+// sortBeside puts the facts of a delta into canonical order while the caller goes on with them as they are. No two of them have one identity.
+func sortBeside(d topology.Delta) <-chan places {
+	sorted := make(chan places, 1)
+	go func() { sorted <- places{inOrderOf(d.Remove), inOrderOf(d.Add)} }()
 	return sorted
 }
 

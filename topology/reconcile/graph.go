@@ -116,9 +116,9 @@ func (g *graph) earlier(a, b ref) bool { return g.readings.of(a).Compare(g.readi
 // parts gives the interfaces of a device.
 func (g *graph) parts(device ref) []ref {
 	var parts []ref
-	for _, e := range g.node(device).Out(topology.Contains) {
-		if e.To.Kind().Interface() {
-			parts = append(parts, g.ref(e.To.Key()))
+	for p := range g.node(device).Objects(topology.Contains) {
+		if p.Kind().Interface() {
+			parts = append(parts, g.ref(p.Key()))
 		}
 	}
 	return parts
@@ -127,9 +127,9 @@ func (g *graph) parts(device ref) []ref {
 // containers gives the devices that contain an interface; the last of them in the order of devices is its owner.
 func (g *graph) containers(n topology.Node) []ref {
 	var found []topology.Key
-	for _, e := range n.In(topology.Contains) {
-		if e.From.Kind().Device() {
-			found = append(found, e.From.Key())
+	for d := range n.Subjects(topology.Contains) {
+		if d.Kind().Device() {
+			found = append(found, d.Key())
 		}
 	}
 	slices.SortFunc(found, deviceOrder)
@@ -143,9 +143,9 @@ func (g *graph) containers(n topology.Node) []ref {
 // uppers gives the interfaces that an interface supports.
 func (g *graph) uppers(x ref) []ref {
 	var ups []ref
-	for _, e := range g.node(x).In(topology.SupportedBy) {
-		if e.From.Kind().Interface() {
-			ups = append(ups, g.ref(e.From.Key()))
+	for up := range g.node(x).Subjects(topology.SupportedBy) {
+		if up.Kind().Interface() {
+			ups = append(ups, g.ref(up.Key()))
 		}
 	}
 	return ups
@@ -159,8 +159,8 @@ func (g *graph) aggregates(x ref) []ref {
 // lowers gives what an interface rests on.
 func (g *graph) lowers(x ref) []ref {
 	var lows []ref
-	for _, e := range g.node(x).Out(topology.SupportedBy) {
-		lows = append(lows, g.ref(e.To.Key()))
+	for low := range g.node(x).Objects(topology.SupportedBy) {
+		lows = append(lows, g.ref(low.Key()))
 	}
 	return lows
 }

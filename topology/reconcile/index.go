@@ -7,21 +7,30 @@ type ref uint32
 
 // numbering gives each of what it is asked for a number, for as long as the engine lives.
 type numbering[K comparable] struct {
-	refs map[K]ref
-	list []K // by ref
+	refs   map[K]ref
+	list   []K    // by ref
+	recent [4]ref // those that were asked for: what is spoken of is often spoken of again soon
+	oldest int    // of these
 }
 
 func newNumbering[K comparable]() numbering[K] {
-	return numbering[K]{map[K]ref{}, make([]K, 1)}
+	return numbering[K]{refs: map[K]ref{}, list: make([]K, 1)}
 }
 
 func (n *numbering[K]) ref(k K) ref {
+	for _, r := range n.recent {
+		if r != 0 && n.list[r] == k {
+			return r
+		}
+	}
 	r, ok := n.refs[k]
 	if !ok {
 		r = ref(len(n.list))
 		n.refs[k] = r
 		n.list = append(n.list, k)
 	}
+	n.recent[n.oldest] = r
+	n.oldest = (n.oldest + 1) % len(n.recent)
 	return r
 }
 

@@ -21,6 +21,7 @@ type merge struct {
 	renewed map[topology.ReadingKey]topology.Reading
 	forgot  set[topology.ReadingKey]
 	digests map[topology.ReadingKey]digest // of what was said whole, and is all that the reading holds now
+	changes changes                        // beside what differs in tables, in no order
 
 	rejected []Rejected
 }
@@ -104,6 +105,17 @@ func newMerge(prev *topology.Snapshot, known *sources, ids *identities, now time
 		prev: prev, known: known, ids: ids, now: now, tables: map[topology.ReadingKey]*table{}, renewed: map[topology.ReadingKey]topology.Reading{},
 		forgot: set[topology.ReadingKey]{}, digests: map[topology.ReadingKey]digest{},
 	}
+}
+
+// expect makes room for what readings say that are new.
+func (m *merge) expect(obs []topology.Observation) {
+	n := 0
+	for _, o := range obs {
+		if _, known := m.prev.Reading(o.Reading.ReadingKey); !known {
+			n += len(o.Facts)
+		}
+	}
+	m.changes.add = make([]topology.Fact, 0, n+n/16)
 }
 
 // table gives what a reading says, as far as this sweep has come.
@@ -265,6 +277,9 @@ func (m *merge) reading(o topology.Observation, alone bool) {
 // whole compares a complete table with what it said when it was last read, and keeps what differs: nothing, for most tables of most sweeps.
 func (m *merge) whole(o topology.Observation) {
 	k := o.Reading.ReadingKey
+	if _, known := m.prev.Reading(k); !known && m.first(o) {
+		return
+	}
 	rejected := len(m.rejected)
 	d, s := m.digest(o)
 	if len(m.rejected) == rejected { // what is rejected is to be said each time
@@ -275,15 +290,10 @@ func (m *merge) whole(o topology.Observation) {
 	}
 	t := &table{}
 	m.tables[k] = t
-	var now map[uint64]uint8 // confidence of what differs, by hash; nil if all of it does, and no fact stands twice
-	if _, known := m.prev.Reading(k); known || repeats(s.hashes) {
-		now = m.differing(t, k, s.hashes)
-	} else {
-		t.after = make([]topology.Fact, 0, d.facts)
-	}
+	now := m.differing(t, k, s.hashes)
 	for _, h := range s.hashes {
 		confidence, differs := now[h.sum]
-		if now != nil && !differs {
+		if !differs {
 			continue
 		}
 		delete(now, h.sum)
@@ -292,6 +302,28 @@ func (m *merge) whole(o topology.Observation) {
 		f.Reading, f.Derived, f.Since = k, false, m.now
 		t.after = append(t.after, f)
 	}
+}
+
+// first takes in a complete table that was never read, unless it says something twice.
+func (m *merge) first(o topology.Observation) bool {
+	k, added, rejected := o.Reading.ReadingKey, len(m.changes.add), len(m.rejected)
+	var d digest
+	sums := make([]uint64, 0, len(o.Facts)+1)
+	m.said(o, func(f topology.Fact, _ int) {
+		h := m.hash(f)
+		sums = append(sums, h)
+		d.count(h, f.Confidence)
+		f.Reading, f.Derived, f.Since = k, false, m.now
+		m.changes.add = append(m.changes.add, f)
+	})
+	if repeats(sums) {
+		m.changes.add, m.rejected = m.changes.add[:added], m.rejected[:rejected]
+		return false
+	}
+	if len(m.rejected) == rejected {
+		m.digests[k] = d
+	}
+	return true
 }
 
 // summary stands for what an observation says, fact by fact.
@@ -325,20 +357,21 @@ func (m *merge) digest(o topology.Observation) (d digest, s summary) {
 		}
 		h := m.hash(f)
 		s.hashes = append(s.hashes, hashed{h, int32(at), f.Confidence})
-		d.sum += h ^ uint64(f.Confidence)<<32
-		d.facts++
+		d.count(h, f.Confidence)
 	})
 	return d, s
 }
 
-// repeats reports whether a fact stands twice.
-func repeats(hashes []hashed) bool {
-	sums := make([]uint64, len(hashes))
-	for i, h := range hashes {
-		sums[i] = h.sum
-	}
+// count takes in a fact, by its hash.
+func (d *digest) count(hash uint64, confidence uint8) {
+	d.sum += hash ^ uint64(confidence)<<32
+	d.facts++
+}
+
+// repeats sorts hashes, and reports whether one stands twice.
+func repeats(sums []uint64) bool {
 	slices.Sort(sums)
-	return len(slices.Compact(sums)) < len(hashes)
+	return len(slices.Compact(sums)) < len(sums)
 }
 
 // differing puts the facts that the table does not state any more, or not as surely as it did, into before. It gives the hashes of those that it states anew.
@@ -499,8 +532,7 @@ func (m *merge) retire(handle string) {
 
 // delta gives the difference; its facts are in no order.
 func (m *merge) delta() topology.Delta {
-	d := topology.Delta{Time: m.now}
-	ch := changes{add: make([]topology.Fact, 0, m.size())}
+	d, ch := topology.Delta{Time: m.now}, m.changes
 	for k, t := range m.tables {
 		n := len(ch.add) + len(ch.remove)
 		if len(t.before) == 0 {
@@ -518,15 +550,6 @@ func (m *merge) delta() topology.Delta {
 	}
 	slices.SortFunc(d.Renew, func(a, b topology.Reading) int { return a.Compare(b.ReadingKey) })
 	return d
-}
-
-// size bounds how many facts come.
-func (m *merge) size() int {
-	n := 0
-	for _, t := range m.tables {
-		n += len(t.after)
-	}
-	return n
 }
 
 // unused lists the readings to be forgotten, in canonical order.

@@ -41,22 +41,6 @@ func Reconcile(prev *topology.Snapshot, obs []topology.Observation, policy Polic
 	return NewEngine().Reconcile(prev, obs, policy, now)
 }
 
-// merged joins two sorted lists of facts that have none in common.
-func merged(a, b []topology.Fact) []topology.Fact {
-	if len(b) == 0 {
-		return a
-	}
-	all := make([]topology.Fact, 0, len(a)+len(b))
-	for len(a) > 0 && len(b) > 0 {
-		if a[0].Compare(b[0]) < 0 {
-			all, a = append(all, a[0]), a[1:]
-		} else {
-			all, b = append(all, b[0]), b[1:]
-		}
-	}
-	return append(append(all, a...), b...)
-}
-
 // checked puts the observations in order, one of each reading, without those of retired devices, and drops and notes what the model does not
 // allow.
 func checked(all []topology.Observation, policy Policy, res *Result) []topology.Observation {

@@ -18,7 +18,7 @@ type dirty struct {
 
 	wasBridge map[ref]bool      // devices that learned or lost addresses: whether they were bridges before
 	tables    set[ref]          // ports with another forwarding database
-	sighted   set[sighted]      // entries of these that came or went, as far as they tell something
+	sighted   []sighted         // entries of these that came or went, as far as they tell something
 	whose     set[topology.MAC] // addresses that another may have now
 	ways      set[ref]          // through which ports a bridge is seen
 	trunks    set[[2]ref]       // whether two bridges are joined
@@ -45,7 +45,7 @@ type sighted struct {
 func newDirty() dirty {
 	return dirty{
 		devices: set[ref]{}, interfaces: set[ref]{}, owned: set[ref]{}, neighbors: set[ref]{}, heard: set[ref]{}, hearers: set[ref]{}, links: set[ref]{},
-		wasBridge: map[ref]bool{}, tables: set[ref]{}, sighted: set[sighted]{}, whose: set[topology.MAC]{}, ways: set[ref]{}, trunks: set[[2]ref]{},
+		wasBridge: map[ref]bool{}, tables: set[ref]{}, whose: set[topology.MAC]{}, ways: set[ref]{}, trunks: set[[2]ref]{},
 		ports: set[ref]{}, macs: set[topology.MAC]{}, answered: set[ref]{}, met: set[ref]{}, vnics: set[ref]{}, leased: set[topology.MAC]{},
 		gateways: set[ref]{}, lags: set[ref]{}, prefixes: set[prefixed]{}, subjects: set[ref]{},
 	}
@@ -130,7 +130,7 @@ func (g *graph) touchLearned(x ref, f topology.Fact, by int) {
 	}
 	g.things[x].learned += int32(by)
 	g.learns(g.owner(x), by)
-	g.dirty.sighted.add(sighted{e.MAC, x})
+	g.dirty.sighted = append(g.dirty.sighted, sighted{e.MAC, x})
 }
 
 // tells reports whether an entry says where somebody is: not what the bridge says of itself, nor an address that many have.
@@ -289,8 +289,8 @@ func (g *graph) handOver(x ref, n topology.Node, from ref, now thing) {
 	for _, l := range g.heard.at[x] {
 		g.dirty.ports.add(g.stack(l.peer(x))...) // they lead to a bridge, or no more
 	}
-	for _, e := range n.Out(topology.HasNeighbor) {
-		g.dirty.heard.add(g.ref(e.To.Key())) // it may hear itself now, or no more
+	for heard := range n.Objects(topology.HasNeighbor) {
+		g.dirty.heard.add(g.ref(heard.Key())) // it may hear itself now, or no more
 	}
 	if n.Kind() == topology.LAG {
 		g.dirty.lags.add(x)
@@ -303,8 +303,8 @@ func (g *graph) learnedAt(x ref) []topology.MAC {
 	if g.things[x].learned == 0 {
 		return nil
 	}
-	var macs []topology.MAC
-	for _, v := range g.node(x).Values(topology.AttrLearned) {
+	macs := make([]topology.MAC, 0, g.things[x].learned)
+	for v := range g.node(x).Stated(topology.AttrLearned) {
 		if e := v.FDB(); tells(e) {
 			macs = append(macs, e.MAC)
 		}
