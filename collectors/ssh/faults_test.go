@@ -504,6 +504,9 @@ func TestJudge(t *testing.T) {
 		"fails without words":      {"ip-link", false, plain, out("[]", "", 3), ssh.Verdict{Partial: failed, Lost: true}},
 		"does not speak -j":        {"ip-link", false, plain, out("", "Option \"-j\" is unknown\n", 255), ssh.Verdict{Partial: failed + " 255: Option", Lost: true}},
 		"an answer without end":    {"ip-link", false, plain, out("", strings.Repeat("x", 5000), 1), ssh.Verdict{Partial: failed + " 1: xxx", Lost: true}},
+		"nothing, of old":          {"iscsiadm", true, plain, out("iSCSI Transport Class version 2.0-870\n", "iscsiadm: No active sessions.\n", 0), ssh.Verdict{Absent: true}},
+		"zebra is not there":       {"frr-route", true, plain, out("", "zebra is not running\n", 0), ssh.Verdict{Partial: "not all could be read: zebra is not running"}},
+		"rules of the other kind":  {"iptables-save", true, plain, out("x", "# Warning: iptables-legacy tables present, use\n", 0), ssh.Verdict{Raw: "x", Partial: "not all could be read: # Warning"}},
 		"noise, and nothing there": {"iscsiadm", true, shouts, out("hello 12:02\nbye\n", "no tty\niscsiadm: No active sessions.\n", 21), ssh.Verdict{Absent: true}},
 	} {
 		got, err := ssh.Judge(tt.table, tt.sudo, tt.out, tt.greeting)

@@ -14,11 +14,13 @@ import (
 // filterText is a filter in its canonical form.
 type filterText struct{ dialect, text string }
 
-// filterTables are the commands that show packet filters. Only root sees them.
+// filterTables are the commands that show packet filters. Only root sees them. Without a rule nft prints the object of its version, while iptables-save prints
+// nothing at all, where no table is made or no module of it is loaded (for_each_table, do_output): that is a statement, too. Of rules that are kept by
+// the other kind of iptables it warns on standard error: "# Warning: iptables-legacy tables present, use iptables-legacy-save to see them".
 func filterTables() []table {
 	filter := func(name, line, dialect string, canonical func(t *tally, dialect string, raw []byte) (string, error)) table {
 		return table{
-			name: name, line: line, root: true, may: true, parse: parseFilter(name, dialect, canonical),
+			name: name, line: line, root: true, may: true, but: "tables present, use", parse: parseFilter(name, dialect, canonical),
 			tell: func(s *sheet, say *words) { s.tellFilter(say, name) },
 		}
 	}

@@ -20,9 +20,12 @@ func frrRoute() table { return frrRoutes("frr-route", "vtysh -c 'show ip route v
 
 func frrRoute6() table { return frrRoutes("frr-route6", "vtysh -c 'show ipv6 route vrf all json'") }
 
+// notRunning is what vtysh says on standard error, with exit status 0, where zebra is not there to answer (vtysh_execute_func).
+const notRunning = "is not running"
+
 func frrRoutes(name, line string) table {
 	return table{
-		name: name, line: line, root: true, may: true, needs: []string{"ip-link"},
+		name: name, line: line, root: true, may: true, needs: []string{"ip-link"}, but: notRunning, prints: "an empty object",
 		parse: func(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 			routes, rows, left, err := parseFRRRoutes(raw)
 			if s.frr == nil {
@@ -156,9 +159,10 @@ type vni struct {
 	remotes []netip.Addr // VTEPs that get what is flooded
 }
 
+// frrVNI: old versions print nothing where EVPN is not enabled (zebra_vxlan_print_vnis_detail).
 func frrVNI() table {
 	return table{
-		name: "frr-evpn-vni", line: "vtysh -c 'show evpn vni detail json'", root: true, may: true, needs: []string{"ip-link"},
+		name: "frr-evpn-vni", line: "vtysh -c 'show evpn vni detail json'", root: true, may: true, needs: []string{"ip-link"}, but: notRunning,
 		parse: func(s *sheet, raw []byte) (rows int, left []collectors.Unparsed, err error) {
 			s.vnis, rows, left, err = parseVNIs(raw)
 			return rows, left, err

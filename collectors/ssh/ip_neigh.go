@@ -19,6 +19,7 @@ type neighborEntry struct {
 	mac  topology.MAC
 }
 
+// ipNeigh may have nothing to show: entries are forgotten, and not every link has them. Old versions take -j and print text (nothing) all the same.
 func ipNeigh() table {
 	return table{
 		name: "ip-neigh", line: "ip -j neigh show", old: "ip neigh show", // of both families, since no family is named

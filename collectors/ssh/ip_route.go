@@ -31,9 +31,11 @@ type hop struct {
 	fault string // dead, linkdown: the kernel does not use it, or nothing passes
 }
 
+// ipRoute: text of no routes is nothing, but whoever answers over a network has an address, and the kernel a local route to it.
 func ipRoute() table {
 	return table{
 		name: "ip-route", needs: []string{"ip-link"}, line: "ip -j route show table all", old: "ip route show table all", // of both families, since no family is named
+		prints: "the local routes of its addresses",
 		parse: func(s *sheet, raw []byte) (rows int, left []collectors.Unparsed, err error) {
 			s.routes, rows, left, err = form[route]{element: routeElement, record: routeRecord}.read(raw)
 			return rows, left, err

@@ -14,10 +14,14 @@ import (
 // rule is a rule of policy routing (ip-rule(8)): "32766 ipv4 from all lookup main". The family is part of what it selects.
 type rule struct{ family, text string }
 
+// ipRule: the kernel makes three rules (fib_default_rules_init), and without any nothing is routed.
 func ipRule() table {
-	return ruleTable("ip-rule", "ip -j rule show", "ip rule show", "ipv4")
+	t := ruleTable("ip-rule", "ip -j rule show", "ip rule show", "ipv4")
+	t.prints = "the rules that the kernel makes"
+	return t
 }
 
+// ip6Rule has nothing to show where the kernel does not speak IPv6.
 func ip6Rule() table {
 	return ruleTable("ip6-rule", "ip -j -6 rule show", "ip -6 rule show", "ipv6")
 }

@@ -43,9 +43,11 @@ func judge(t table, line string, out transport.Output, err error, n noise) answe
 		a.lost, a.partial = true, "what the login shell prints before the answer is not always the same"
 	case out.Signal != "":
 		a.lost, a.partial = true, "the command was ended by signal "+out.Signal
+	case out.Status == 0 && t.none != "" && bytes.Contains(out.Stderr, []byte(t.none)): // old versions do not call it a failure
+		a.absent = true
 	case out.Status == 0:
 		a.raw = out.Stdout
-		if denied.Match(out.Stderr) {
+		if denied.Match(out.Stderr) || t.but != "" && bytes.Contains(out.Stderr, []byte(t.but)) {
 			a.partial = "not all could be read: " + complaint
 		}
 	default:

@@ -35,10 +35,13 @@ type heard struct {
 // announced is what lldpd calls an interface of the device itself.
 type announced struct{ on, port string }
 
+// lldpPrints is what lldpcli prints of nothing: json_end of json_writer.c writes the outermost object, and text_writer.c a heading between rules.
+const lldpPrints = "an empty object, or a heading"
+
 // lldpNeighbors asks with details, since the time to live and VLANs are among them in older versions.
 func lldpNeighbors() table {
 	return table{
-		name: "lldp", line: "lldpcli -f json0 show neighbors details", old: "lldpctl", root: true, may: true,
+		name: "lldp", line: "lldpcli -f json0 show neighbors details", old: "lldpctl", root: true, may: true, prints: lldpPrints,
 		parse: func(s *sheet, raw []byte) (rows int, left []collectors.Unparsed, err error) {
 			s.heard, rows, left, err = readLLDP(raw, "Interface", "interface", newHeard)
 			return rows, left, err
@@ -53,7 +56,7 @@ func lldpNeighbors() table {
 
 func lldpChassis() table {
 	return table{
-		name: "lldp-chassis", line: "lldpcli -f json0 show chassis", old: "lldpcli show chassis", root: true, may: true,
+		name: "lldp-chassis", line: "lldpcli -f json0 show chassis", old: "lldpcli show chassis", root: true, may: true, prints: lldpPrints,
 		parse: func(s *sheet, raw []byte) (rows int, left []collectors.Unparsed, err error) {
 			s.chassis, rows, left, err = readLLDP(raw, "Chassis", "local-chassis", func(n lldpNode) (lldpSystem, error) {
 				return newSystem(n.sub("chassis"), "lldp")
@@ -71,7 +74,7 @@ func lldpChassis() table {
 
 func lldpInterfaces() table {
 	return table{
-		name: "lldp-interfaces", line: "lldpcli -f json0 show interfaces details", old: "lldpcli show interfaces details", root: true, may: true,
+		name: "lldp-interfaces", line: "lldpcli -f json0 show interfaces details", old: "lldpcli show interfaces details", root: true, may: true, prints: lldpPrints,
 		parse: func(s *sheet, raw []byte) (rows int, left []collectors.Unparsed, err error) {
 			s.announced, rows, left, err = readLLDP(raw, "Interface", "interface", func(n lldpNode) (announced, error) {
 				id, err := n.sub("port").id("lldp")

@@ -25,6 +25,7 @@ type multipathPath struct {
 	states  string // device mapper's and the checker's: "active ready"
 }
 
+// multipathTable: without maps multipath prints nothing, and that is no failure.
 func multipathTable() table {
 	return table{
 		name: "multipath", line: "multipath -ll", root: true, may: true, needs: []string{"iscsiadm"}, parse: parseMultipath, tell: tellMultipath,

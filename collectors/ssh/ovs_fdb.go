@@ -29,25 +29,33 @@ func ovsFDBTable() table {
 	}
 }
 
-// parseOVSFDB reads rows "port VLAN MAC age" below the headings of each bridge. The age is in seconds, or "static".
+// parseOVSFDB reads rows "port VLAN MAC age" below the headings of each bridge, which are there without a row, too (ofproto_unixctl_fdb_show): a bridge without
+// them was not read. The age is in seconds, or "static". Without a bridge there is nothing at all.
 func parseOVSFDB(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 	var t tally
-	bridge, headed := "", false
+	bridge, place, headed, found := "", "", false, false
+	unheaded := func() {
+		if place != "" && !headed {
+			t.miss(place, "bridge "+bridge, "no headings of its forwarding database follow")
+		}
+	}
 	for where, l := range lines(raw) {
 		f := strings.Fields(l)
 		switch {
 		case len(f) == 0:
 		case f[0] == "bridge":
-			bridge = strings.Join(f[1:], " ")
+			unheaded()
+			bridge, place, headed = strings.Join(f[1:], " "), where, false
 		case len(f) == 4 && f[0] == "port" && f[1] == "VLAN":
-			headed = true
+			headed, found = true, true
 		case len(f) < 4 || !headed:
 			t.miss(where, l, "not a row of port, VLAN, MAC and age")
 		default:
 			t.fdbRow(s, where, l, bridge, f)
 		}
 	}
-	if !headed && t.rows > 0 {
+	unheaded()
+	if !found && t.rows > 0 {
 		return 0, nil, malformed("no forwarding database of Open vSwitch: the headings are missing")
 	}
 	return t.rows, t.left, nil

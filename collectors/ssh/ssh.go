@@ -6,6 +6,7 @@
 package ssh
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -22,7 +23,12 @@ type table struct {
 	old  string // the command of systems that do not understand line (no -j); "" if there is none
 	root bool   // an ordinary user gets nothing or half: sent with "sudo -n" where the inventory says so
 	may  bool   // a host without the command, or without the files that it shows, has no such table: complete with 0 rows, no failure
-	none string // words on standard error of a failing command that mean that there is nothing to show: "No active sessions"
+	none string // words on standard error of a command that mean that there is nothing to show: "No active sessions"
+	// but is what it says on standard error, and does not fail, if what it prints is not all: "is not running".
+	but string
+	// prints is what the command prints even where it has nothing to show, as its source shows. Nothing at all is none of its answers then, and deletes
+	// nothing. It is empty where nothing at all may be said in earnest.
+	prints string
 
 	// needs names the tables without which this one cannot say what it means: those that its tell looks at for the names of things. Unless they were
 	// read to their end, neither is this one, and it says nothing. If but some rows of them were not understood, it says what it knows, and is partial.
@@ -37,6 +43,14 @@ type table struct {
 
 // tables is the fixed list in the order of sending and of parsing: what the others need first.
 func tables() []table { return slices.Concat(systemTables(), networkTables(), hostTables()) }
+
+// read parses an answer, unless it is of a command that does not keep silent and has said nothing.
+func (t table) read(s *sheet, raw []byte) (rows int, unparsed []collectors.Unparsed, err error) {
+	if t.prints != "" && len(bytes.TrimSpace(raw)) == 0 {
+		return 0, nil, malformed("nothing at all, where it prints %s at least", t.prints)
+	}
+	return t.parse(s, raw)
+}
 
 // sheet is all that one device said in one session, parsed. A nil or empty part was not said.
 type sheet struct {
@@ -99,7 +113,7 @@ func observe(d collectors.Device, answers map[string]answer) ([]topology.Observa
 		r := reading{Reading: collectors.NewReading(d, t.name, a.line, a.at)}
 		r.Partial, r.Reason = !a.whole(), a.partial
 		if !a.absent && !a.lost {
-			rows, left, err := t.parse(s, a.raw)
+			rows, left, err := t.read(s, a.raw)
 			r.Rows = rows
 			unparsed = append(unparsed, left...)
 			switch {
@@ -179,7 +193,7 @@ func Parse(name string, raw []byte) ([]topology.Observation, []collectors.Unpars
 		return nil, nil, fmt.Errorf("%w: no answer is called %q", topology.ErrSyntax, name)
 	}
 	t := tables()[i]
-	if _, _, err := t.parse(&sheet{device: topology.DeviceKey(topology.Host, "parsed")}, raw); err != nil {
+	if _, _, err := t.read(&sheet{device: topology.DeviceKey(topology.Host, "parsed")}, raw); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
 	d := collectors.Device{Handle: "parsed", Kind: topology.Host, Source: topology.SourceSSH}
