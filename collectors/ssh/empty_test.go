@@ -3,6 +3,7 @@ package ssh_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,5 +61,17 @@ func TestOVSFDB_unheaded(t *testing.T) {
 	}
 	if _, _, err := ssh.Parse("ovs-fdb", []byte("bridge br0\n")); !errors.Is(err, collectors.ErrMalformed) {
 		t.Errorf("one bridge without headings: error %v", err)
+	}
+}
+
+// A file that may not be read is told from one that is not there by what grep says of it, so it is never told to be silent.
+func TestCommands_loud(t *testing.T) {
+	t.Parallel()
+	for _, c := range ssh.Commands() {
+		for _, line := range c.Lines {
+			if strings.Contains(line, "grep -s") || strings.Contains(line, "2>") {
+				t.Errorf("%s: what %q cannot read is not told", c.Name, line)
+			}
+		}
 	}
 }

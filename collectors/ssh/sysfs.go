@@ -27,9 +27,9 @@ type sysfsBond struct {
 }
 
 // sysfsLine makes a fixed line that prints files as "path:line". Grep's exit status is 2 where one of them is missing or cannot be read, which is usual: an
-// interface that is down has no speed.
+// interface that is down has no speed (EINVAL). It is not told to be silent (-s) about it, since a file that may not be read is another matter.
 func sysfsLine(globs ...string) string {
-	return `sh -c 'grep -sH "" ` + strings.Join(globs, " ") + `; test $? -le 2'`
+	return `sh -c 'grep -H "" ` + strings.Join(globs, " ") + `; test $? -le 2'`
 }
 
 func sysfsNetTable() table {
