@@ -1,6 +1,9 @@
 package topology
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // Kind says what a node is. The words are the standards' (docs/glossary.md).
 type Kind uint8
@@ -55,26 +58,7 @@ const (
 	kindEnd
 )
 
-var kindNames = [...]string{ //nolint:gochecknoglobals // read-only table
-	Rack: "rack", Server: "server", BMC: "bmc", Host: "host", VM: "vm", VNIC: "vnic", VDisk: "vdisk",
-	Switch: "switch", Router: "router", Firewall: "firewall", Port: "port", NIC: "nic", LAG: "lag",
-	VirtualSwitch: "virtualswitch", Network: "network", PortGroup: "portgroup", VLAN: "vlan",
-	BroadcastDomain: "broadcastdomain", Subnet: "subnet", VRF: "vrf", Route: "route",
-	StoragePool: "storagepool", Volume: "volume", InitiatorPort: "initiatorport", TargetPort: "targetport",
-	FCSwitch: "fcswitch", FCPort: "fcport", FCFabric: "fcfabric", FCZone: "fczone", FCZoneSet: "fczoneset",
-	FCZoneAlias: "fczonealias", Array: "array", LogicalUnit: "logicalunit", Mapping: "mapping",
-	Filter: "filter", FilterRule: "filterrule", FilterText: "filtertext", Neighbor: "neighbor",
-}
-
-// String gives the lower-case name that commands and encodings use.
-func (k Kind) String() string {
-	if k == 0 || k >= kindEnd {
-		return "kind(" + strconv.Itoa(int(k)) + ")"
-	}
-	return kindNames[k]
-}
-
-var kindLabels = [...]string{ //nolint:gochecknoglobals // read-only table
+var kindLabels = [kindEnd]string{ //nolint:gochecknoglobals // read-only table
 	Rack: "Rack", Server: "Server", BMC: "BMC", Host: "Host", VM: "VM", VNIC: "VNIC", VDisk: "VDisk",
 	Switch: "Switch", Router: "Router", Firewall: "Firewall", Port: "Port", NIC: "NIC", LAG: "LAG",
 	VirtualSwitch: "VirtualSwitch", Network: "Network", PortGroup: "PortGroup", VLAN: "VLAN",
@@ -83,6 +67,23 @@ var kindLabels = [...]string{ //nolint:gochecknoglobals // read-only table
 	FCSwitch: "FCSwitch", FCPort: "FCPort", FCFabric: "FCFabric", FCZone: "FCZone", FCZoneSet: "FCZoneSet",
 	FCZoneAlias: "FCZoneAlias", Array: "Array", LogicalUnit: "LogicalUnit", Mapping: "Mapping",
 	Filter: "Filter", FilterRule: "FilterRule", FilterText: "FilterText", Neighbor: "Neighbor",
+}
+
+var kindNames = lowered(kindLabels) //nolint:gochecknoglobals // read-only table
+
+func lowered(words [kindEnd]string) [kindEnd]string {
+	for i, w := range words {
+		words[i] = strings.ToLower(w)
+	}
+	return words
+}
+
+// String gives the lower-case name that commands and encodings use.
+func (k Kind) String() string {
+	if k == 0 || k >= kindEnd {
+		return "kind(" + strconv.Itoa(int(k)) + ")"
+	}
+	return kindNames[k]
 }
 
 // Label gives the word as the glossary writes it, VirtualSwitch or LAG: what graph databases call the kind.

@@ -18,12 +18,8 @@ const pollInterval = 500 * time.Millisecond
 
 // Reader is a store.Reader over what a Projector published: one revision, the current one, equal to that of the embedded store. It writes nothing.
 type Reader struct {
-	c *client
-
-	inUse   sync.RWMutex // held for reading by every call, for writing by Close
-	closed  bool         // guarded by inUse
-	closing chan struct{}
-	polls   sync.WaitGroup
+	c    *client
+	gate *store.Gate
 
 	mu     sync.Mutex // guards the two below
 	last   *topology.Snapshot
@@ -38,36 +34,16 @@ func OpenReader(ctx context.Context, cfg Config) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{c: c, closing: make(chan struct{})}
+	r := &Reader{c: c, gate: store.NewGate()}
 	if _, err := r.state(ctx); err != nil {
 		return nil, errors.Join(err, c.close(ctx))
 	}
 	return r, nil
 }
 
-func (r *Reader) enter(ctx context.Context) (leave func(), err error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	r.inUse.RLock()
-	if r.closed {
-		r.inUse.RUnlock()
-		return nil, store.ErrClosed
-	}
-	return r.inUse.RUnlock, nil
-}
-
 // Close waits for what is running, ends all watches and closes the connection.
 func (r *Reader) Close() error {
-	r.inUse.Lock()
-	defer r.inUse.Unlock()
-	if r.closed {
-		return store.ErrClosed
-	}
-	r.closed = true
-	close(r.closing)
-	r.polls.Wait()
-	return r.c.close(context.Background())
+	return r.gate.Close(func() error { return r.c.close(context.Background()) })
 }
 
 // state looks what is published.
@@ -88,7 +64,7 @@ func (r *Reader) state(ctx context.Context) (state, error) {
 // Snapshot gives the current revision, for its number or 0; others are not found. While a big change is under way it waits, and fails with
 // ErrPending if that takes longer than Config.Timeout.
 func (r *Reader) Snapshot(ctx context.Context, rev topology.Revision) (*topology.Snapshot, error) {
-	leave, err := r.enter(ctx)
+	leave, err := r.gate.Enter(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -241,7 +217,7 @@ func readingOf(p row) (topology.Reading, error) {
 
 // Revisions lists the current revision, if it is not before the given time.
 func (r *Reader) Revisions(ctx context.Context, from time.Time) ([]store.RevisionInfo, error) {
-	leave, err := r.enter(ctx)
+	leave, err := r.gate.Enter(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -255,49 +231,12 @@ func (r *Reader) Revisions(ctx context.Context, from time.Time) ([]store.Revisio
 
 // Watch sends each new revision that it sees, until ctx ends or the Reader is closed.
 func (r *Reader) Watch(ctx context.Context) <-chan topology.Revision {
-	leave, err := r.enter(ctx)
+	leave, err := r.gate.Enter(ctx)
 	if err != nil {
-		closed := make(chan topology.Revision)
-		close(closed)
-		return closed
+		return store.Closed()
 	}
 	defer leave()
-	var one store.Broadcast
-	ctx, cancel := context.WithCancel(ctx)
-	ch := one.Watch(ctx)
-	seen := r.complete(ctx, 0)
-	r.polls.Go(func() {
-		defer cancel()
-		r.poll(ctx, seen, one.Send)
-	})
-	return ch
-}
-
-func (r *Reader) poll(ctx context.Context, seen topology.Revision, tell func(topology.Revision)) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stop := make(chan struct{})
-	defer close(stop)
-	go func() { // a look that is under way must not keep Close waiting
-		select {
-		case <-r.closing:
-			cancel()
-		case <-stop:
-		}
-	}()
-	tick := time.NewTicker(pollInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if last := r.complete(ctx, seen); last != seen {
-				seen = last
-				tell(last)
-			}
-		}
-	}
+	return r.gate.Poll(ctx, pollInterval, r.complete(ctx, 0), r.complete)
 }
 
 // complete tells the revision that stands there. While none does, or the server does not answer, nothing new was seen.

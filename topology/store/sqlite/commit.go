@@ -20,7 +20,7 @@ func (s *Store) Commit(ctx context.Context, parent topology.Revision, d topology
 	if s.opts.ReadOnly {
 		return 0, store.ErrReadOnly
 	}
-	leave, err := s.enter(ctx)
+	leave, err := s.gate.Enter(ctx)
 	if err != nil {
 		return 0, err
 	}

@@ -14,7 +14,7 @@ func (s *Store) Prune(ctx context.Context, before time.Time) (int, error) {
 	if s.opts.ReadOnly {
 		return 0, store.ErrReadOnly
 	}
-	leave, err := s.enter(ctx)
+	leave, err := s.gate.Enter(ctx)
 	if err != nil {
 		return 0, err
 	}

@@ -40,10 +40,7 @@ type Store struct {
 	w    *sql.DB // nil if read-only; one connection
 	r    *sql.DB
 
-	inUse   sync.RWMutex // held for reading by every call, for writing by Close
-	closed  bool         // guarded by inUse
-	closing chan struct{}
-	polls   sync.WaitGroup
+	gate *store.Gate
 
 	writing sync.Mutex // held by the one commit or prune that runs
 	failed  error      // a COMMIT failed: what is on disk is not known; guarded by writing
@@ -67,7 +64,7 @@ type state struct {
 // process writes it, and says in words if the file is another program's, damaged, or of a later version; such a file is left as it is.
 // The newest snapshot is read before Open returns.
 func Open(ctx context.Context, path string, opts Options) (*Store, error) {
-	s := &Store{path: path, opts: opts, closing: make(chan struct{})}
+	s := &Store{path: path, opts: opts, gate: store.NewGate()}
 	if err := s.open(ctx); err != nil {
 		return nil, s.error(errors.Join(err, s.release()))
 	}
@@ -148,15 +145,7 @@ func (s *Store) openWriter(ctx context.Context, path string) (err error) {
 
 // Close waits for what is running, ends all watches and frees the file for the next writer.
 func (s *Store) Close() error {
-	s.inUse.Lock()
-	defer s.inUse.Unlock()
-	if s.closed {
-		return store.ErrClosed
-	}
-	s.closed = true
-	close(s.closing)
-	s.polls.Wait()
-	return s.error(s.release())
+	return s.gate.Close(func() error { return s.error(s.release()) })
 }
 
 func (s *Store) release() error {
@@ -174,22 +163,9 @@ func (s *Store) release() error {
 	return errors.Join(errs...)
 }
 
-// enter begins a call; the caller defers what it returns.
-func (s *Store) enter(ctx context.Context) (leave func(), err error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	s.inUse.RLock()
-	if s.closed {
-		s.inUse.RUnlock()
-		return nil, store.ErrClosed
-	}
-	return s.inUse.RUnlock, nil
-}
-
 // Snapshot gives one revision; 0 means the newest.
 func (s *Store) Snapshot(ctx context.Context, rev topology.Revision) (*topology.Snapshot, error) {
-	leave, err := s.enter(ctx)
+	leave, err := s.gate.Enter(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -217,7 +193,7 @@ func (s *Store) current() state {
 
 // Revisions lists what is kept, oldest first, from the given time on.
 func (s *Store) Revisions(ctx context.Context, from time.Time) ([]store.RevisionInfo, error) {
-	leave, err := s.enter(ctx)
+	leave, err := s.gate.Enter(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -242,44 +218,15 @@ func (s *Store) revisions(ctx context.Context, from time.Time) ([]store.Revision
 
 // Watch sends each new revision until ctx ends or the store is closed. The commits of another process are seen within pollInterval.
 func (s *Store) Watch(ctx context.Context) <-chan topology.Revision {
-	leave, err := s.enter(ctx)
+	leave, err := s.gate.Enter(ctx)
 	if err != nil {
-		closed := make(chan topology.Revision)
-		close(closed)
-		return closed
+		return store.Closed()
 	}
 	defer leave()
 	if s.w != nil {
 		return s.watchers.Watch(ctx)
 	}
-	var one store.Broadcast
-	ctx, cancel := context.WithCancel(ctx)
-	ch := one.Watch(ctx)
-	seen := s.lastRevision(ctx, s.current().snapshot.Revision())
-	s.polls.Go(func() {
-		defer cancel()
-		s.poll(ctx, seen, one.Send)
-	})
-	return ch
-}
-
-// poll tells of what other processes commit, until ctx ends or the store is closed.
-func (s *Store) poll(ctx context.Context, seen topology.Revision, tell func(topology.Revision)) {
-	tick := time.NewTicker(pollInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-s.closing:
-			return
-		case <-tick.C:
-			if last := s.lastRevision(ctx, seen); last > seen {
-				seen = last
-				tell(last)
-			}
-		}
-	}
+	return s.gate.Poll(ctx, pollInterval, s.lastRevision(ctx, s.current().snapshot.Revision()), s.lastRevision)
 }
 
 // lastRevision asks the file. Where it cannot be read at this moment, nothing new was seen: the next look comes soon.
