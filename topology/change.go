@@ -19,10 +19,10 @@ type ChangeSet struct {
 type Change struct {
 	Subject       Key
 	Attr          Attr
-	Before, After []Value
 	Rel           Rel
-	Object        Key
 	Add           bool
+	Object        Key
+	Before, After []Value
 	Cause         string // why the change is wanted, or what was seen
 }
 

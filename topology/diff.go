@@ -1,29 +1,27 @@
 package topology
 
 import (
-	"cmp"
 	"iter"
-	"runtime"
 	"slices"
-	"sync"
 )
 
 // Diff gives the changes that turn the merged view of a into that of b, in canonical order. Provenance and ages are no part of it. The cost is proportional
 // to what was touched between two snapshots that share their base, which all do that follow from one another by small deltas; else it is linear in
 // their size, on all processors.
 func Diff(a, b *Snapshot) ChangeSet {
-	cs := ChangeSet{Revision: a.rev}
-	if a.base == b.base {
-		for p := range touchedIn(a, b) {
-			cs.Changes = diffNode(cs.Changes, p.key, p.x, p.y)
+	if a.base != b.base {
+		c := newComparison(a, b)
+		return ChangeSet{a.rev, slices.Concat(inParts(c.cuts, c.changes)...)}
+	}
+	c := &comparison{a: a, b: b, common: uint32(len(a.base.nodes))}
+	pairs := touchedIn(a, b)
+	return ChangeSet{a.rev, slices.Concat(inParts(cutEvenly(len(pairs)), func(from, to cut) []Change {
+		cs := make([]Change, 0, to.a-from.a)
+		for _, p := range pairs[from.a:to.a] {
+			cs = c.node(cs, p.key, p.x, p.y)
 		}
 		return cs
-	}
-	c := newComparison(a, b)
-	for _, changes := range c.parts(c.changes) {
-		cs.Changes = append(cs.Changes, changes...)
-	}
-	return cs
+	})...)}
 }
 
 // pair is one node in two snapshots; where one lacks it, it is zero there.
@@ -34,23 +32,21 @@ type pair struct {
 
 // touchedIn lists in order the nodes whose rows two snapshots over one base do not share. Those of the base are numbered in order; a new node may have
 // another number in either.
-func touchedIn(a, b *Snapshot) iter.Seq[pair] {
+func touchedIn(a, b *Snapshot) []pair {
 	old, fresh := touchedRows(a, b)
-	return func(yield func(pair) bool) {
-		for len(old) > 0 || len(fresh) > 0 {
-			var p pair
-			if len(fresh) == 0 || len(old) > 0 && a.key(old[0]).Compare(fresh[0]) < 0 {
-				p, old = pair{a.key(old[0]), a.present(old[0]), b.present(old[0])}, old[1:]
-			} else {
-				p.key, fresh = fresh[0], fresh[1:]
-				p.x, _ = a.Node(p.key)
-				p.y, _ = b.Node(p.key)
-			}
-			if !yield(p) {
-				return
-			}
+	pairs := make([]pair, 0, len(old)+len(fresh))
+	for _, k := range fresh {
+		for ; len(old) > 0 && a.key(old[0]).Compare(k) < 0; old = old[1:] {
+			pairs = append(pairs, pair{a.key(old[0]), a.present(old[0]), b.present(old[0])})
 		}
+		x, _ := a.Node(k)
+		y, _ := b.Node(k)
+		pairs = append(pairs, pair{k, x, y})
 	}
+	for _, n := range old {
+		pairs = append(pairs, pair{a.key(n), a.present(n), b.present(n)})
+	}
+	return pairs
 }
 
 // touchedRows lists the numbers of the base's nodes and the keys of new ones, in order.
@@ -83,173 +79,37 @@ func (s *Snapshot) present(n uint32) Node {
 	return Node{s, n}
 }
 
-// comparison walks two snapshots side by side that share nothing.
-type comparison struct {
-	a, b     *Snapshot
-	ofA, ofB []uint32 // the nodes in order
-	twin     []uint32 // by number in a: number in b, plus 1
-	cuts     []cut    // where the parts begin and end
-}
-
-// cut is a place in the orders of both.
-type cut struct{ a, b int }
-
-// partsPerProcessor evens out that some parts cost more than others.
-const partsPerProcessor = 4
-
-func newComparison(a, b *Snapshot) *comparison {
-	c := &comparison{a: a, b: b, twin: make([]uint32, len(a.base.nodes)+int(a.over.count))}
-	var listing sync.WaitGroup
-	listing.Go(func() { c.ofA = a.inOrder() })
-	c.ofB = b.inOrder()
-	listing.Wait()
-	n := partsPerProcessor * runtime.GOMAXPROCS(0)
-	c.cuts = append(c.cuts, cut{})
-	for i := 1; i < n; i++ {
-		at := len(c.ofA) * i / n
-		if at == c.cuts[len(c.cuts)-1].a {
-			continue
-		}
-		there, _ := slices.BinarySearchFunc(c.ofB, a.key(c.ofA[at]), func(n uint32, k Key) int { return b.key(n).Compare(k) })
-		c.cuts = append(c.cuts, cut{at, there})
+// node adds the changes of one node.
+func (c *comparison) node(cs []Change, key Key, x, y Node) []Change {
+	had, has := x.row(), y.row()
+	if !shared(had.facts, has.facts) {
+		cs = c.attributes(cs, key, x, y, had.facts, has.facts)
 	}
-	c.cuts = append(c.cuts, cut{len(c.ofA), len(c.ofB)})
-	c.parts(c.match)
-	return c
-}
-
-// inOrder lists all nodes by key.
-func (s *Snapshot) inOrder() []uint32 {
-	ns := make([]uint32, 0, s.live)
-	for n := range s.Nodes() {
-		ns = append(ns, n.n)
-	}
-	return ns
-}
-
-// parts works on all parts at once, and gives the results in order.
-func (c *comparison) parts(work func(from, to cut) []Change) [][]Change {
-	results := make([][]Change, len(c.cuts)-1)
-	var working sync.WaitGroup
-	for i := range results {
-		working.Go(func() { results[i] = work(c.cuts[i], c.cuts[i+1]) })
-	}
-	working.Wait()
-	return results
-}
-
-// inStep walks a part by key; where one side lacks a node, its number is absent.
-func (c *comparison) inStep(from, to cut, visit func(x, y uint32)) {
-	as, bs := c.ofA[from.a:to.a], c.ofB[from.b:to.b]
-	for len(as) > 0 || len(bs) > 0 {
-		x, y := absent, absent
-		order := cmp.Compare(len(bs), len(as)) // where one is at its end
-		if len(as) > 0 && len(bs) > 0 {
-			order = c.a.key(as[0]).Compare(c.b.key(bs[0]))
-		}
-		if order <= 0 {
-			x, as = as[0], as[1:]
-		}
-		if order >= 0 {
-			y, bs = bs[0], bs[1:]
-		}
-		visit(x, y)
-	}
-}
-
-// absent is the number of no node.
-const absent = ^uint32(0)
-
-// match notes which node of b is which of a.
-func (c *comparison) match(from, to cut) []Change {
-	c.inStep(from, to, func(x, y uint32) {
-		if x != absent && y != absent {
-			c.twin[x] = y + 1
-		}
-	})
-	return nil
-}
-
-func (c *comparison) changes(from, to cut) []Change {
-	var cs []Change
-	at := from.b
-	each := func(x, y uint32) {
-		switch {
-		case x == absent:
-			cs = diffNode(cs, c.b.key(y), Node{}, Node{c.b, y})
-		case y == absent:
-			cs = diffNode(cs, c.a.key(x), Node{c.a, x}, Node{})
-		case !c.same(c.a.row(x), c.b.row(y)):
-			cs = diffNode(cs, c.a.key(x), Node{c.a, x}, Node{c.b, y})
-		}
-	}
-	// Keys were compared when the twins were found.
-	for _, x := range c.ofA[from.a:to.a] {
-		y := c.twin[x] - 1
-		if y == absent {
-			for ; at < to.b && c.b.key(c.ofB[at]).Compare(c.a.key(x)) < 0; at++ {
-				each(absent, c.ofB[at])
-			}
-			each(x, absent)
-			continue
-		}
-		for ; c.ofB[at] != y; at++ {
-			each(absent, c.ofB[at])
-		}
-		each(x, y)
-		at++
-	}
-	for ; at < to.b; at++ {
-		each(absent, c.ofB[at])
+	if !shared(had.out, has.out) {
+		cs = c.relations(cs, key, x, y, had.out, has.out)
 	}
 	return cs
 }
 
-// same reports whether two rows surely give one view. Where it is not so simple it says no.
-func (c *comparison) same(x, y row) bool {
-	if len(x.facts) != len(y.facts) || len(x.out) != len(y.out) {
-		return false
-	}
-	for i := range x.facts {
-		f, g := &x.facts[i], &y.facts[i]
-		if f.attr != g.attr {
-			return false
+func (c *comparison) attributes(cs []Change, key Key, x, y Node, had, has []fact) []Change {
+	for len(had)+len(has) > 0 {
+		a, was, is := section(&had, &has, func(f *fact) Attr { return f.attr })
+		if c.sameFacts(was, is) {
+			continue
 		}
-		if textual(attrs[f.attr].typ) {
-			if c.a.text(f.val) != c.b.text(g.val) {
-				return false
-			}
-		} else if f.val != g.val {
-			return false
+		if before, after := x.believed(a), y.believed(a); !slices.Equal(before, after) {
+			cs = append(cs, Change{Subject: key, Attr: a, Before: before, After: after})
 		}
 	}
-	for i := range x.out {
-		e, f := &x.out[i], &y.out[i]
-		if e.rel != f.rel || c.twin[e.peer] != f.peer+1 || e.conf != f.conf {
-			return false
-		}
-		if i > 0 && relations[e.rel].Single && x.out[i-1].rel == e.rel && x.out[i-1].peer != e.peer {
-			return false // which of several is believed depends on the readings
-		}
-	}
-	return true
+	return cs
 }
 
-// diffNode adds the changes of one node.
-func diffNode(cs []Change, key Key, x, y Node) []Change {
-	was, is := x.row(), y.row()
-	if !shared(was.facts, is.facts) {
-		for _, a := range attrsOf(x, y) {
-			before, after := x.believed(a), y.believed(a)
-			if !slices.Equal(before, after) {
-				cs = append(cs, Change{Subject: key, Attr: a, Before: before, After: after})
-			}
+func (c *comparison) relations(cs []Change, key Key, x, y Node, had, has []edge) []Change {
+	for len(had)+len(has) > 0 {
+		r, was, is := section(&had, &has, func(e *edge) Rel { return e.rel })
+		if c.sameEdges(was, is) {
+			continue
 		}
-	}
-	if shared(was.out, is.out) {
-		return cs
-	}
-	for _, r := range relsOf(x, y) {
 		before, after := x.objects(r), y.objects(r)
 		for _, k := range before {
 			if _, still := slices.BinarySearchFunc(after, k, Key.Compare); !still {
@@ -263,6 +123,25 @@ func diffNode(cs []Change, key Key, x, y Node) []Change {
 		}
 	}
 	return cs
+}
+
+// section cuts the elements about one attribute or relation off two lists that are sorted by it: the least there is.
+func section[T any, A ~uint8](xs, ys *[]T, about func(*T) A) (least A, fromX, fromY []T) {
+	if least = ^A(0); len(*xs) > 0 {
+		least = about(&(*xs)[0])
+	}
+	if len(*ys) > 0 {
+		least = min(least, about(&(*ys)[0]))
+	}
+	cut := func(from *[]T) []T {
+		all, n := *from, 0
+		for n < len(all) && about(&all[n]) == least {
+			n++
+		}
+		*from = all[n:]
+		return all[:n]
+	}
+	return least, cut(xs), cut(ys)
 }
 
 // shared reports whether two slices are one.

@@ -43,6 +43,9 @@ func TestApply_manySmallDeltasKeepThePast(t *testing.T) {
 		for range 5 {
 			a, b := all[draw.IntN(len(all))].s, all[draw.IntN(len(all))].s
 			apart := topology.Diff(topology.Compact(a), topology.Compact(b))
+			if d := cmp.Diff(apart.Changes, topology.Diff(a, topology.Compact(b)).Changes, valueOption()); d != "" {
+				t.Fatalf("one that is folded differs otherwise (-both +one):\n%s", d)
+			}
 			if d := cmp.Diff(apart.Changes, topology.Diff(a, b).Changes, valueOption()); d != "" {
 				t.Fatalf("snapshots that share differ otherwise than those that do not (-apart +sharing):\n%s", d)
 			}
@@ -71,4 +74,46 @@ func TestApply_readingThatFlaps(t *testing.T) {
 			t.Fatalf("%s has %d facts, want %d", r, len(got), len(want))
 		}
 	}
+}
+
+// TestDiff_ofManyNodes compares snapshots in several parts: what differs is the same whether they share their base or nothing, have one set of nodes or not.
+func TestDiff_ofManyNodes(t *testing.T) {
+	t.Parallel()
+	a := topology.Compact(mustApply(t, topology.Empty(), storetest.Estate(3000, storetest.Start())))
+	for _, nodesComeAndGo := range []bool{false, true} {
+		rng := rand.New(rand.NewPCG(4, 2))
+		var d topology.Delta
+		want := 0
+		for f := range a.Facts() {
+			if f.Attr != topology.AttrName || rng.IntN(3) > 0 {
+				continue
+			}
+			d.Remove = append(d.Remove, f)
+			f.Value = topology.TextValue("another")
+			if want++; nodesComeAndGo {
+				f.Subject.ID += " again"
+				want++
+			}
+			d.Add = append(d.Add, f)
+		}
+		b := mustApply(t, a, d)
+		for name, got := range map[string]topology.ChangeSet{
+			"shared": topology.Diff(a, b), "apart": topology.Diff(topology.Compact(a), topology.Compact(b)),
+			"overlay and table": topology.Diff(b, topology.Compact(a)).Reverse(), "table and overlay": topology.Diff(topology.Compact(a), b),
+		} {
+			slices.SortFunc(got.Changes, func(x, y topology.Change) int { return x.Subject.Compare(y.Subject) })
+			if len(got.Changes) != want || !topology.Diff(mustWith(t, a, got), b).Empty() {
+				t.Errorf("%s: %d changes, want %d", name, len(got.Changes), want)
+			}
+		}
+	}
+}
+
+func mustWith(t *testing.T, s *topology.Snapshot, cs topology.ChangeSet) *topology.Snapshot {
+	t.Helper()
+	next, err := s.With(cs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return next
 }
