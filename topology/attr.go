@@ -61,6 +61,8 @@ const (
 	AttrUntagged   // VLANs sent without one
 	AttrLearned    // forwarding database entries of the port
 	AttrSTPState   // "VID state", VID 0 for the common tree: disabled, blocking, listening, learning, forwarding, broken
+	AttrPortLimit  // isolated: passes nothing to other isolated ports of its bridge; locked: passes known addresses alone (bridge(8))
+	AttrTPID       // of the tags that a port or VLAN interface puts on (IEEE 802.1Q 9.5), where they are not those of customers: 802.1ad
 	AttrLLDPPortID // lldpLocPortId, "subtype/value"
 	AttrPCIAddress // domain:bus:slot.function
 	AttrDriver     // of a NIC, HBA or disk format driver
@@ -216,6 +218,8 @@ var attrs = [attrEnd]attrSpec{ //nolint:gochecknoglobals // read-only table
 	AttrPVID: {name: "pvid", typ: TypeInt}, AttrTagged: {name: "tagged", typ: TypeVIDs},
 	AttrUntagged: {name: "untagged", typ: TypeVIDs}, AttrLearned: {name: "learned", typ: TypeFDB, multi: true},
 	AttrSTPState:   {name: "stpState", typ: TypeText, multi: true},
+	AttrPortLimit:  {name: "portLimit", typ: TypeText, multi: true},
+	AttrTPID:       {name: "tpid", typ: TypeText},
 	AttrLLDPPortID: {name: "lldpPortID", typ: TypeText}, AttrPCIAddress: {name: "pciAddress", typ: TypeText},
 	AttrDriver: {name: "driver", typ: TypeText}, AttrLinkMode: {name: "linkMode", typ: TypeText},
 	AttrUnnumbered: {name: "addressWithoutPrefix", typ: TypeAddr, multi: true},

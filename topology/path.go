@@ -163,6 +163,7 @@ func networkRail(start Node) Rail {
 		w.subnets = append(w.subnets, e.To)
 	}
 	vid, tagged, doubt := frameOf(start)
+	doubt = cmp.Or(doubt, hampered(start))
 	w.host(start, []Hop{{Node: start, VID: vid, Tagged: tagged, Doubt: doubt, Fault: stopped(start)}})
 	w.cut()
 	return Rail{Name: "network", From: start, Paths: w.paths, More: w.more, Independent: w.independent()}
@@ -209,8 +210,10 @@ func (w *walker) host(n Node, hops []Hop) {
 		}
 		h := step(e, e.To, last.VID, last.Tagged)
 		h.VID, h.Tagged, h.Doubt = tagOf(e.To, last.VID, last.Tagged)
-		h.Doubt = cmp.Or(h.Doubt, ruled(e.To))
+		h.Doubt = cmp.Or(h.Doubt, stacked(hops, e.To), ruled(e.To), hampered(e.To))
+		h.plug(hops)
 		if n.Kind() == VirtualSwitch {
+			h.Doubt = cmp.Or(h.Doubt, apart(entry(hops, len(hops)-1), e.To))
 			h.leave()
 		}
 		w.host(e.To, append(slices.Clip(hops), h))
@@ -365,7 +368,7 @@ func hears(n Node) string {
 func (w *walker) enter(device Node, hops []Hop) {
 	last := &hops[len(hops)-1]
 	vid, fault, doubt := admit(last.Node, last.VID, last.Tagged)
-	last.VID, last.Doubt, last.Fault = vid, cmp.Or(last.Doubt, doubt), cmp.Or(last.Fault, fault)
+	last.VID, last.Doubt, last.Fault = vid, cmp.Or(last.Doubt, hampered(last.Node), doubt), cmp.Or(last.Fault, fault)
 	f := w.fabrics[vid]
 	if f == nil {
 		f = newFabric(vid, w)

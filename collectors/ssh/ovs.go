@@ -89,6 +89,10 @@ func (p ovsPort) vlans() (tagged, untagged topology.VIDSet, pvid topology.VID, k
 	return all, topology.VIDSet{}, 0, true
 }
 
+// stacked is the protocol of the tag that a dot1q-tunnel puts on, unless it is told another one (other_config:qinq-ethtype); what is below it is another
+// tag in either case.
+const stacked = "802.1ad"
+
 // vidSet leaves out 0 and 4095, which are no VLANs (IEEE 802.1Q).
 func vidSet(ns []int) topology.VIDSet {
 	ids := make([]topology.VID, 0, len(ns))
@@ -246,16 +250,24 @@ func tellOVSPorts(s *sheet, say *words) {
 			switch {
 			case !s.ovs.switches(b) || len(members) == 0 || members[0].broken:
 			case members[0].internal():
-				// The host's own interface over the bridge: what it sends is in the port's VLAN.
-				if _, untagged, pvid, _ := p.vlans(); pvid > 0 && untagged.Has(pvid) {
-					say.set(k, topology.AttrVID, topology.IntValue(pvid))
-				}
+				p.tellOwn(say, k)
 			case members[0].typ == "patch":
 			default:
 				s.tellVLANs(say, k, p)
 				s.tellGuest(say, p, members[0])
 			}
 		}
+	}
+}
+
+// tellOwn states the VLAN of the host's own interface over a bridge: what it sends is in the port's VLAN.
+func (p ovsPort) tellOwn(say *words, k topology.Key) {
+	_, untagged, pvid, known := p.vlans()
+	if pvid > 0 && untagged.Has(pvid) {
+		say.set(k, topology.AttrVID, topology.IntValue(pvid))
+	}
+	if !known {
+		say.tagProtocol(k, stacked)
 	}
 }
 
@@ -266,13 +278,15 @@ func (s *sheet) tellVLANs(say *words, k topology.Key, p ovsPort) {
 		return
 	}
 	tagged, untagged, pvid, known := p.vlans()
+	if !known {
+		say.tagProtocol(k, stacked)
+		return // its VLAN is the outer one
+	}
 	if pvid > 0 {
 		say.set(k, topology.AttrPVID, topology.IntValue(pvid))
 	}
-	if known {
-		say.set(k, topology.AttrTagged, topology.VIDsValue(tagged))
-		say.set(k, topology.AttrUntagged, topology.VIDsValue(untagged))
-	}
+	say.set(k, topology.AttrTagged, topology.VIDsValue(tagged))
+	say.set(k, topology.AttrUntagged, topology.VIDsValue(untagged))
 }
 
 // tellBond states an Open vSwitch bond. A member that the bond does not use, or whose far end does not take part in LACP, is configured but not in force.
@@ -304,7 +318,9 @@ func (s *sheet) tellGuest(say *words, p ovsPort, i ovsInterface) {
 	vnic := topology.Key{Kind: topology.VNIC, ID: vm + "/" + mac.String()}
 	tagged, untagged, pvid, known := p.vlans()
 	switch {
-	case !known, p.tag < 0 && len(p.trunks) == 0:
+	case !known:
+		say.tagProtocol(vnic, stacked)
+	case p.tag < 0 && len(p.trunks) == 0:
 	case tagged.Len() == 0 && pvid > 0:
 		say.set(vnic, topology.AttrVID, topology.IntValue(pvid))
 	case tagged.Len() > 0:

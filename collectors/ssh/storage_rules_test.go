@@ -164,7 +164,7 @@ func TestOVS_unknown(t *testing.T) {
 		},
 		{
 			"a patch in one VLAN", "",
-			[][3]string{{"ovs-port", patchPort(t), strings.Replace(patchPort(t), `["set", []], ["set", []]`, `110, ["set", []]`, 1)}},
+			[][3]string{{"ovs-port", ovsPortRow(t, `"patch-int"`), strings.Replace(ovsPortRow(t, `"patch-int"`), `["set", []], ["set", []]`, `110, ["set", []]`, 1)}},
 			[]string{patch},
 		},
 		{
@@ -188,19 +188,19 @@ func TestOVS_unknown(t *testing.T) {
 	}
 }
 
-// patchPort is the recorded row of a patch port.
-func patchPort(t *testing.T) string {
+// ovsPortRow is the recorded row of a port, by its name in quotes.
+func ovsPortRow(t *testing.T, name string) string {
 	t.Helper()
 	raw, err := os.ReadFile("testdata/host/ovs/ovs-port.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(string(raw)) {
-		if strings.Contains(line, `"patch-int"`) {
+		if strings.Contains(line, name) {
 			return line
 		}
 	}
-	t.Fatal("no patch port was recorded")
+	t.Fatalf("no port %s was recorded", name)
 	return ""
 }
 

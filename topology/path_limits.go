@@ -1,0 +1,122 @@
+package topology
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// What keeps frames from passing although the VLANs of the ports would let them: tags within tags, ports that a bridge keeps apart, and the port of a bridge
+// that a vNIC is behind.
+
+// hampered tells why it is not known what passes an interface, whatever its VLANs are: it has other tags than those of the model's VLANs, or its bridge takes
+// frames of known addresses alone; "" if neither is said.
+func hampered(n Node) string {
+	if !n.Kind().Interface() && n.Kind() != VNIC {
+		return ""
+	}
+	for _, b := range bearers(n) {
+		if p := b.Text(AttrTPID); p != "" {
+			return fmt.Sprintf("the tags of %s are those of %s: what rides inside of them is not known", b.Name(), p)
+		}
+		if portLimit(b, "locked") {
+			return b.Name() + " is locked: its bridge takes the frames of known addresses alone"
+		}
+	}
+	return ""
+}
+
+// isolated reports that a port passes nothing to other isolated ports of its bridge.
+func isolated(port Node) bool {
+	return slices.ContainsFunc(bearers(port), func(n Node) bool { return portLimit(n, "isolated") })
+}
+
+func portLimit(n Node, limit string) bool {
+	return slices.ContainsFunc(n.Values(AttrPortLimit), func(v Value) bool { return v.String() == limit })
+}
+
+// apart tells that a bridge does not pass frames between two of its ports; "" if nothing is said. A zero Node is a port that nobody knows.
+func apart(a, b Node) string {
+	if a.IsZero() || b.IsZero() || !isolated(a) || !isolated(b) {
+		return ""
+	}
+	return a.Name() + " and " + b.Name() + " are isolated from each other"
+}
+
+// entry gives the port by which a path comes into the bridge at one of its hops; the zero Node if nobody knows it.
+func entry(hops []Hop, i int) Node {
+	at := hops[i].Node
+	switch {
+	case at.Kind() != VirtualSwitch:
+		return at
+	case i > 0 && hops[i-1].Node.Kind().Interface():
+		return hops[i-1].Node
+	case hops[0].Node.Kind() == VNIC:
+		return tap(hops[0].Node, at)
+	}
+	return Node{}
+}
+
+// tap finds the port of a host's bridge that a vNIC is behind, by the name that the hypervisor says the host has for it.
+func tap(vnic, bridge Node) Node {
+	name := vnic.Text(AttrDeviceName)
+	host, ok := bridge.Owner()
+	if name == "" || !ok {
+		return Node{}
+	}
+	n, _ := bridge.s.Node(PartKey(Port, host.Key(), name))
+	return n
+}
+
+// plug makes of a hop to a bridge what the port of the bridge that the vNIC is behind says: the VLAN of frames without a tag, which the vNIC's definition need
+// not name, and what is not known of the port.
+func (h *Hop) plug(hops []Hop) {
+	if h.Node.Kind() != VirtualSwitch || hops[0].Node.Kind() != VNIC {
+		return
+	}
+	port := tap(hops[0].Node, h.Node)
+	if port.IsZero() {
+		return
+	}
+	h.Doubt = cmp.Or(h.Doubt, hampered(port))
+	holder, known := vlanHolder(port)
+	pvid, ok := pvidOf(port)
+	switch {
+	case !known || h.Tagged && h.VID == 0:
+	case !h.Tagged && ok && carries(holder, pvid):
+		h.VID, h.Tagged = pvid, true
+	case !h.Tagged && vlans(holder, AttrTagged).Len() == 4094: // an open trunk of Open vSwitch passes what has no tag, too
+	case !h.Tagged:
+		h.Doubt = cmp.Or(h.Doubt, "no source says to which VLAN frames without a tag belong on "+port.Name())
+	case !carries(holder, h.VID):
+		h.Doubt = cmp.Or(h.Doubt, fmt.Sprintf("%s is said to be in VLAN %d, and %s does not carry it", hops[0].Node.Name(), h.VID, port.Name()))
+	}
+}
+
+// stacked tells that an interface puts its tag on frames that have one already, since what such frames meet is not what those of one tag do; "" if not.
+func stacked(hops []Hop, to Node) string {
+	v, is := vlanOf(to)
+	last := hops[len(hops)-1]
+	if is && (last.Tagged && last.VID != v || slices.ContainsFunc(hops, func(h Hop) bool { return rides(h.Node, to) })) {
+		return "frames have a tag already where " + to.Name() + " puts on its own: who takes both off is not known"
+	}
+	return ""
+}
+
+// rides reports that the tag of one interface is inside that of another that it lies on. Two of one VLAN may be one tag, as an agent shows an interface for
+// packets over one for frames, unless both are for frames (l2vlan 135): Linux has one interface for both.
+func rides(upper, lower Node) bool {
+	u, is := vlanOf(upper)
+	v, also := vlanOf(lower)
+	if !is || !also {
+		return false
+	}
+	a, _ := upper.Int(AttrIfType)
+	b, _ := lower.Int(AttrIfType)
+	return u != v || a == 135 && b == 135
+}
+
+// ridesBelow reports that an interface's tag is inside another one.
+func ridesBelow(n Node) bool {
+	return slices.ContainsFunc(n.Out(SupportedBy), func(e Edge) bool { return rides(n, e.To) })
+}
