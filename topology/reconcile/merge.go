@@ -161,12 +161,8 @@ func (m *merge) rename() {
 		var moved []topology.Fact
 		t.after = nil
 		for _, f := range t.before {
-			g := f
-			g.Subject, g.Object = m.ids.current(f.Subject), m.ids.current(f.Object)
-			if f.Attr == topology.AttrAlias && f.Subject.Kind == topology.LogicalUnit {
-				g.Value = topology.TextValue(m.ids.movedID(f.Value.String()))
-			}
-			if g.Subject == f.Subject && g.Object == f.Object && g.Value == f.Value {
+			g := m.ids.rekeyed(f)
+			if g == f {
 				t.after = append(t.after, f)
 			} else if r, ok := redirect(g); ok {
 				moved = append(moved, r)
@@ -174,6 +170,15 @@ func (m *merge) rename() {
 		}
 		t.after = joined(append(t.after, moved...))
 	}
+}
+
+// rekeyed gives a fact of the graph as it was with the names that things have now.
+func (ids *identities) rekeyed(f topology.Fact) topology.Fact {
+	f.Subject, f.Object = ids.current(f.Subject), ids.current(f.Object)
+	if f.Attr == topology.AttrAlias && f.Subject.Kind == topology.LogicalUnit {
+		f.Value = topology.TextValue(ids.movedID(f.Value.String()))
+	}
+	return f
 }
 
 // movedAliases adds the readings that know a logical unit by a name which begins with that of a device that has moved.
