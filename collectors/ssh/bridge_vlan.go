@@ -20,9 +20,11 @@ type membership struct {
 }
 
 // bridgeVLAN asks for details: the tree of each VLAN (MSTP) is one. Kernels before 5.6 do not know that request.
+// Of no VLANs at all it prints an empty list, and the heading of the text (vlan_show of iproute2).
 func bridgeVLAN() table {
 	return table{
 		name: "bridge-vlan", needs: []string{"ip-link"}, line: "bridge -j -d -compressvlans vlan show", old: "bridge -compressvlans vlan show",
+		prints: "an empty list, or a heading",
 		parse: func(s *sheet, raw []byte) (rows int, left []collectors.Unparsed, err error) {
 			if isJSON(raw) {
 				if raw, err = membershipList(raw); err != nil {

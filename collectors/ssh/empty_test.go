@@ -15,7 +15,7 @@ import (
 func TestParse_empty(t *testing.T) {
 	t.Parallel()
 	speaks := []string{
-		"uname", "ip-link", "ip-addr", "ip-route", "ip-rule", "lldp", "lldp-chassis", "lldp-interfaces", "frr-route", "frr-route6",
+		"uname", "ip-link", "ip-addr", "ip-route", "ip-rule", "bridge-vlan", "lldp", "lldp-chassis", "lldp-interfaces", "frr-route", "frr-route6",
 		"ovs-interface", "ovs-port", "ovs-bridge", "nft", "iscsiadm", "lsblk",
 	}
 	for _, name := range ssh.Answers() {
@@ -30,7 +30,7 @@ func TestParse_empty(t *testing.T) {
 		}
 	}
 	for name, raw := range map[string]string{
-		"ip-route": "[]\n", "lldp": "{\n  \"lldp\": [\n    {\n      \n    }\n  ]\n}\n\n", "lsblk": `{"blockdevices": []}`,
+		"ip-route": "[]\n", "bridge-vlan": "port              vlan-id  \n", "lldp": "{\n  \"lldp\": [\n    {\n      \n    }\n  ]\n}\n\n", "lsblk": `{"blockdevices": []}`,
 		"frr-route": "{\n}\n", "nft": `{"nftables": [{"metainfo": {"version": "1.0.6", "json_schema_version": 1}}]}`,
 	} {
 		if _, unparsed, err := ssh.Parse(name, []byte(raw)); err != nil || len(unparsed) > 0 {
