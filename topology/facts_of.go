@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// FactsOf lists all facts that point to a reading, stated and derived, each once and in no particular order, at a cost that is proportional to
-// their number. The first call on a base builds an index of it once.
+// FactsOf lists all facts that point to a reading, stated and derived, each once, those of one subject together and else in no particular order, at a cost
+// that is proportional to their number. The first call on a base builds an index of it once.
 func (s *Snapshot) FactsOf(k ReadingKey) iter.Seq[Fact] {
 	return func(yield func(Fact) bool) {
 		reading, ok := s.readingOf(k)

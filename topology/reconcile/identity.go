@@ -25,9 +25,14 @@ type identities struct {
 }
 
 func identify(prev *topology.Snapshot, known *directory, obs []topology.Observation) *identities {
+	keys := 0 // about as many are spoken of
+	for _, o := range obs {
+		keys += len(o.Facts) / 8
+	}
 	ids := &identities{
 		prev: prev, known: known, device: map[string]topology.Key{}, renamed: map[topology.Key]topology.Key{}, moved: map[string]string{},
-		kind: map[string]topology.Kind{}, named: map[topology.Key]topology.Key{}, local: map[topology.Key]topology.Key{}, keys: map[topology.Key]topology.Key{},
+		kind: map[string]topology.Kind{}, named: map[topology.Key]topology.Key{}, local: make(map[topology.Key]topology.Key, keys),
+		keys: make(map[topology.Key]topology.Key, keys),
 	}
 	ids.devices(seenDevices(obs))
 	ids.parts(obs)

@@ -22,6 +22,7 @@ type merge struct {
 	forgot  set[topology.ReadingKey]
 	digests map[topology.ReadingKey]digest // of what was said whole, and is all that the reading holds now
 	changes changes                        // beside what differs in tables, in no order
+	last    hashedKey                      // the subject of the fact that was hashed last
 
 	rejected []Rejected
 }
@@ -41,12 +42,6 @@ type sources struct {
 	partial map[origin]set[topology.ReadingKey]
 	handles map[string]set[topology.ReadingKey]
 	digests map[topology.ReadingKey]digest
-}
-
-// digest stands for all facts of a complete reading, whatever their order; the zero digest for nothing that is known.
-type digest struct {
-	sum   uint64
-	facts int
 }
 
 func newSources() *sources {
@@ -279,138 +274,6 @@ func (m *merge) reading(o topology.Observation, alone bool) {
 	m.table(part).after = firstOf(now, superseded(m.table(part).after, now))
 }
 
-// whole compares a complete table with what it said when it was last read, and keeps what differs: nothing, for most tables of most sweeps.
-func (m *merge) whole(o topology.Observation) {
-	k := o.Reading.ReadingKey
-	if _, known := m.prev.Reading(k); !known && m.first(o) {
-		return
-	}
-	rejected := len(m.rejected)
-	d, s := m.digest(o)
-	if len(m.rejected) == rejected { // what is rejected is to be said each time
-		m.digests[k] = d
-		if d.facts > 0 && d == m.known.digests[k] {
-			return
-		}
-	}
-	t := &table{}
-	m.tables[k] = t
-	now := m.differing(t, k, s.hashes)
-	for _, h := range s.hashes {
-		confidence, differs := now[h.sum]
-		if !differs {
-			continue
-		}
-		delete(now, h.sum)
-		f := s.fact(m, o, h)
-		f.Confidence = max(f.Confidence, confidence)
-		f.Reading, f.Derived, f.Since = k, false, m.now
-		t.after = append(t.after, f)
-	}
-}
-
-// first takes in a complete table that was never read, unless it says something twice.
-func (m *merge) first(o topology.Observation) bool {
-	k, added, rejected := o.Reading.ReadingKey, len(m.changes.add), len(m.rejected)
-	var d digest
-	sums := make([]uint64, 0, len(o.Facts)+1)
-	m.said(o, func(f topology.Fact, _ int) {
-		h := m.hash(f)
-		sums = append(sums, h)
-		d.count(h, f.Confidence)
-		f.Reading, f.Derived, f.Since = k, false, m.now
-		m.changes.add = append(m.changes.add, f)
-	})
-	if repeats(sums) {
-		m.changes.add, m.rejected = m.changes.add[:added], m.rejected[:rejected]
-		return false
-	}
-	if len(m.rejected) == rejected {
-		m.digests[k] = d
-	}
-	return true
-}
-
-// summary stands for what an observation says, fact by fact.
-type summary struct {
-	hashes []hashed
-	extras []topology.Fact // of these, what was not sent in these words: handles and other names
-}
-
-// hashed is a fact of an observation.
-type hashed struct {
-	sum        uint64
-	at         int32 // its place among those that were sent, or ^at among the extras
-	confidence uint8
-}
-
-func (s summary) fact(m *merge, o topology.Observation, h hashed) topology.Fact {
-	if h.at < 0 {
-		return s.extras[^h.at]
-	}
-	f, _ := redirect(m.inGraph(o.Facts[h.at]))
-	return f
-}
-
-// digest sums up an observation under the nodes' own keys.
-func (m *merge) digest(o topology.Observation) (d digest, s summary) {
-	s.hashes = make([]hashed, 0, len(o.Facts)+1)
-	m.said(o, func(f topology.Fact, at int) {
-		if at < 0 {
-			s.extras = append(s.extras, f)
-			at = -len(s.extras)
-		}
-		h := m.hash(f)
-		s.hashes = append(s.hashes, hashed{h, int32(at), f.Confidence})
-		d.count(h, f.Confidence)
-	})
-	return d, s
-}
-
-// count takes in a fact, by its hash.
-func (d *digest) count(hash uint64, confidence uint8) {
-	d.sum += hash ^ uint64(confidence)<<32
-	d.facts++
-}
-
-// repeats sorts hashes, and reports whether one stands twice.
-func repeats(sums []uint64) bool {
-	slices.Sort(sums)
-	return len(slices.Compact(sums)) < len(sums)
-}
-
-// differing puts the facts that the table does not state any more, or not as surely as it did, into before. It gives the hashes of those that it states anew.
-func (m *merge) differing(t *table, k topology.ReadingKey, hashes []hashed) map[uint64]uint8 {
-	now := make(map[uint64]uint8, len(hashes))
-	for _, h := range hashes {
-		now[h.sum] = max(now[h.sum], h.confidence)
-	}
-	for f := range m.prev.FactsOf(k) {
-		if f.Derived {
-			continue
-		}
-		h := m.hash(f)
-		if confidence, still := now[h]; still && confidence == f.Confidence {
-			delete(now, h)
-		} else {
-			t.before = append(t.before, f)
-		}
-	}
-	return now
-}
-
-// hash stands for what a fact of a known reading says.
-func (m *merge) hash(f topology.Fact) uint64 {
-	return maphash.Comparable(m.known.seed, content{f.Subject, f.Object, f.Value, f.Attr, f.Rel})
-}
-
-type content struct {
-	subject, object topology.Key
-	value           topology.Value
-	attr            topology.Attr
-	rel             topology.Rel
-}
-
 // superseded takes from an older reading of the same table what a partial one shows again, and the values that it replaces.
 func superseded(older, now []topology.Fact) []topology.Fact {
 	type slot struct {
@@ -448,9 +311,9 @@ func firstOf(a, b []topology.Fact) []topology.Fact {
 // resolve gives the observation's facts under the nodes' own keys, sorted. Since is when any reading of the same table first stated each.
 func (m *merge) resolve(o topology.Observation) []topology.Fact {
 	now := make([]topology.Fact, 0, len(o.Facts)+1)
-	m.said(o, func(f topology.Fact, _ int) {
+	m.said(o, func(f *topology.Fact, _ int) {
 		f.Reading, f.Derived, f.Since = o.Reading.ReadingKey, false, m.now
-		now = append(now, f)
+		now = append(now, *f)
 	})
 	now = canonical(now)
 	whole, part := o.Reading.ReadingKey, o.Reading.ReadingKey
@@ -485,36 +348,42 @@ func since(now, older []topology.Fact) {
 }
 
 // said tells what an observation says under the nodes' own keys: the facts, each with its place, and with -1 the handles of devices and the other names of
-// units. What does not fit the nodes as they turn out to be is rejected as it was sent.
-func (m *merge) said(o topology.Observation, tell func(f topology.Fact, at int)) {
+// units. A fact is the receiver's until the next comes. What does not fit the nodes as they turn out to be is rejected as it was sent.
+func (m *merge) said(o topology.Observation, tell func(f *topology.Fact, at int)) {
 	named := set[topology.Key]{}
-	for i, f := range o.Facts {
+	var f topology.Fact
+	for i := range o.Facts {
+		f = o.Facts[i]
 		m.handle(f.Subject, named, tell)
 		m.handle(f.Object, named, tell)
-		g := m.inGraph(f)
-		if r, ok := redirect(g); ok {
-			tell(r, i)
-		} else if g.Subject != g.Object {
-			m.rejected = append(m.rejected, Rejected{o.Reading.ReadingKey, f, fmt.Errorf("as %s: %w", g, g.Check())})
+		if m.inGraph(&f) {
+			tell(&f, i)
+		} else if f.Subject != f.Object {
+			m.rejected = append(m.rejected, Rejected{o.Reading.ReadingKey, o.Facts[i], fmt.Errorf("as %s: %w", f, f.Check())})
 		}
 	}
 	for _, alias := range m.ids.aliases(o) {
 		alias.Confidence = topology.ConfidenceStated
-		tell(alias, -1)
+		tell(&alias, -1)
 	}
 }
 
-// inGraph gives a fact under the nodes' own keys.
-func (m *merge) inGraph(f topology.Fact) topology.Fact {
+// inGraph puts a fact under the nodes' own keys, and reports whether it fits them.
+func (m *merge) inGraph(f *topology.Fact) bool {
 	f.Subject, f.Confidence = m.ids.global(f.Subject), cmp.Or(f.Confidence, topology.ConfidenceStated)
-	if f.Rel != 0 {
-		f.Object = m.ids.global(f.Object)
+	if f.Rel == 0 {
+		return true
 	}
-	return f
+	f.Object = m.ids.global(f.Object)
+	turned, ok := redirect(*f)
+	if ok {
+		*f = turned
+	}
+	return ok
 }
 
 // handle tells once by which handle a device goes.
-func (m *merge) handle(k topology.Key, named set[topology.Key], tell func(f topology.Fact, at int)) {
+func (m *merge) handle(k topology.Key, named set[topology.Key], tell func(f *topology.Fact, at int)) {
 	if !k.Kind.Device() || named.has(k) {
 		return
 	}
@@ -522,7 +391,7 @@ func (m *merge) handle(k topology.Key, named set[topology.Key], tell func(f topo
 		named.add(k)
 		f := topology.Attribute(m.ids.global(k), topology.AttrHandle, topology.TextValue(handle))
 		f.Confidence = topology.ConfidenceStated
-		tell(f, -1)
+		tell(&f, -1)
 	}
 }
 
