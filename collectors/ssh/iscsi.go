@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/throughline-dc/throughline/collectors"
@@ -239,11 +240,15 @@ func (i iscsiSession) target() topology.Key {
 }
 
 // byNumber gives the session through which the host sees a unit, in whatever state that is, and the name of the unit if nobody has asked for its designator: by
-// the number that the target shows to this host.
-func (s *sheet) byNumber(a hctl) (iscsiSession, topology.Key, bool) {
+// the number that the target shows to this host. To a host that logs in under several names it may show several units so: the key is zero then.
+func (s *sheet) byNumber(a hctl) (session iscsiSession, named topology.Key, ok bool) {
+	session, ok = s.scsi.session(a)
 	lun, err := topology.ParseLUN(a.lun)
-	session, ok := s.scsi.session(a)
-	return session, topology.TargetUnitKey(s.device, session.iqn, lun), ok && err == nil
+	another := slices.ContainsFunc(s.scsi.iscsi, func(i iscsiSession) bool { return i.iqn == session.iqn && i.initiator != session.initiator })
+	if ok && err == nil && !another {
+		named = topology.TargetUnitKey(s.device, session.iqn, lun)
+	}
+	return session, named, ok
 }
 
 // pathState is the state of the path to a unit in the words of AttrPathState; "" if there is no disk for it.

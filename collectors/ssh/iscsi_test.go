@@ -119,3 +119,18 @@ func TestISCSI_noState(t *testing.T) {
 		t.Errorf("not understood: %v, error %v", unparsed, err)
 	}
 }
+
+// A host that logs in to one target under two names may be shown two units under one number: only their designators tell them apart.
+func TestISCSI_twoInitiators(t *testing.T) {
+	t.Parallel()
+	facts := sanFacts(t, "hv1", [3]string{"iscsiadm", "Iface Initiatorname: iqn.2026-01.com.example:hv1\n\t\tSID: 2", "Iface Initiatorname: iqn.2026-01.com.example:other\n\t\tSID: 2"})
+	for _, f := range facts {
+		if strings.Contains(f, "/iqn.2026-01.com.example:array/") {
+			t.Errorf("%s is stated", f)
+		}
+	}
+	const state = "logicalunit:naa.600533000000000000000000000000c0 pathState=hv1 13:0:0:8 sdg FAILED transport-offline iqn.2026-01.com.example:array,[2001:db8::50]:3260"
+	if !slices.Contains(facts, state) {
+		t.Errorf("%s is not stated: %q", state, facts)
+	}
+}

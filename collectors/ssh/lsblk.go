@@ -199,8 +199,8 @@ func (s *sheet) iscsiUnit(d disk) (topology.Key, bool) {
 	if !ok || d.parent != "" {
 		return topology.Key{}, false
 	}
-	_, named, ok := s.byNumber(a)
-	return named, ok
+	_, named, _ := s.byNumber(a)
+	return named, !named.IsZero()
 }
 
 // tellExport states that a target port gives a unit to this host, as the address of the disk shows, and in what state an iSCSI path is. A unit that iSCSI alone
@@ -218,6 +218,9 @@ func (s *sheet) tellExport(say *words, d disk, u topology.Key) {
 		return
 	}
 	say.text(u, topology.AttrPathState, s.pathState(session, a))
+	if named.IsZero() {
+		return
+	}
 	if named != u {
 		say.text(named, topology.AttrDesignator, u.ID)
 	}

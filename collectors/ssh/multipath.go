@@ -120,15 +120,15 @@ func (s *sheet) unitOf(say *words, m multipathMap) (topology.Key, bool) {
 	var units []topology.Key
 	all := true
 	for _, p := range m.paths {
-		a, ok := parseHCTL(p.address)
-		if !ok {
+		var named topology.Key
+		if a, ok := parseHCTL(p.address); ok {
+			_, named, _ = s.byNumber(a)
+		}
+		if named.IsZero() {
 			all = false
 			continue
 		}
-		_, named, ok := s.byNumber(a)
-		if all = all && ok; ok {
-			units = append(units, named)
-		}
+		units = append(units, named)
 	}
 	if designator, err := topology.ParseDesignator(m.wwid); err == nil {
 		for _, named := range units {
