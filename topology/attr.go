@@ -93,7 +93,7 @@ const (
 	AttrNextHop
 	AttrProtocol // routing protocol; neighbour protocol; storage protocol
 	AttrMetric
-	AttrForwardMode // libvirt network: nat, route, bridge, private, vepa, passthrough, hostdev, open, isolated; virtual switch: openflow (rules decide), unknown
+	AttrForwardMode // libvirt network: nat, route, bridge, private, vepa, passthrough, hostdev, open, isolated; virtual switch: vlans, openflow (they decide), unknown
 	AttrBridge      // name of the bridge that a vNIC or network names
 	AttrVirtualPort // libvirt virtualport type
 	AttrForwarding  // the device forwards packets: "ipv4", "ipv6" (ipForwarding, RFC 4293)

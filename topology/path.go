@@ -214,7 +214,7 @@ func (w *walker) host(n Node, hops []Hop) {
 		h.plug(hops)
 		if n.Kind() == VirtualSwitch {
 			h.Doubt = cmp.Or(h.Doubt, apart(entry(hops, len(hops)-1), e.To))
-			h.leave()
+			h.leave(n)
 		}
 		w.host(e.To, append(slices.Clip(hops), h))
 	}

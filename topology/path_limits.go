@@ -75,21 +75,31 @@ func (h *Hop) plug(hops []Hop) {
 		return
 	}
 	port := tap(hops[0].Node, h.Node)
-	if port.IsZero() {
-		return
+	var holder Node
+	var known bool
+	if !port.IsZero() {
+		h.Doubt = cmp.Or(h.Doubt, hampered(port))
+		holder, known = vlanHolder(port)
 	}
-	h.Doubt = cmp.Or(h.Doubt, hampered(port))
-	holder, known := vlanHolder(port)
+	if known {
+		h.plugAt(port, holder, hops[0].Node)
+	} else if !h.Tagged && filters(h.Node) {
+		h.Doubt = cmp.Or(h.Doubt, "no source says in which VLAN "+h.Node.Name()+" has "+hops[0].Node.Name())
+	}
+}
+
+// plugAt is plug where the VLANs of the port are known: those of the holder.
+func (h *Hop) plugAt(port, holder, vnic Node) {
 	pvid, ok := pvidOf(port)
 	switch {
-	case !known || h.Tagged && h.VID == 0:
+	case h.Tagged && h.VID == 0:
 	case !h.Tagged && ok && carries(holder, pvid):
 		h.VID, h.Tagged = pvid, true
 	case !h.Tagged && vlans(holder, AttrTagged).Len() == 4094: // an open trunk of Open vSwitch passes what has no tag, too
 	case !h.Tagged:
 		h.Doubt = cmp.Or(h.Doubt, "no source says to which VLAN frames without a tag belong on "+port.Name())
 	case !carries(holder, h.VID):
-		h.Doubt = cmp.Or(h.Doubt, fmt.Sprintf("%s is said to be in VLAN %d, and %s does not carry it", hops[0].Node.Name(), h.VID, port.Name()))
+		h.Doubt = cmp.Or(h.Doubt, fmt.Sprintf("%s is said to be in VLAN %d, and %s does not carry it", vnic.Name(), h.VID, port.Name()))
 	}
 }
 

@@ -74,6 +74,7 @@ const guests = `
 vm:v Contains vnic:v/n
 vnic:v/n AttachedTo virtualswitch:h/br0
 vnic:v/n deviceName=vnet0
+vnic:v/n name=n
 vm:w Contains vnic:w/n
 vnic:w/n AttachedTo virtualswitch:h/br0
 vnic:w/n deviceName=vnet1
@@ -90,13 +91,16 @@ func TestBetween_portsOfOneBridge(t *testing.T) {
 	for facts, want := range map[string]string{
 		"":                                "",
 		"port:h/vnet0 portLimit=isolated": "",
-		"port:h/vnet0 portLimit=isolated\nport:h/vnet1 portLimit=isolated":                                       "vnet0 and vnet1 are isolated from each other",
-		"port:h/vnet1 portLimit=locked":                                                                          "vnet1 is locked",
-		"port:h/vnet0 pvid=10\nport:h/vnet0 untagged=10\nport:h/vnet1 pvid=10\nport:h/vnet1 untagged=10":         "",
-		"port:h/vnet0 pvid=10\nport:h/vnet0 untagged=10\nport:h/vnet1 pvid=20\nport:h/vnet1 untagged=20":         "the two ways do not meet",
-		"port:h/vnet0 pvid=10\nport:h/vnet0 untagged=10\nport:h/vnet1 tagged=10\nport:h/vnet1 untagged=":         "the two ways do not meet",
-		"port:h/vnet0 tagged=1-4094\nport:h/vnet0 untagged=\nport:h/vnet1 tagged=1-4094\nport:h/vnet1 untagged=": "",
-		"vnic:v/n vid=10\nport:h/vnet0 pvid=20\nport:h/vnet0 untagged=20\nvnic:w/n vid=10":                       "vnet0 does not carry it",
+		"port:h/vnet0 portLimit=isolated\nport:h/vnet1 portLimit=isolated":                                                                      "vnet0 and vnet1 are isolated from each other",
+		"port:h/vnet1 portLimit=locked":                                                                                                         "vnet1 is locked",
+		"port:h/vnet0 pvid=10\nport:h/vnet0 untagged=10\nport:h/vnet1 pvid=10\nport:h/vnet1 untagged=10":                                        "",
+		"port:h/vnet0 pvid=10\nport:h/vnet0 untagged=10\nport:h/vnet1 pvid=20\nport:h/vnet1 untagged=20":                                        "the two ways do not meet",
+		"port:h/vnet0 pvid=10\nport:h/vnet0 untagged=10\nport:h/vnet1 tagged=10\nport:h/vnet1 untagged=":                                        "the two ways do not meet",
+		"port:h/vnet0 tagged=1-4094\nport:h/vnet0 untagged=\nport:h/vnet1 tagged=1-4094\nport:h/vnet1 untagged=":                                "",
+		"virtualswitch:h/br0 forwardMode=vlans":                                                                                                 "no source says in which VLAN br0 has n",
+		"virtualswitch:h/br0 forwardMode=vlans\nvnic:v/n vid=10\nvnic:w/n vid=10":                                                               "",
+		"virtualswitch:h/br0 forwardMode=vlans\nport:h/vnet0 pvid=10\nport:h/vnet0 untagged=10\nport:h/vnet1 pvid=10\nport:h/vnet1 untagged=10": "",
+		"vnic:v/n vid=10\nport:h/vnet0 pvid=20\nport:h/vnet0 untagged=20\nvnic:w/n vid=10":                                                      "vnet0 does not carry it",
 	} {
 		s := graph(t, guests+facts)
 		m := topology.Between(mustNode(t, s, "vm:v"), mustNode(t, s, "vm:w"))
@@ -113,17 +117,19 @@ func TestRails_portLimits(t *testing.T) {
 	for facts, want := range map[string]string{
 		"":                                "",
 		"port:h/vnet0 portLimit=isolated": "",
-		"port:h/vnet0 portLimit=isolated\nnic:h/e portLimit=isolated":    "h/e 120t ?(vnet0 and e are isolated from each other)",
-		"nic:h/e portLimit=isolated":                                     "",
-		"nic:h/e portLimit=locked":                                       "h/e 120t ?(e is locked: its bridge takes the frames of known addresses alone)",
-		"port:h/vnet0 portLimit=locked":                                  "h/br0 120t ?(vnet0 is locked: its bridge takes the frames of known addresses alone)",
-		"port:s/1 portLimit=isolated":                                    "",
-		"port:s/1 portLimit=locked":                                      "s/1 120t ?(s1 is locked: its bridge takes the frames of known addresses alone)",
-		"port:s/2 portLimit=isolated":                                    "s/2 120t ?(s2 passes nothing of other isolated ports of s)",
-		"lag:s/po SupportedBy port:s/2\nlag:s/po portLimit=locked":       "s/2 120t ?(po is locked: its bridge takes the frames of known addresses alone)",
-		"port:s/2 stpState=0 forwarding\nport:s/2 stpState=0 blocking":   "s/2 120t X(spanning tree blocks s2)",
-		"port:s/2 stpState=0 forwarding\nport:s/2 stpState=120 learning": "s/2 120t X(spanning tree blocks s2)",
-		"port:s/2 stpState=0 blocking\nport:s/2 stpState=120 forwarding": "",
+		"port:h/vnet0 portLimit=isolated\nnic:h/e portLimit=isolated":                  "h/e 120t ?(vnet0 and e are isolated from each other)",
+		"nic:h/e portLimit=isolated":                                                   "",
+		"nic:h/e portLimit=locked":                                                     "h/e 120t ?(e is locked: its bridge takes the frames of known addresses alone)",
+		"virtualswitch:h/br0 forwardMode=vlans":                                        "h/e 120t ?(no source says which VLANs e carries)",
+		"virtualswitch:h/br0 forwardMode=vlans\nnic:h/e tagged=120\nnic:h/e untagged=": "",
+		"port:h/vnet0 portLimit=locked":                                                "h/br0 120t ?(vnet0 is locked: its bridge takes the frames of known addresses alone)",
+		"port:s/1 portLimit=isolated":                                                  "",
+		"port:s/1 portLimit=locked":                                                    "s/1 120t ?(s1 is locked: its bridge takes the frames of known addresses alone)",
+		"port:s/2 portLimit=isolated":                                                  "s/2 120t ?(s2 passes nothing of other isolated ports of s)",
+		"lag:s/po SupportedBy port:s/2\nlag:s/po portLimit=locked":                     "s/2 120t ?(po is locked: its bridge takes the frames of known addresses alone)",
+		"port:s/2 stpState=0 forwarding\nport:s/2 stpState=0 blocking":                 "s/2 120t X(spanning tree blocks s2)",
+		"port:s/2 stpState=0 forwarding\nport:s/2 stpState=120 learning":               "s/2 120t X(spanning tree blocks s2)",
+		"port:s/2 stpState=0 blocking\nport:s/2 stpState=120 forwarding":               "",
 	} {
 		got := rails(t, graph(t, tiny+tagged+guest+facts), "vnic:v/n")
 		if clean := strings.Contains(got, "network 1 independent"); clean != (want == "") || !strings.Contains(got, want) {

@@ -113,10 +113,16 @@ func ruled(n Node) string {
 	return ""
 }
 
+// filters reports that the bridge of a host is said to forward by the VLANs of its ports: then a port of which nobody says them may be in any or none.
+func filters(n Node) bool { return n.Kind() == VirtualSwitch && n.Text(AttrForwardMode) == "vlans" }
+
 // leave tells what becomes of a frame that the bridge of a host sends out by the interface of the hop, if the interface's VLANs are known (IEEE 802.1Q
 // 8.6.8): it has no tag where the VLAN is untagged there, and does not leave where the interface is no member.
-func (h *Hop) leave() {
+func (h *Hop) leave(bridge Node) {
 	holder, known := vlanHolder(h.Node)
+	if !known && filters(bridge) {
+		h.Doubt = cmp.Or(h.Doubt, "no source says which VLANs "+h.Node.Name()+" carries")
+	}
 	if h.Fault == "" && blocked(h.Node, h.VID) {
 		h.Fault = "spanning tree blocks " + h.Node.Name()
 	}

@@ -40,20 +40,21 @@ func TestBridgeVLAN_unknown(t *testing.T) {
 	}
 	const one = "port\tvlan ids\neth3\t 1 PVID Egress Untagged\n\n"
 	const untagged, none, doubt = "nic:@hv1/eth3 untagged=1", "nic:@hv1/eth3 untagged=", "virtualswitch:@hv1/br0 forwardMode=unknown"
+	const byVLANs = "virtualswitch:@hv1/br0 forwardMode=vlans"
 	const service = "nic:@hv1/eth3 tpid=802.1ad"
 	for _, c := range []struct {
 		name, options, members string // members "-": the command failed
 		said                   []string
 	}{
-		{"it filters", "vlan_filtering 1 vlan_protocol 802.1Q", one, []string{untagged}},
+		{"it filters", "vlan_filtering 1 vlan_protocol 802.1Q", one, []string{byVLANs, untagged}},
 		{"it does not", "vlan_filtering 0 vlan_protocol 802.1Q", one, nil},
 		{"nobody says whether it does", "", one, []string{doubt}},
 		{"a word that it does not have", "vlan_filtering 2", one, []string{doubt}},
-		{"it filters, and no port has a VLAN", "vlan_filtering 1", "port\tvlan ids\n", []string{none}},
-		{"it filters, and no port has a VLAN, in JSON", "vlan_filtering 1", "[]", []string{none}},
-		{"it filters, and its VLANs were not read", "vlan_filtering 1", "-", []string{doubt}},
+		{"it filters, and no port has a VLAN", "vlan_filtering 1", "port\tvlan ids\n", []string{byVLANs, none}},
+		{"it filters, and no port has a VLAN, in JSON", "vlan_filtering 1", "[]", []string{byVLANs, none}},
+		{"it filters, and its VLANs were not read", "vlan_filtering 1", "-", []string{byVLANs}},
 		{"it does not, and its VLANs were not read", "vlan_filtering 0", "-", nil},
-		{"its VLANs are those of a provider bridge", "vlan_filtering 1 vlan_protocol 802.1ad", one, []string{service}},
+		{"its VLANs are those of a provider bridge", "vlan_filtering 1 vlan_protocol 802.1ad", one, []string{byVLANs, service}},
 		{"it passes all, whatever its VLANs would be", "vlan_filtering 0 vlan_protocol 802.1ad", one, nil},
 	} {
 		answers := map[string]string{"ip-link": bridge(c.options), "bridge-vlan": c.members}
@@ -61,7 +62,7 @@ func TestBridgeVLAN_unknown(t *testing.T) {
 			answers["bridge-vlan"] = "[{" // broken off
 		}
 		facts, _ := saidOf(t, answers)
-		for _, f := range []string{untagged, none, doubt, service} {
+		for _, f := range []string{untagged, none, doubt, byVLANs, service} {
 			if said := slices.Contains(facts, f); said != slices.Contains(c.said, f) {
 				t.Errorf("%s: %s is stated: %t", c.name, f, said)
 			}

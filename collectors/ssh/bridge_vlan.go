@@ -50,7 +50,6 @@ func tellMembership(s *sheet, say *words) {
 	if s.device.Kind != topology.Host && s.filtering() > 1 {
 		return // one VLAN of two bridges would look like one VLAN of the switch
 	}
-	s.tellUnknown(say)
 	for _, m := range s.memberships() {
 		protocol, looks := s.looksAtVLANs(m.name)
 		if !looks {
@@ -112,15 +111,6 @@ func (s *sheet) filtering() int {
 		}
 	}
 	return n
-}
-
-// tellUnknown states of the bridges of a host that it is not known what they pass: whether they look at VLANs, or at which.
-func (s *sheet) tellUnknown(say *words) {
-	for _, l := range s.links {
-		if s.device.Kind == topology.Host && l.kind == "bridge" && (l.filters() == "" || l.filters() == "1" && s.members == nil) {
-			say.text(s.bridgeKey(l.name), topology.AttrForwardMode, "unknown")
-		}
-	}
 }
 
 // looksAtVLANs reports whether the bridge of a port, or the bridge itself, is known to look at VLANs, and by which protocol. Without any word

@@ -74,6 +74,7 @@ func (w *words) kind(s *sheet, k topology.Key, l link) {
 			b := s.bridgeKey(l.name)
 			w.contains(s, b)
 			w.text(b, topology.AttrName, l.name)
+			w.text(b, topology.AttrForwardMode, map[string]string{"": "unknown", "1": "vlans"}[l.filters()])
 			w.relate(k, topology.SupportedBy, b)
 		}
 	}

@@ -247,6 +247,9 @@ func tellOVSPorts(s *sheet, say *words) {
 			if p.tree != "" && (b.rstp || b.stp) {
 				say.text(k, topology.AttrSTPState, "0 "+p.tree)
 			}
+			if p.protected {
+				say.text(k, topology.AttrPortLimit, "isolated")
+			}
 			switch {
 			case !s.ovs.switches(b) || len(members) == 0 || members[0].broken:
 			case members[0].internal():

@@ -100,6 +100,8 @@ func TestLiveOVS_vlans(t *testing.T) { //nolint:paralleltest // one switch is en
 		"listed":   {"vlan_mode=native-untagged", "tag=10", "trunks=0,20,30"},
 		"naked":    {"vlan_mode=native-untagged", "trunks=20"},
 		"forced":   {"vlan_mode=trunk", "tag=10", "trunks=20"},
+		"shielded": {"protected=true"},
+		"shelter":  {"protected=true"},
 	}
 	for name, columns := range modes {
 		s.add(t, name, columns...)
@@ -130,6 +132,12 @@ func TestLiveOVS_vlans(t *testing.T) { //nolint:paralleltest // one switch is en
 	}
 	for name := range modes {
 		compareVLANs(t, s, name, read[name])
+	}
+	_, out := s.flood(t, "shielded", 10)["shelter"]
+	_, back := s.flood(t, "shielded", 10)["probe"]
+	limits := []string{read["shielded"][topology.AttrPortLimit].String(), read["shelter"][topology.AttrPortLimit].String(), read["every"][topology.AttrPortLimit].String()}
+	if out || !back || !slices.Equal(limits, []string{"isolated", "isolated", ""}) {
+		t.Errorf("protected ports pass to each other: %t, to others: %t; read is %q", out, back, limits)
 	}
 	s.compareRules(t, answers)
 }

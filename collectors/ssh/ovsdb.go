@@ -37,6 +37,7 @@ type ovsPort struct {
 	trunks     []int
 	mode       string // vlan_mode
 	bondMode   string
+	protected  bool   // passes nothing to other protected ports
 	fake       bool   // the port is a bridge of its own in the eyes of ovs-vsctl and libvirt
 	tree       string // state in the spanning tree, in the words of AttrSTPState; "" if there is none
 }
@@ -65,7 +66,8 @@ func ovsTables() []table {
 		},
 		{
 			name: "ovs-port", root: true, may: true, needs: []string{"ovs-bridge", "ovs-interface", "ovs-bond", "ovs-lacp", "ovs-flows"},
-			line:  list + "_uuid,name,interfaces,tag,trunks,vlan_mode,bond_mode,fake_bridge,status,rstp_status list Port",
+			line:  list + "_uuid,name,interfaces,tag,trunks,vlan_mode,bond_mode,fake_bridge,status,rstp_status,protected list Port",
+			old:   list + "_uuid,name,interfaces,tag,trunks,vlan_mode,bond_mode,fake_bridge,status,rstp_status list Port", // before 2.8
 			parse: ovsdb("Port", parseOVSPort), tell: tellOVSPorts,
 		},
 		{
@@ -224,7 +226,7 @@ func parseOVSBridge(s *sheet, uuid string, r ovsRow) (why string) {
 func parseOVSPort(s *sheet, uuid string, r ovsRow) (why string) {
 	p := ovsPort{
 		name: r.text("name"), interfaces: r.uuids("interfaces"), mode: r.text("vlan_mode"), bondMode: r.text("bond_mode"),
-		fake: r.flag("fake_bridge"), tree: ovsTree(r.pairs("status")["stp_state"], r.pairs("rstp_status")["rstp_port_state"]),
+		fake: r.flag("fake_bridge"), protected: r.flag("protected"), tree: ovsTree(r.pairs("status")["stp_state"], r.pairs("rstp_status")["rstp_port_state"]),
 	}
 	if p.name == "" || uuid == "" || len(p.interfaces) == 0 {
 		return "a port without name, UUID or interfaces"
