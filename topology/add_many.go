@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sync"
 )
 
 // manyFacts is from how many facts on it pays to make each row once, with all that it gets.
@@ -52,22 +53,33 @@ func (b *builder) addMany(fs []Fact) error {
 		}
 	}
 	b.count(g.reading, g.uses)
-	s := b.s
-	if f, n := lay(g, g.facts, part[fact]{
+	return g.lay()
+}
+
+// lay puts what was gained into the rows, the three parts of which have nothing to do with each other.
+func (g *gains) lay() error {
+	s := g.b.s
+	var laying sync.WaitGroup
+	var twiceOut error
+	laying.Go(func() {
+		if e, n := lay(g, g.out, part[edge]{
+			of: func(r *ownRow) *[]edge { return &r.out }, order: s.edgeOrder, twice: twiceRelated,
+			holds: func(row []edge, e edge) bool { _, found := s.seekEdge(row, e); return found },
+		}); n != absent {
+			twiceOut = Node{s, n}.edge(e, false).Fact().there()
+		}
+	})
+	laying.Go(func() { lay(g, g.in, part[edge]{of: func(r *ownRow) *[]edge { return &r.in }, order: s.edgeOrder}) })
+	f, n := lay(g, g.facts, part[fact]{
 		of: func(r *ownRow) *[]fact { return &r.facts }, order: s.factOrder,
 		twice: func(row []fact) int { return twiceStated(row, s.value) },
 		holds: func(row []fact, f fact) bool { _, found := s.seekFact(row, s.probeOf(f)); return found },
-	}); n != absent {
+	})
+	laying.Wait()
+	if n != absent {
 		return Node{s, n}.fact(f).there()
 	}
-	if e, n := lay(g, g.out, part[edge]{
-		of: func(r *ownRow) *[]edge { return &r.out }, order: s.edgeOrder, twice: twiceRelated,
-		holds: func(row []edge, e edge) bool { _, found := s.seekEdge(row, e); return found },
-	}); n != absent {
-		return Node{s, n}.edge(e, false).Fact().there()
-	}
-	lay(g, g.in, part[edge]{of: func(r *ownRow) *[]edge { return &r.in }, order: s.edgeOrder})
-	return nil
+	return twiceOut
 }
 
 func (f Fact) there() error {

@@ -7,9 +7,10 @@ import (
 	"github.com/throughline-dc/throughline/topology"
 )
 
-// conclude brings all conclusions up to the snapshot, to which the touched facts led, rule after rule: each from the surer ones. It gives the derived
+// conclude brings all conclusions up to the snapshot to which the touched facts led, rule after rule: each from the surer ones. It gives the derived
 // facts that go and that come. What is not said any more is not concluded any more.
-func (g *graph) conclude(now time.Time, renewed []topology.Reading) changes {
+func (g *graph) conclude(s *topology.Snapshot, now time.Time, renewed []topology.Reading) changes {
+	g.look(s)
 	g.now = now
 	g.refresh()
 	g.neighbors(renewed)

@@ -161,11 +161,14 @@ func newDirectory() *directory {
 // touched are the devices and units of which the directory may have to know something else.
 type touched struct{ devices, units set[topology.Key] }
 
-// follow takes in what there is now, stated and concluded: a delta and the snapshot to which it led.
-func (d *directory) follow(s *topology.Snapshot, delta topology.Delta) {
+// follow takes in what there is now, stated and concluded, and the snapshot to which it led.
+func (d *directory) follow(s *topology.Snapshot, all ...changes) {
 	t := touched{set[topology.Key]{}, set[topology.Key]{}}
-	for _, fs := range [][]topology.Fact{delta.Remove, delta.Add} {
-		for _, f := range fs {
+	for _, ch := range all {
+		for _, f := range ch.remove {
+			d.touch(s, f, t)
+		}
+		for _, f := range ch.add {
 			d.touch(s, f, t)
 		}
 	}

@@ -47,23 +47,28 @@ func (e *Engine) Reconcile(prev *topology.Snapshot, obs []topology.Observation, 
 	// First what sources say, then what follows; readings are forgotten at the end only, when no conclusion points to them any more.
 	res.Delta = m.delta()
 	places := sortBeside(res.Delta)
+	learned := make(chan struct{})
+	go func() {
+		e.rules.follow(res.Delta)
+		close(learned)
+	}()
 	mid, err := prev.Apply(res.Delta)
+	<-learned
 	if err != nil {
 		return Result{}, fmt.Errorf("reconcile: merge: %w", err)
 	}
-	e.rules.follow(mid, res.Delta)
-	follows := e.rules.conclude(now, res.Delta.Renew)
-	res.Delta.Forget = m.unused()
-	if d := (topology.Delta{Time: now, Remove: follows.remove, Add: follows.add, Forget: res.Delta.Forget}); !d.Empty() {
+	follows := e.rules.conclude(mid, now, res.Delta.Renew)
+	whole := gatherBeside(res.Delta, places, follows)
+	forget := m.unused()
+	if d := (topology.Delta{Time: now, Remove: follows.remove, Add: follows.add, Forget: forget}); !d.Empty() {
 		if mid, err = mid.Apply(d); err != nil {
 			return Result{}, fmt.Errorf("reconcile: conclusions: %w", err)
 		}
 	}
 	res.Next = mid.At(prev.Revision()+1, now)
-	stated := <-places
-	res.Delta.Remove = gathered(res.Delta.Remove, stated.remove, follows.remove)
-	res.Delta.Add = gathered(res.Delta.Add, stated.add, follows.add)
-	e.devices.follow(res.Next, res.Delta)
+	e.devices.follow(res.Next, changes{res.Delta.Remove, res.Delta.Add}, follows)
+	sorted := <-whole
+	res.Delta.Remove, res.Delta.Add, res.Delta.Forget = sorted.remove, sorted.add, forget
 	e.sources.follow(res.Delta, m.digests)
 	if e.last = res.Next; e.rules.keys.outgrown(res.Next.Len()) {
 		e.last = nil
@@ -81,13 +86,22 @@ func sortBeside(d topology.Delta) <-chan places {
 	return sorted
 }
 
+// gatherBeside lists the facts of a delta in order, with those that follow, while the caller goes on with both as they are.
+func gatherBeside(d topology.Delta, sorted <-chan places, follows changes) <-chan changes {
+	whole := make(chan changes, 1)
+	go func() {
+		p := <-sorted
+		whole <- changes{gathered(d.Remove, p.remove, follows.remove), gathered(d.Add, p.add, follows.add)}
+	}()
+	return whole
+}
+
 // begin learns all of a snapshot. What was concluded in it is concluded anew.
 func (e *Engine) begin(prev *topology.Snapshot) {
 	e.devices, e.sources, e.rules = newDirectory(), newSources(), newGraph()
 	for _, r := range prev.Readings() {
 		e.sources.renew(r.ReadingKey)
 	}
-	e.rules.look(prev)
 	t := touched{set[topology.Key]{}, set[topology.Key]{}}
 	for f := range prev.Facts() {
 		e.devices.touch(prev, f, t)

@@ -359,6 +359,9 @@ func (ids *identities) global(k topology.Key) topology.Key {
 	if k == ids.last[0] {
 		return ids.last[1]
 	}
+	if k.Kind != topology.LogicalUnit && !k.Kind.Interface() && !strings.HasPrefix(k.ID, "@") {
+		return k
+	}
 	g, known := ids.keys[k]
 	if !known {
 		g = ids.replaceHandle(k)

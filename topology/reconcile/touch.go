@@ -31,9 +31,10 @@ type dirty struct {
 	leased   set[topology.MAC] // which addresses caches give for a MAC
 	gateways set[ref]          // interfaces with other addresses
 
-	lags     set[ref]      // aggregates, their members or their partner
-	prefixes set[prefixed] // whether a reading names an address in a subnet
-	subjects set[ref]      // which facts follow of a node
+	entries  map[ref]topology.Attr // aggregates with other entries: the first attribute of these
+	lags     set[ref]              // aggregates, their members or their partner
+	prefixes set[prefixed]         // whether a reading names an address in a subnet
+	subjects set[ref]              // which facts follow of a node
 }
 
 // sighted is an entry of a forwarding database that came or went.
@@ -47,13 +48,12 @@ func newDirty() dirty {
 		devices: set[ref]{}, interfaces: set[ref]{}, owned: set[ref]{}, neighbors: set[ref]{}, heard: set[ref]{}, hearers: set[ref]{}, links: set[ref]{},
 		wasBridge: map[ref]bool{}, tables: set[ref]{}, whose: set[topology.MAC]{}, ways: set[ref]{}, trunks: set[[2]ref]{},
 		ports: set[ref]{}, macs: set[topology.MAC]{}, answered: set[ref]{}, met: set[ref]{}, vnics: set[ref]{}, leased: set[topology.MAC]{},
-		gateways: set[ref]{}, lags: set[ref]{}, prefixes: set[prefixed]{}, subjects: set[ref]{},
+		gateways: set[ref]{}, entries: map[ref]topology.Attr{}, lags: set[ref]{}, prefixes: set[prefixed]{}, subjects: set[ref]{},
 	}
 }
 
-// follow takes in what sources say now, which led to a snapshot.
-func (g *graph) follow(s *topology.Snapshot, d topology.Delta) {
-	g.look(s)
+// follow takes in what sources say now. It looks at no snapshot.
+func (g *graph) follow(d topology.Delta) {
 	for _, f := range d.Remove {
 		g.touch(f, -1)
 	}
@@ -103,14 +103,22 @@ func (g *graph) touchInterface(f topology.Fact, by int) {
 }
 
 // touchAggregate notes that the evidence for an aggregate may be another now. Its entries of forwarding databases and caches, which are many, are no
-// evidence as long as anything comes before them.
+// evidence as long as anything comes before them, which is seen later.
 func (g *graph) touchAggregate(x ref, f topology.Fact) {
-	if f.Attr == topology.AttrLearned || f.Attr == topology.AttrARP {
-		if first, ok := anyReading(g.node(x), 0); ok && first.Attr != 0 && first.Attr < f.Attr {
-			return
+	if f.Attr != topology.AttrLearned && f.Attr != topology.AttrARP {
+		g.dirty.lags.add(x)
+	} else if first, known := g.dirty.entries[x]; !known || f.Attr < first {
+		g.dirty.entries[x] = f.Attr
+	}
+}
+
+// refreshAggregates finds the aggregates of which an entry is the evidence.
+func (g *graph) refreshAggregates() {
+	for x, entry := range g.dirty.entries {
+		if first, ok := anyReading(g.node(x), 0); !ok || first.Attr == 0 || first.Attr >= entry {
+			g.dirty.lags.add(x)
 		}
 	}
-	g.dirty.lags.add(x)
 }
 
 // touchLearned follows an entry of a forwarding database.
@@ -217,6 +225,7 @@ func (g *graph) touchRelation(f topology.Fact, by int) {
 
 // refresh looks again at devices and interfaces that are called otherwise now, or are contained by others, and opens the questions that rest on that.
 func (g *graph) refresh() {
+	g.refreshAggregates()
 	for x := range g.dirty.interfaces {
 		g.refreshInterface(x)
 	}
