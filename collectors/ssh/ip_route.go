@@ -3,6 +3,7 @@ package ssh
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -29,6 +30,7 @@ type hop struct {
 	via   netip.Addr // invalid: the destination is on the link
 	dev   string
 	fault string // dead, linkdown: the kernel does not use it, or nothing passes
+	encap string // what packets are put into on this way (ip-route(8) encap): mpls, ip, seg6 …
 }
 
 // ipRoute: text of no routes is nothing, but whoever answers over a network has an address, and the kernel a local route to it.
@@ -51,11 +53,26 @@ type jsonHop struct {
 		Host string `json:"host"`
 	} `json:"via"` // a gateway of the other family (RFC 8950)
 	Dev   string   `json:"dev"`
+	Encap string   `json:"encap"`
 	Flags []string `json:"flags"`
 }
 
+// firstText is a text of which the first counts: ip calls the destination of a route dst, and in the same object that of its encapsulation.
+type firstText string
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (f *firstText) UnmarshalJSON(raw []byte) error {
+	if *f != "" {
+		return nil
+	}
+	var text string
+	err := json.Unmarshal(raw, &text)
+	*f = firstText(text)
+	return err //nolint:wrapcheck // whoever decodes the route words it
+}
+
 func (j jsonHop) hop() (hop, error) {
-	h := hop{dev: j.Dev}
+	h := hop{dev: j.Dev, encap: j.Encap}
 	for _, f := range j.Flags {
 		h.flag(f)
 	}
@@ -77,13 +94,13 @@ func (h *hop) flag(word string) {
 
 func routeElement(raw json.RawMessage) ([]route, error) {
 	var j struct {
-		Type        string `json:"type"`
-		Destination string `json:"dst"`
-		Table       any    `json:"table"`
-		Protocol    any    `json:"protocol"`
-		Metric      int64  `json:"metric"`
-		Preference  string `json:"pref"`
-		Source      string `json:"prefsrc"`
+		Type        string    `json:"type"`
+		Destination firstText `json:"dst"`
+		Table       any       `json:"table"`
+		Protocol    any       `json:"protocol"`
+		Metric      int64     `json:"metric"`
+		Preference  string    `json:"pref"`
+		Source      string    `json:"prefsrc"`
 		jsonHop
 		Hops []jsonHop `json:"nexthops"`
 	}
@@ -103,11 +120,14 @@ func routeElement(raw json.RawMessage) ([]route, error) {
 		}
 		r.hops = append(r.hops, h)
 	}
-	return r.to(j.Destination, j.Preference != "" || strings.Contains(j.Source, ":"))
+	return r.to(string(j.Destination), j.Preference != "" || strings.Contains(j.Source, ":"))
 }
 
 // to completes a route by its destination. Where that is "default", the family shows in the rest: only IPv6 has preferences (RFC 4191).
 func (r route) to(destination string, six bool) ([]route, error) {
+	if !r.reaches() {
+		return nil, errors.New("no next hop is shown")
+	}
 	if destination == "default" {
 		for _, h := range r.hops {
 			six = six || h.via.Is6()
@@ -121,6 +141,12 @@ func (r route) to(destination string, six bool) ([]route, error) {
 	p, err := prefixOf(destination)
 	r.prefix = p
 	return []route{r}, err
+}
+
+// reaches reports that each way of a route that forwards has an interface or next hop. One by a nexthop object has none where the kernel was told
+// not to show it (net.ipv4.nexthop_compat_mode).
+func (r route) reaches() bool {
+	return r.typ != "" && r.typ != "unicast" || !slices.ContainsFunc(r.hops, func(h hop) bool { return !h.via.IsValid() && h.dev == "" })
 }
 
 // routeTypes are the words that may come before the destination.
@@ -200,6 +226,7 @@ func (p *routeWords) word(word string) error {
 	case "src", "from":
 		p.six = strings.Contains(p.next(), ":") || p.six
 	case "encap":
+		p.hop.encap = p.next()
 		for len(p.words) > 0 && !slices.Contains([]string{"via", "dev", "table", "proto", "scope", "metric"}, p.words[0]) {
 			p.next()
 		}
@@ -345,10 +372,18 @@ func (w *words) way(s *sheet, x way, metrics bool) {
 	if metrics {
 		w.set(k, topology.AttrMetric, topology.IntValue(x.metric))
 	}
-	w.text(k, topology.AttrState, cmp.Or(x.state(), x.fault))
+	w.text(k, topology.AttrState, cmp.Or(x.state(), x.fault, x.encapsulation()))
 	if x.vrf != "" && !strings.HasPrefix(x.vrf, policyTable) {
 		w.relate(k, topology.InVRF, w.vrf(s, x.vrf))
 	}
+}
+
+// encapsulation says in words that packets of a way go on inside of others; "" if they do not.
+func (h hop) encapsulation() string {
+	if h.encap == "" {
+		return ""
+	}
+	return "encap " + h.encap
 }
 
 // vrfs tells which tables are VRFs, by the number of the table and by the name of the VRF, which ifupdown2 gives the table, too.
