@@ -213,7 +213,7 @@ func (w *walker) host(n Node, hops []Hop) {
 		h.Doubt = cmp.Or(h.Doubt, stacked(hops, e.To), ruled(e.To), hampered(e.To))
 		h.plug(hops)
 		if n.Kind() == VirtualSwitch {
-			h.Doubt = cmp.Or(h.Doubt, apart(entry(hops, len(hops)-1), e.To))
+			h.Doubt = cmp.Or(h.Doubt, apart(entry(hops, len(hops)-1), []Node{e.To}))
 			h.leave(n)
 		}
 		w.host(e.To, append(slices.Clip(hops), h))

@@ -123,6 +123,9 @@ func firstGap(as, bs []Path) string {
 // meet finds the first hops of two paths that are on one device, in one VLAN or where both are routed; -1 if there are none.
 func meet(p, q Path) (int, int) {
 	for i, h := range p.Hops {
+		if above(p.Hops, i) {
+			continue
+		}
 		for j, g := range q.Hops {
 			routed := p.Complete && q.Complete && i == len(p.Hops)-1 && j == len(q.Hops)-1 && sameRouter(h.Node, g.Node)
 			switch {
@@ -132,6 +135,12 @@ func meet(p, q Path) (int, int) {
 		}
 	}
 	return -1, -1
+}
+
+// above reports that a hop is a network or port group over a bridge: it is the bridge in which the frames of two guests meet, or do not.
+func above(hops []Hop, i int) bool {
+	kind := hops[i].Node.Kind()
+	return (kind == Network || kind == PortGroup) && i+1 < len(hops) && slices.Contains([]Kind{VirtualSwitch, Network}, hops[i+1].Node.Kind())
 }
 
 // sameBridge reports whether two interfaces are of one device that passes frames between them: a switch, or another one that says which VLANs

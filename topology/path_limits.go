@@ -35,26 +35,34 @@ func portLimit(n Node, limit string) bool {
 	return slices.ContainsFunc(n.Values(AttrPortLimit), func(v Value) bool { return v.String() == limit })
 }
 
-// apart tells that a bridge does not pass frames between two of its ports; "" if nothing is said. A zero Node is a port that nobody knows.
-func apart(a, b Node) string {
-	if a.IsZero() || b.IsZero() || !isolated(a) || !isolated(b) {
+// apart tells that a bridge does not pass frames between two of its ports; "" if nothing is said. A port is known by several nodes, as entry gives them.
+func apart(a, b []Node) string {
+	if !slices.ContainsFunc(a, isolated) || !slices.ContainsFunc(b, isolated) {
 		return ""
 	}
-	return a.Name() + " and " + b.Name() + " are isolated from each other"
+	return a[0].Name() + " and " + b[0].Name() + " are isolated from each other"
 }
 
-// entry gives the port by which a path comes into the bridge at one of its hops; the zero Node if nobody knows it.
-func entry(hops []Hop, i int) Node {
+// entry gives what is known of the port by which a path comes into the bridge at one of its hops: the port, or of a vNIC's all that says how it is plugged
+// in, the port of the bridge first. None if nobody knows it.
+func entry(hops []Hop, i int) []Node {
 	at := hops[i].Node
 	switch {
-	case at.Kind() != VirtualSwitch:
-		return at
+	case at.Kind().Interface():
+		return []Node{at}
 	case i > 0 && hops[i-1].Node.Kind().Interface():
-		return hops[i-1].Node
-	case hops[0].Node.Kind() == VNIC:
-		return tap(hops[0].Node, at)
+		return []Node{hops[i-1].Node}
+	case hops[0].Node.Kind() != VNIC || i > 0 && hops[i-1].Node.Kind() == VirtualSwitch:
+		return nil
 	}
-	return Node{}
+	var nodes []Node
+	if port := tap(hops[0].Node, at); !port.IsZero() {
+		nodes = append(nodes, port)
+	}
+	for _, h := range hops[:i] {
+		nodes = append(nodes, h.Node)
+	}
+	return nodes
 }
 
 // tap finds the port of a host's bridge that a vNIC is behind, by the name that the hypervisor says the host has for it.

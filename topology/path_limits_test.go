@@ -110,6 +110,29 @@ func TestBetween_portsOfOneBridge(t *testing.T) {
 	}
 }
 
+// Guests of one libvirt network meet in its bridge, and not before: the ports of the bridge are what counts.
+func TestBetween_networkOverBridge(t *testing.T) {
+	t.Parallel()
+	over := strings.ReplaceAll(guests, "AttachedTo virtualswitch:h/br0", "AttachedTo network:h/net") +
+		"host:h Contains network:h/net\nnetwork:h/net forwardMode=bridge\nnetwork:h/net SupportedBy virtualswitch:h/br0\n"
+	for facts, want := range map[string]string{
+		"": "",
+		"port:h/vnet0 portLimit=isolated\nport:h/vnet1 portLimit=isolated":                               "vnet0 and vnet1 are isolated from each other",
+		"vnic:v/n portLimit=isolated\nport:h/vnet1 portLimit=isolated":                                   "vnet0 and vnet1 are isolated from each other",
+		"vnic:v/n portLimit=isolated":                                                                    "",
+		"network:h/net portLimit=isolated":                                                               "vnet0 and vnet1 are isolated from each other",
+		"virtualswitch:h/br0 forwardMode=openflow":                                                       "OpenFlow rules, and not VLANs, decide what br0 passes",
+		"port:h/vnet0 pvid=10\nport:h/vnet0 untagged=10\nport:h/vnet1 pvid=20\nport:h/vnet1 untagged=20": "the two ways do not meet",
+		"port:h/vnet0 pvid=10\nport:h/vnet0 untagged=10\nport:h/vnet1 pvid=10\nport:h/vnet1 untagged=10": "",
+	} {
+		s := graph(t, over+facts)
+		m := topology.Between(mustNode(t, s, "vm:v"), mustNode(t, s, "vm:w"))
+		if (m.Gap == "") != (want == "") || !strings.Contains(m.Gap, want) {
+			t.Errorf("with %q the gap is %q, not %q", facts, m.Gap, want)
+		}
+	}
+}
+
 // Ports that their bridge keeps apart or locks are a doubt, where a path crosses them.
 func TestRails_portLimits(t *testing.T) {
 	t.Parallel()

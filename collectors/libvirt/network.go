@@ -27,6 +27,7 @@ func (g *guest) nic(e *element) {
 	g.text(k, topology.AttrState, e.child("link").attr("state"))
 	g.mtu(k, e)
 	g.vlan(k, e.child("vlan"))
+	g.isolated(k, e.child("port"))
 	g.virtualPort(k, e.child("virtualport"))
 	n, ok := g.unsigned(e.child("boot"), "order")
 	g.number(k, topology.AttrBootOrder, n, ok)
@@ -119,6 +120,7 @@ func (s *sheet) libvirtNetwork(e *element, d Document) {
 	s.known(k, topology.AttrAutostart, d.Autostart)
 	s.mtu(k, e)
 	s.vlan(k, e.child("vlan"))
+	s.isolated(k, e.child("port"))
 	s.virtualPort(k, e.child("virtualport"))
 
 	forward := e.child("forward")

@@ -291,6 +291,14 @@ func (s *sheet) vlan(key topology.Key, v *element) {
 	s.set(key, topology.AttrTagged, topology.VIDsValue(tagged))
 }
 
+// isolated states that <port> keeps a vNIC, or those of a network, from others that are isolated, too (libvirt formatdomain, "Isolating guests' network
+// traffic from each other").
+func (s *sheet) isolated(key topology.Key, port *element) {
+	if port.attr("isolated") == "yes" {
+		s.text(key, topology.AttrPortLimit, "isolated")
+	}
+}
+
 // virtualPort states how a vNIC, network or port group is attached (802.1Qbg, 802.1Qbh, Open vSwitch, MidoNet).
 func (s *sheet) virtualPort(key topology.Key, v *element) {
 	s.text(key, topology.AttrVirtualPort, v.attr("type"))
