@@ -169,6 +169,7 @@ type batch struct {
 	drop   bool
 	exact  bool // each row meets exactly one thing, or somebody else has changed the graph
 	rows   []any
+	size   int // octets of text in rows, about
 }
 
 const (
@@ -180,7 +181,6 @@ const (
 // batcher fills batches, one open for each statement, and hands on those that are full.
 type batcher struct {
 	open map[string]*batch
-	size map[string]int
 	send func(batch) error
 }
 
@@ -192,8 +192,8 @@ func (b *batcher) add(head batch, row any, size int) error {
 		b.open[head.cypher] = open
 	}
 	open.rows = append(open.rows, row)
-	b.size[head.cypher] += size
-	if len(open.rows) < batchRows && b.size[head.cypher] < batchSize {
+	open.size += size
+	if len(open.rows) < batchRows && open.size < batchSize {
 		return nil
 	}
 	return b.close(head.cypher)
@@ -202,7 +202,6 @@ func (b *batcher) add(head batch, row any, size int) error {
 func (b *batcher) close(cypher string) error {
 	full := *b.open[cypher]
 	delete(b.open, cypher)
-	delete(b.size, cypher)
 	return b.send(full)
 }
 
@@ -218,7 +217,7 @@ func (b *batcher) flush() error {
 
 // batches cuts the changes into statements of one label or type each.
 func (c changes) batches(send func(batch) error) error {
-	b := &batcher{open: map[string]*batch{}, size: map[string]int{}, send: send}
+	b := &batcher{open: map[string]*batch{}, send: send}
 	steps := []func(*batcher) error{c.sendDroppedEdges, c.sendDroppedNodes, c.sendNodes, c.sendEdges, c.sendReadings}
 	for _, step := range steps {
 		if err := step(b); err != nil {
@@ -313,32 +312,66 @@ func sizeOf(p row) int {
 	return n
 }
 
-var errTooBig = errors.New("too big for one transaction")
-
-// most is how much one transaction may hold: rows and octets of text.
+// mostRows and mostSize are how much one transaction may hold: rows, and octets of text.
 const (
 	mostRows = 20_000
 	mostSize = 32 << 20
 )
 
-// collect gives all batches, or errTooBig.
-func (c changes) collect() ([]batch, error) {
-	var all []batch
+// shipment is what one transaction sends. last: there is nothing behind it.
+type shipment struct {
+	batches []batch
+	last    bool
+}
+
+// ship strings batches together as long as one transaction may hold them. While one is sent, the next is made ready.
+func (c changes) ship(send func(shipment) error) error {
+	return ahead(c.shipments, send)
+}
+
+func (c changes) shipments(hand func(shipment) error) error {
+	var open []batch
 	rows, size := 0, 0
 	err := c.batches(func(b batch) error {
-		all = append(all, b)
-		for _, r := range b.rows {
-			switch r := r.(type) {
-			case row:
-				size += sizeOf(r)
-			case string:
-				size += len(r)
+		if len(open) > 0 && (rows+len(b.rows) > mostRows || size+b.size > mostSize) {
+			if err := hand(shipment{batches: open}); err != nil {
+				return err
 			}
+			open, rows, size = nil, 0, 0
 		}
-		if rows += len(b.rows); rows > mostRows || size > mostSize {
-			return errTooBig
-		}
+		open, rows, size = append(open, b), rows+len(b.rows), size+b.size
 		return nil
 	})
-	return all, err
+	if err != nil {
+		return err
+	}
+	return hand(shipment{batches: open, last: true})
 }
+
+// ahead runs a producer one step ahead of its consumer, and stops it after the consumer's first error.
+func ahead[T any](produce func(hand func(T) error) error, consume func(T) error) error {
+	things, stop := make(chan T), make(chan struct{})
+	var failed error
+	go func() {
+		defer close(things)
+		failed = produce(func(x T) error {
+			select {
+			case things <- x:
+				return nil
+			case <-stop:
+				return errStopped
+			}
+		})
+	}()
+	for x := range things {
+		if err := consume(x); err != nil {
+			close(stop)
+			for range things { // until the producer has ended
+			}
+			return err
+		}
+	}
+	return failed
+}
+
+var errStopped = errors.New("the consumer has stopped")

@@ -341,7 +341,7 @@ func TestSync_bigChange(t *testing.T) {
 	looks := 0
 	w.open(func(c *neo4j.Config) {
 		c.Progress = func(rows int) {
-			if looks++; looks != 3 {
+			if looks++; looks != 2 {
 				return
 			}
 			if s, err := early.Snapshot(t.Context(), 0); err == nil || s != nil {

@@ -255,7 +255,6 @@ func (p *Projector) publish(ctx context.Context, next *topology.Snapshot, info s
 var errDrift = errors.New("the graph there is not as it was left")
 
 func (p *Projector) advance(ctx context.Context, next *topology.Snapshot, info store.RevisionInfo, d *topology.Delta) error {
-	pending := p.wipe
 	if p.wipe {
 		if err := p.wipeAll(ctx); err != nil {
 			return err
@@ -263,8 +262,7 @@ func (p *Projector) advance(ctx context.Context, next *topology.Snapshot, info s
 		p.wipe, p.base, p.readings, p.doubt = false, topology.Empty(), map[topology.ReadingKey]topology.Reading{}, false
 	}
 	if p.base == nil {
-		var err error
-		if pending, err = p.resume(ctx); err != nil {
+		if err := p.resume(ctx); err != nil {
 			return err
 		}
 	}
@@ -275,7 +273,7 @@ func (p *Projector) advance(ctx context.Context, next *topology.Snapshot, info s
 		if ch, err = p.compare(ctx, next); err != nil {
 			return err
 		}
-		pending, d = true, nil
+		d = nil
 	case d != nil && p.base.Revision()+1 == next.Revision():
 		ch = between(pairsOf(p.base, next, touched(p.base, next, *d)))
 	default:
@@ -285,7 +283,7 @@ func (p *Projector) advance(ctx context.Context, next *topology.Snapshot, info s
 	if err := p.ensureKinds(ctx, ch.putNodes); err != nil {
 		return err
 	}
-	if err := p.send(ctx, ch, info, pending); err != nil {
+	if err := p.send(ctx, ch, info); err != nil {
 		return err
 	}
 	for _, r := range ch.readings {
@@ -298,10 +296,10 @@ func (p *Projector) advance(ctx context.Context, next *topology.Snapshot, info s
 }
 
 // resume finds out what stands in Neo4j: base stays nil if it is not a whole revision of the embedded store.
-func (p *Projector) resume(ctx context.Context) (pending bool, err error) {
+func (p *Projector) resume(ctx context.Context) error {
 	var s state
 	var readings map[topology.ReadingKey]topology.Reading
-	err = p.write(ctx, func(ctx context.Context, tx transaction) (err error) { // under the lock, after what may still be under way
+	err := p.write(ctx, func(ctx context.Context, tx transaction) (err error) { // under the lock, after what may still be under way
 		if s, err = tx.state(ctx, readState); err != nil {
 			return err
 		}
@@ -309,26 +307,26 @@ func (p *Projector) resume(ctx context.Context) (pending bool, err error) {
 		return err
 	})
 	if err != nil {
-		return false, err
+		return err
 	}
 	p.readings = readings
 	switch {
 	case s.pending != 0 || p.doubt:
-		return s.pending != 0, nil
+		return nil
 	case s.info.Revision == 0:
 		p.base = topology.Empty()
-		return false, nil
+		return nil
 	}
 	base, err := p.history.Snapshot(ctx, s.info.Revision)
 	switch {
 	case errors.Is(err, store.ErrNotFound): // pruned, or the embedded store was set back
-		return false, nil
+		return nil
 	case err != nil:
-		return false, err
+		return err
 	case base.Time().Equal(s.info.Time):
 		p.base = base
 	}
-	return false, nil
+	return nil
 }
 
 // dueReadings lists the readings to send: new ones, those of which more than the time has changed, and those whose time has fallen behind by more
@@ -369,31 +367,30 @@ func (p *Projector) dueReadings(next *topology.Snapshot, d *topology.Delta) (due
 }
 
 // send makes the changes and puts the revision down: in one transaction if they fit, else in several with the revision pending meanwhile.
-func (p *Projector) send(ctx context.Context, ch changes, info store.RevisionInfo, pending bool) error {
-	batches, err := ch.collect()
-	if err == nil && !pending {
-		return p.commit(ctx, batches, infoProps(info))
-	}
-	if err != nil && !errors.Is(err, errTooBig) {
-		return err
-	}
-	if err := p.commit(ctx, nil, row{"pending": int64(info.Revision)}); err != nil {
-		return err
-	}
-	rows := 0
-	err = ch.batches(func(b batch) error {
-		if err := p.commit(ctx, []batch{b}, nil); err != nil {
+func (p *Projector) send(ctx context.Context, ch changes, info store.RevisionInfo) error {
+	rows, several := 0, false
+	return ch.ship(func(s shipment) error {
+		if !s.last && !several {
+			several = true
+			if err := p.commit(ctx, nil, row{"pending": int64(info.Revision)}); err != nil {
+				return err
+			}
+		}
+		var set row
+		if s.last {
+			set = infoProps(info)
+		}
+		if err := p.commit(ctx, s.batches, set); err != nil {
 			return err
 		}
-		if rows += len(b.rows); p.c.cfg.Progress != nil {
+		for _, b := range s.batches {
+			rows += len(b.rows)
+		}
+		if several && p.c.cfg.Progress != nil {
 			p.c.cfg.Progress(rows)
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	return p.commit(ctx, nil, infoProps(info))
 }
 
 // commit sends batches and sets properties of the Projection, in one transaction.
