@@ -17,13 +17,13 @@ type gains struct {
 	facts   []gained[fact]
 	out, in []gained[edge]
 
-	recent  [4]placed // nodes that were looked for
-	oldest  int       // of these
-	last    Fact      // whose are:
-	n       uint32    // the subject
-	row     uint32    // and its place in rows
-	reading uint32
-	uses    int // how many facts of this reading came last
+	recent  [4]placed  // nodes that were looked for
+	oldest  int        // of these
+	subject Key        // of the last fact
+	n, row  uint32     // its number, and its place in rows
+	from    ReadingKey // of the last fact
+	reading uint32     // its number
+	uses    int        // how many facts of this reading came last
 }
 
 // gaining is a row that gets something, and whose it is.
@@ -89,17 +89,18 @@ func (f Fact) there() error {
 // add takes in one fact.
 func (g *gains) add(f *Fact) error {
 	another := g.uses == 0
-	if another || f.Subject != g.last.Subject {
+	if another || f.Subject != g.subject {
 		if !f.Subject.valid() {
 			return f.Check()
 		}
+		g.subject = f.Subject
 		g.n, g.row = g.place(f.Subject)
 		another = true
 	}
 	if err := f.checkClaim(); err != nil {
 		return err
 	}
-	if g.uses == 0 || f.Reading != g.last.Reading {
+	if g.uses == 0 || f.Reading != g.from {
 		reading, ok := g.b.s.readingOf(f.Reading)
 		if !ok {
 			return fmt.Errorf("%w: %s: no reading %s", ErrConflict, f, f.Reading)
@@ -107,17 +108,14 @@ func (g *gains) add(f *Fact) error {
 		if g.uses > 0 {
 			g.b.count(g.reading, g.uses)
 		}
-		g.reading, g.uses, another = reading, 0, true
+		g.from, g.reading, g.uses, another = f.Reading, reading, 0, true
 	}
-	if another {
-		g.last = *f
-		if !g.rows[g.row].mentions(g.reading) {
-			g.b.mention(g.n, g.reading)
-		}
+	if another && !g.rows[g.row].mentions(g.reading) {
+		g.b.mention(g.n, g.reading)
 	}
 	g.uses++
 	if f.Rel == 0 {
-		g.facts = append(g.facts, gained[fact]{g.row, g.b.pack(*f, g.b.probe(*f, g.reading))})
+		g.facts = append(g.facts, gained[fact]{g.row, g.b.pack(f, g.reading)})
 		return nil
 	}
 	m, to := g.place(f.Object)

@@ -188,10 +188,8 @@ func (b *builder) probe(f Fact, reading uint32) probe {
 	return probe{f.Attr, cmp.Or(f.Confidence, ConfidenceStated), reading, f.Derived, f.Value}
 }
 
-func (b *builder) pack(f Fact, p probe) fact {
-	packed := fact{
-		reading: p.reading, since: seconds(f.Since), attr: p.attr, conf: p.conf, derived: p.derived, val: f.Value.num,
-	}
+func (b *builder) pack(f *Fact, reading uint32) fact {
+	packed := fact{f.Value.num, reading, seconds(f.Since), f.Attr, cmp.Or(f.Confidence, ConfidenceStated), f.Derived}
 	if textual(f.Value.typ) {
 		packed.val = b.intern(f.Value.str)
 	}
@@ -215,7 +213,7 @@ func (b *builder) add(f Fact) error {
 		}
 		b.said(n, &r.row, reading)
 		i, _ := slices.BinarySearchFunc(r.facts, p, b.s.probeOrder)
-		r.facts = insert(r.facts, &r.hadFacts, i, b.pack(f, p))
+		r.facts = insert(r.facts, &r.hadFacts, i, b.pack(&f, reading))
 		return nil
 	}
 	m := b.node(f.Object)

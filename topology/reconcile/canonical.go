@@ -13,20 +13,30 @@ func canonical(fs []topology.Fact) []topology.Fact {
 	if len(fs) > few {
 		fs = gathered(fs, inOrderOf(fs), nil)
 	} else {
-		slices.SortFunc(fs, surest)
+		slices.SortFunc(fs, func(a, b topology.Fact) int { return surest(&a, &b) })
 	}
 	return slices.CompactFunc(fs, func(a, b topology.Fact) bool { return a.Compare(b) == 0 })
 }
 
-func surest(a, b topology.Fact) int {
-	return cmp.Or(a.Compare(b), cmp.Compare(b.Confidence, a.Confidence))
+// surest orders facts canonically, and those with one identity by confidence. Most are told by what is quick to compare.
+func surest(a, b *topology.Fact) int {
+	if c := a.Subject.Compare(b.Subject); c != 0 {
+		return c
+	}
+	if a.Attr != b.Attr {
+		return cmp.Compare(a.Attr, b.Attr)
+	}
+	if a.Rel != b.Rel {
+		return cmp.Compare(a.Rel, b.Rel)
+	}
+	return cmp.Or(a.Compare(*b), cmp.Compare(b.Confidence, a.Confidence))
 }
 
 // gathered lists facts by their places, merged with others that are sorted.
 func gathered(fs []topology.Fact, places []int32, others []topology.Fact) []topology.Fact {
 	all := make([]topology.Fact, 0, len(fs)+len(others))
 	for _, i := range places {
-		for len(others) > 0 && others[0].Compare(fs[i]) < 0 {
+		for len(others) > 0 && surest(&others[0], &fs[i]) < 0 {
 			all, others = append(all, others[0]), others[1:]
 		}
 		all = append(all, fs[i])
@@ -65,7 +75,7 @@ func inOrderOf(fs []topology.Fact) []int32 {
 	for _, s := range subjects {
 		if s.facts > 1 {
 			end := next[s.number]
-			slices.SortFunc(places[end-s.facts:end], func(a, b int32) int { return surest(fs[a], fs[b]) })
+			slices.SortFunc(places[end-s.facts:end], func(a, b int32) int { return surest(&fs[a], &fs[b]) })
 		}
 	}
 	return places

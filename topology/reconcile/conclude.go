@@ -30,7 +30,7 @@ type changes struct{ remove, add []topology.Fact }
 
 // settle states what follows of each subject whose results changed, as far as it is not stated yet.
 func (g *graph) settle() changes {
-	var ch changes
+	ch := changes{add: make([]topology.Fact, 0, len(g.dirty.subjects))}
 	for x := range g.dirty.subjects {
 		n := g.node(x)
 		have := slices.Collect(n.Derived())
