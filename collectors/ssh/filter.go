@@ -20,7 +20,7 @@ type filterText struct{ dialect, text string }
 func filterTables() []table {
 	filter := func(name, line, dialect string, canonical func(t *tally, dialect string, raw []byte) (string, error)) table {
 		return table{
-			name: name, line: line, root: true, may: true, but: "tables present, use", parse: parseFilter(name, dialect, canonical),
+			name: name, line: line, root: true, may: true, text: true, but: "tables present, use", parse: parseFilter(name, dialect, canonical),
 			tell: func(s *sheet, say *words) { s.tellFilter(say, name) },
 		}
 	}

@@ -12,7 +12,7 @@ import (
 // ovsFlowsTable is "ovs-appctl bridge/dump-flows BRIDGE" of every bridge: its OpenFlow rules, whatever version of the protocol the bridge speaks.
 func ovsFlowsTable() table {
 	return table{
-		name: "ovs-flows", line: ovsEach("bridge/dump-flows"), root: true, may: true, parse: parseOVSFlows,
+		name: "ovs-flows", line: ovsEach("bridge/dump-flows"), root: true, may: true, text: true, parse: parseOVSFlows,
 		tell: func(s *sheet, say *words) { s.tellFilter(say, "ovs-flows") },
 	}
 }
@@ -42,6 +42,7 @@ func parseOVSFlows(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 		case !isRule || bridge == "":
 			t.miss(where, l, "neither a bridge nor one of its rules")
 			others[bridge] = true
+			byBridge[bridge] = append(byBridge[bridge], l)
 		case strings.HasPrefix(l, "table_id=254,"):
 			t.rows++
 		default:

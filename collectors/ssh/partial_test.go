@@ -109,3 +109,30 @@ func factsOf(s *topology.Snapshot) []string {
 	slices.Sort(all)
 	return all
 }
+
+// A filter is one text, with what is not understood of it: another one takes its place, and does not join it.
+func TestObserve_textsNotUnderstood(t *testing.T) {
+	t.Parallel()
+	for table, answer := range map[string]string{
+		"iptables-save": "# Warning: other tables present\n*filter\n:INPUT DROP [0:0]\n-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\nCOMMIT\n",
+		"nft":           `{"nftables": [{"wormhole": {"family": "inet"}}, {"table": {"family": "inet", "name": "f22"}}]}`,
+		"ovs-flows":     "bridge br0\npriority=0,actions=NORMAL\nwhat is 22\n",
+	} {
+		now := time.Unix(1000, 0).UTC()
+		snap := topology.Empty()
+		for i, port := range []string{"22", "23"} {
+			var tables map[string]topology.Observation
+			snap, tables = sweep(t, snap, now.Add(time.Duration(i)*time.Hour), map[string]string{table: strings.ReplaceAll(answer, "22", port)})
+			if r := tables[table].Reading; r.Partial || r.Reason == "" {
+				t.Errorf("%s is partial: %t, %q", table, r.Partial, r.Reason)
+			}
+		}
+		var texts []string
+		for n := range snap.Nodes(topology.FilterText) {
+			texts = append(texts, n.Text(topology.AttrText))
+		}
+		if len(texts) != 1 || !strings.Contains(texts[0], "23") {
+			t.Errorf("%s: the filters are %q", table, texts)
+		}
+	}
+}

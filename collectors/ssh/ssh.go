@@ -30,6 +30,9 @@ type table struct {
 	// nothing. It is empty where nothing at all may be said in earnest.
 	prints string
 
+	// text reports that the whole answer is kept as one text, rows that are not understood with the others: the text before is over then.
+	text bool
+
 	// needs names the tables without which this one cannot say what it means: those that its tell looks at for the names of things. Unless they were
 	// read to their end, neither is this one, and it says nothing. If but some rows of them were not understood, it says what it knows, and is partial.
 	needs []string
@@ -120,8 +123,8 @@ func observe(d collectors.Device, answers map[string]answer) ([]topology.Observa
 			case r.Partial:
 			case err != nil:
 				r.Partial, r.Reason = true, err.Error()
-			case len(left) > 0: // what they said before is not over
-				r.Partial, r.usable = true, true
+			case len(left) > 0:
+				r.Partial, r.usable = !t.text, true // what the rows said before is not over
 				r.Reason = fmt.Sprintf("%d of %d rows not understood: %s: %s", len(left), rows, left[0].Where, left[0].Why)
 			}
 		}
