@@ -40,15 +40,12 @@ func Build(g Graph, rev Revision, at time.Time) (*Snapshot, error) {
 	s := &Snapshot{rev: rev, time: wholeMillis(at), base: t}
 	l := &loader{t}
 	var loading sync.WaitGroup
-	var badKey, badEdge error
-	loading.Go(func() {
-		badKey = validKeys(t.nodes)
-		t.index()
-	})
+	var badEdge error
+	loading.Go(t.index)
 	loading.Go(func() { badEdge = l.edges(g.Records) })
 	badFact := l.facts(g.Records)
 	loading.Wait()
-	if err := cmp.Or(badKey, badFact, badEdge); err != nil {
+	if err := cmp.Or(badFact, badEdge); err != nil {
 		return nil, err
 	}
 	s.live = t.live()
@@ -56,16 +53,24 @@ func Build(g Graph, rev Revision, at time.Time) (*Snapshot, error) {
 	return s, nil
 }
 
-func validKeys(keys []Key) error {
-	for _, k := range keys {
-		if !k.valid() {
-			return fmt.Errorf("%w: node %q", ErrSchema, k)
+// validKeys checks keys, and reports whether they are in order.
+func validKeys(keys []Key) (inOrder bool, err error) {
+	errs := inParts(cutEvenly(len(keys)), func(from, to cut) error {
+		for _, k := range keys[from.a:to.a] {
+			if !k.valid() {
+				return fmt.Errorf("%w: node %q", ErrSchema, k)
+			}
 		}
+		return nil
+	})
+	if err := cmp.Or(errs...); err != nil {
+		return false, err
 	}
-	return nil
+	ordered := inParts(cutEvenly(len(keys)), func(from, to cut) bool { return strictly(keys[max(from.a-1, 0):to.a], Key.Compare) })
+	return !slices.Contains(ordered, false), nil
 }
 
-// canonical checks readings, and puts them, the nodes and what refers to them in canonical order.
+// canonical checks nodes and readings, and puts them, the nodes and what refers to them in canonical order.
 func (g *Graph) canonical(t *table) error {
 	for i, r := range t.readings {
 		if err := r.Check(); err != nil {
@@ -73,12 +78,12 @@ func (g *Graph) canonical(t *table) error {
 		}
 		t.readings[i].Time = wholeMillis(r.Time)
 	}
-	byKey := func(a, b Reading) int { return a.Compare(b.ReadingKey) }
-	if strictly(t.nodes, Key.Compare) && strictly(t.readings, byKey) {
-		return nil
-	}
-	if err := validKeys(t.nodes); err != nil {
+	inOrder, err := validKeys(t.nodes)
+	if err != nil {
 		return err
+	}
+	if inOrder && strictly(t.readings, func(a, b Reading) int { return a.Compare(b.ReadingKey) }) {
+		return nil
 	}
 	g.sort(t)
 	for i := 1; i < len(t.nodes); i++ {
