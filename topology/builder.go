@@ -348,15 +348,15 @@ func (b *builder) cut(from uint32, rel Rel, to uint32) {
 }
 
 // foldFrom is the least overlay that is folded: below it folding saves nothing.
-const foldFrom = 4096
+const foldFrom = 1024
 
-// due reports whether the overlay is to be folded into a new base, which costs as much as the base is large: with a delta that is large itself once the
-// overlay has half the size of the base, with any once it has twice that, since then more has gone than is there. Until then an overlay costs memory alone, and a lookup
-// in it takes as long as in a small one. So the whole work of many deltas is proportional to what they change, and a small one hardly ever folds.
+// due reports whether the overlay is to be folded into a new base: once it has half the size of the base. Folding costs as much as the base is large, so that
+// the whole work of many deltas stays proportional to what they change; and rows in the overlay are several times as large as in the base, so that a graph
+// that lives long, all of whose rows change some day, would need several times the memory.
 func (b *builder) due() bool {
-	o, base := &b.s.over, len(b.s.base.nodes)
+	o := &b.s.over
 	grown := max(o.touched, int(o.written), int(o.opened))
-	return grown > foldFrom && (grown > 2*base || grown > base/2 && len(b.touched) > base/8)
+	return grown > max(foldFrom, len(b.s.base.nodes)/2)
 }
 
 // newNodes lists the nodes that are new since there were so many new ones, by key.
