@@ -37,11 +37,12 @@ func Build(g Graph, rev Revision, at time.Time) (*Snapshot, error) {
 	if err := g.canonical(t); err != nil {
 		return nil, err
 	}
+	t.startKinds()
 	s := &Snapshot{rev: rev, time: wholeMillis(at), base: t}
 	l := &loader{t}
 	var loading sync.WaitGroup
 	var badEdge error
-	loading.Go(t.index)
+	loading.Go(t.hashKeys)
 	loading.Go(func() { badEdge = l.edges(g.Records) })
 	badFact := l.facts(g.Records)
 	loading.Wait()
@@ -55,19 +56,24 @@ func Build(g Graph, rev Revision, at time.Time) (*Snapshot, error) {
 
 // validKeys checks keys, and reports whether they are in order.
 func validKeys(keys []Key) (inOrder bool, err error) {
-	errs := inParts(cutEvenly(len(keys)), func(from, to cut) error {
-		for _, k := range keys[from.a:to.a] {
-			if !k.valid() {
-				return fmt.Errorf("%w: node %q", ErrSchema, k)
-			}
-		}
-		return nil
-	})
-	if err := cmp.Or(errs...); err != nil {
-		return false, err
+	type result struct {
+		inOrder bool
+		err     error
 	}
-	ordered := inParts(cutEvenly(len(keys)), func(from, to cut) bool { return strictly(keys[max(from.a-1, 0):to.a], Key.Compare) })
-	return !slices.Contains(ordered, false), nil
+	inOrder = true
+	for _, r := range inParts(cutEvenly(len(keys)), func(from, to cut) result {
+		r := result{inOrder: true}
+		for i := from.a; i < to.a; i++ {
+			if !keys[i].valid() {
+				return result{err: fmt.Errorf("%w: node %q", ErrSchema, keys[i])}
+			}
+			r.inOrder = r.inOrder && (i == 0 || keys[i-1].Compare(keys[i]) < 0)
+		}
+		return r
+	}) {
+		inOrder, err = inOrder && r.inOrder, cmp.Or(err, r.err)
+	}
+	return inOrder, err
 }
 
 // canonical checks nodes and readings, and puts them, the nodes and what refers to them in canonical order.
@@ -364,7 +370,7 @@ func (l *loader) relation(r *Record) error {
 	if int(r.Object) >= len(nodes) || r.Attr != 0 {
 		return fmt.Errorf("%w: %s %s node %d of %d", ErrConflict, nodes[r.Subject], r.Rel, r.Object, len(nodes))
 	}
-	if err := r.Rel.check(nodes[r.Subject].Kind, nodes[r.Object].Kind); err != nil {
+	if err := r.Rel.check(l.t.kind(r.Subject), l.t.kind(r.Object)); err != nil {
 		return fmt.Errorf("%s: %w", nodes[r.Subject], err)
 	}
 	if relations[r.Rel].Mutual && r.Object <= r.Subject {

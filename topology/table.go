@@ -59,11 +59,21 @@ func (t *table) findReading(k ReadingKey, hash uint64) (uint32, bool) {
 	return 0, false
 }
 
-// index fills in how nodes and readings are found: the hash tables over their keys and where each kind starts.
+// index fills in how nodes and readings are found.
 func (t *table) index() {
+	t.startKinds()
+	t.hashKeys()
+}
+
+// hashKeys fills in the hash tables over the keys of nodes and readings.
+func (t *table) hashKeys() {
 	t.seed = maphash.MakeSeed()
 	t.hash = hashed(len(t.nodes), func(n int) uint64 { return keyHash(t.seed, t.nodes[n]) })
 	t.readingHash = hashed(len(t.readings), func(n int) uint64 { return readingHash(t.seed, t.readings[n].ReadingKey) })
+}
+
+// startKinds fills in where each kind starts.
+func (t *table) startKinds() {
 	for n, kind := 0, Kind(0); kind < kindEnd; kind++ {
 		i, _ := slices.BinarySearchFunc(t.nodes[n:], kind+1, func(k Key, kind Kind) int { return int(k.Kind) - int(kind) })
 		n += i
@@ -71,19 +81,31 @@ func (t *table) index() {
 	}
 }
 
-// hashed makes a table of open addressing that is at most half full.
+// kind gives the kind of a node, without a look at its key, which is far away.
+func (t *table) kind(n uint32) Kind {
+	i, _ := slices.BinarySearch(t.kindStart[:], n+1)
+	return Kind(i - 1)
+}
+
+// hashed makes a table of open addressing that is at most half full. Places are found for many at once, so that their memory is fetched at once.
 func hashed(n int, hash func(int) uint64) []uint32 {
 	size := 4
 	for size < 2*n {
 		size *= 2
 	}
 	slots, mask := make([]uint32, size), uint64(size-1)
-	for k := range n {
-		i := hash(k) & mask
-		for slots[i] != 0 {
-			i = (i + 1) & mask
+	var places [64]uint64
+	for from := 0; from < n; from += len(places) {
+		some := places[:min(len(places), n-from)]
+		for j := range some {
+			some[j] = hash(from+j) & mask
 		}
-		slots[i] = uint32(k) + 1
+		for j, i := range some {
+			for slots[i] != 0 {
+				i = (i + 1) & mask
+			}
+			slots[i] = uint32(from+j) + 1
+		}
 	}
 	return slots
 }
