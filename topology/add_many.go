@@ -160,48 +160,69 @@ type part[T any] struct {
 
 // lay puts what was gained into the rows. It stops at what a row has twice then, and tells of which node the row is.
 func lay[T any](g *gains, got []gained[T], p part[T]) (twice T, n uint32) {
-	next := make([]uint32, len(g.rows)+1)
-	for i := range got {
-		next[got[i].row+1]++
-	}
-	size := len(got)
+	sorted, ends := byRow(got, len(g.rows))
+	size, from := len(got), uint32(0)
 	for i, r := range g.rows {
-		if next[i+1] > 0 {
+		if ends[i] > from {
 			size += len(*p.of(r.ownRow))
 		}
-		next[i+1] += next[i]
+		from = ends[i]
 	}
-	sorted := make([]T, len(got)) // by row
-	for i := range got {
-		x := &got[i]
-		sorted[next[x.row]] = x.is
-		next[x.row]++
-	}
-	all, from := make([]T, 0, size), uint32(0)
+	all := make([]T, 0, size)
+	from = 0
 	for i, r := range g.rows {
-		fresh, old := sorted[from:next[i]], p.of(r.ownRow)
-		from = next[i]
+		fresh, old := sorted[from:ends[i]], p.of(r.ownRow)
+		from = ends[i]
 		if len(fresh) == 0 {
 			continue
 		}
 		if !strictly(fresh, p.order) {
 			slices.SortFunc(fresh, p.order)
 		}
-		if p.twice != nil {
-			if j := p.twice(fresh); j >= 0 {
-				return fresh[j], r.n
-			}
-			for _, x := range fresh {
-				if len(*old) > 0 && p.holds(*old, x) {
-					return x, r.n
-				}
-			}
+		if x, found := p.again(*old, fresh); found {
+			return x, r.n
 		}
 		begin := len(all)
 		all = appendMerged(all, *old, fresh, p.order)
 		*old = all[begin:len(all):len(all)]
 	}
 	return twice, absent
+}
+
+// byRow puts what was gained together by rows, and tells where that of each row ends.
+func byRow[T any](got []gained[T], rows int) (sorted []T, ends []uint32) {
+	ends = make([]uint32, rows+1) // first, where each begins
+	for i := range got {
+		ends[got[i].row+1]++
+	}
+	for i := range rows {
+		ends[i+1] += ends[i]
+	}
+	sorted = make([]T, len(got))
+	for i := range got {
+		x := &got[i]
+		sorted[ends[x.row]] = x.is
+		ends[x.row]++
+	}
+	return sorted, ends[:rows]
+}
+
+// again finds an element that a row has already, or that comes twice.
+func (p *part[T]) again(old, fresh []T) (x T, found bool) {
+	if p.twice == nil {
+		return x, false
+	}
+	if i := p.twice(fresh); i >= 0 {
+		return fresh[i], true
+	}
+	if len(old) > 0 {
+		for _, x := range fresh {
+			if p.holds(old, x) {
+				return x, true
+			}
+		}
+	}
+	return x, false
 }
 
 // appendMerged appends two sorted lists, which have nothing in common, as one.
