@@ -275,17 +275,21 @@ func sweep(ctx context.Context, devices []collectors.Device, readers int) error 
 
 // walkers does what "xargs -P16 snmpbulkwalk" does: everything that a device holds, sixteen devices at once.
 func walkers(ctx context.Context, devices []collectors.Device, repetitions int) error {
-	const atOnce = 16
+	return sixteenAtOnce(devices, func(d collectors.Device) error {
+		return exec.CommandContext(ctx, "snmpbulkwalk", "-v2c", "-c", community, "-t5", "-r3", "-m", "", "-On", "-Cr"+strconv.Itoa(repetitions), d.Address, ".1").Run()
+	})
+}
+
+// sixteenAtOnce gives the last error.
+func sixteenAtOnce(devices []collectors.Device, read func(collectors.Device) error) error {
 	var work sync.WaitGroup
 	var mu sync.Mutex
 	var failed error
 	turns := make(chan collectors.Device)
-	for range atOnce {
+	for range 16 {
 		work.Go(func() {
 			for d := range turns {
-				cmd := exec.CommandContext(ctx, "snmpbulkwalk", "-v2c", "-c", community, "-t5", "-r3", "-m", "", "-On",
-					"-Cr"+strconv.Itoa(repetitions), d.Address, ".1")
-				if err := cmd.Run(); err != nil {
+				if err := read(d); err != nil {
 					mu.Lock()
 					failed = err
 					mu.Unlock()
@@ -350,31 +354,10 @@ func startExporter(b *testing.B) (address string, pid int) {
 
 // scrape lets the exporter read every device, sixteen at once.
 func scrape(ctx context.Context, exporter string, devices []collectors.Device) error {
-	const atOnce = 16
 	if exporter == "" {
 		return nil
 	}
-	var work sync.WaitGroup
-	var mu sync.Mutex
-	var failed error
-	turns := make(chan collectors.Device)
-	for range atOnce {
-		work.Go(func() {
-			for d := range turns {
-				if err := scrapeOne(ctx, exporter, d); err != nil {
-					mu.Lock()
-					failed = err
-					mu.Unlock()
-				}
-			}
-		})
-	}
-	for _, d := range devices {
-		turns <- d
-	}
-	close(turns)
-	work.Wait()
-	return failed
+	return sixteenAtOnce(devices, func(d collectors.Device) error { return scrapeOne(ctx, exporter, d) })
 }
 
 func scrapeOne(ctx context.Context, exporter string, d collectors.Device) error {
