@@ -66,7 +66,7 @@ func (g *gains) lay() error {
 			of: func(r *ownRow) *[]edge { return &r.out }, order: s.edgeOrder, twice: twiceRelated,
 			holds: func(row []edge, e edge) bool { _, found := s.seekEdge(row, e); return found },
 		}); n != absent {
-			twiceOut = Node{s, n}.edge(e, false).Fact().there()
+			twiceOut = Node{s, n}.related(e).there()
 		}
 	})
 	laying.Go(func() { lay(g, g.in, part[edge]{of: func(r *ownRow) *[]edge { return &r.in }, order: s.edgeOrder}) })

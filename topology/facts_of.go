@@ -44,14 +44,19 @@ func (s *Snapshot) subjects(reading uint32) iter.Seq[uint32] {
 // said lists what one reading says of the node.
 func (n Node) said(reading uint32) iter.Seq[Fact] {
 	return func(yield func(Fact) bool) {
-		r := n.s.row(n.n)
-		for _, f := range r.facts {
-			if f.reading == reading && !yield(n.fact(f)) {
+		r, said := n.s.row(n.n), Fact{Subject: n.Key(), Reading: n.s.reading(reading).ReadingKey}
+		for i := range r.facts {
+			f := &r.facts[i]
+			if f.reading != reading {
+				continue
+			}
+			said.Attr, said.Value, said.Confidence, said.Derived, said.Since = f.attr, n.s.value(*f), f.conf, f.derived, sinceTime(f.since)
+			if !yield(said) {
 				return
 			}
 		}
 		for _, e := range r.out {
-			if e.reading == reading && !yield(n.edge(e, false).Fact()) {
+			if e.reading == reading && !yield(n.related(e)) {
 				return
 			}
 		}

@@ -132,7 +132,7 @@ func (n Node) Facts() iter.Seq[Fact] {
 			}
 		}
 		for _, e := range r.out {
-			if !yield(n.edge(e, false).Fact()) {
+			if !yield(n.related(e)) {
 				return
 			}
 		}
@@ -171,7 +171,7 @@ func (n Node) Derived() iter.Seq[Fact] {
 			}
 		}
 		for i := range r.out {
-			if r.out[i].derived && !yield(n.edge(r.out[i], false).Fact()) {
+			if r.out[i].derived && !yield(n.related(r.out[i])) {
 				return
 			}
 		}
@@ -182,6 +182,14 @@ func (n Node) fact(f fact) Fact {
 	return Fact{
 		Subject: n.Key(), Attr: f.attr, Value: n.s.value(f), Confidence: f.conf, Derived: f.derived,
 		Reading: n.s.reading(f.reading).ReadingKey, Since: sinceTime(f.since),
+	}
+}
+
+// related gives an outgoing edge as a fact.
+func (n Node) related(e edge) Fact {
+	return Fact{
+		Subject: n.Key(), Rel: e.rel, Object: n.s.key(e.peer), Confidence: e.conf, Derived: e.derived,
+		Reading: n.s.reading(e.reading).ReadingKey, Since: sinceTime(e.since),
 	}
 }
 
