@@ -3,6 +3,7 @@ package topology
 import (
 	"cmp"
 	"hash/maphash"
+	"math/bits"
 	"slices"
 	"sync"
 )
@@ -87,13 +88,13 @@ func (t *table) kind(n uint32) Kind {
 	return Kind(i - 1)
 }
 
+// slotsFor is a power of two that leaves half of the slots free.
+func slotsFor(n int) int { return 1 << max(2, bits.Len(uint(max(2*n-1, 0)))) }
+
 // hashed makes a table of open addressing that is at most half full. Places are found for many at once, so that their memory is fetched at once.
 func hashed(n int, hash func(int) uint64) []uint32 {
-	size := 4
-	for size < 2*n {
-		size *= 2
-	}
-	slots, mask := make([]uint32, size), uint64(size-1)
+	slots := make([]uint32, slotsFor(n))
+	mask := uint64(len(slots) - 1)
 	var places [64]uint64
 	for from := 0; from < n; from += len(places) {
 		some := places[:min(len(places), n-from)]
