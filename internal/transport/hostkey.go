@@ -21,9 +21,9 @@ import (
 
 // Trust says which host keys a server may show.
 type Trust struct {
-	Pins      []string    // fingerprints, "SHA256:…" as ssh-keygen -l prints them
-	Known     *KnownHosts // nil: none
-	AcceptNew bool        // take down the key of a host of which nothing is known, and go on
+	Pins      []string    // fingerprints, "SHA256:…" as ssh-keygen -l prints them; where there are any, no other key is right
+	Known     *KnownHosts // nil: none; beside Pins, only what it revokes counts
+	AcceptNew bool        // take down the key of a host of which nothing is known, not even a pin, and go on
 }
 
 // HostKeyError says that a host did not prove to be the known one. Nothing was sent to it.
@@ -59,7 +59,7 @@ func (t Trust) check(address string, remote net.Addr, key ssh.PublicKey) error {
 		return err
 	}
 	var strange *HostKeyError
-	if t.AcceptNew && t.Known != nil && errors.As(err, &strange) && !strange.Changed && !strange.Revoked && strange.Reason == "" {
+	if t.AcceptNew && t.Known != nil && len(t.Pins) == 0 && errors.As(err, &strange) && !strange.Changed && !strange.Revoked && strange.Reason == "" {
 		return t.Known.add(address, key)
 	}
 	return err
@@ -87,11 +87,12 @@ func (t Trust) look(address string, remote net.Addr, key ssh.PublicKey) (known b
 		var revoked *knownhosts.RevokedError
 		var other *knownhosts.KeyError
 		switch {
-		case err == nil:
-			return true, nil
 		case errors.As(err, &revoked):
 			strange.Revoked = true
 			return false, strange
+		case len(t.Pins) > 0: // whoever pins a key says that it is this one and no other
+		case err == nil:
+			return true, nil
 		case errors.As(err, &other):
 			for _, k := range other.Want {
 				strange.Known = append(strange.Known, ssh.FingerprintSHA256(k.Key))
@@ -117,7 +118,7 @@ func (t Trust) mayShowAnother(shown *HostKeyError) bool {
 func (t Trust) algorithms(address string) (first, rest []string, err error) {
 	var kinds []string
 	authority := false
-	if t.Known != nil {
+	if t.Known != nil && len(t.Pins) == 0 {
 		book, err := t.Known.read()
 		if err != nil {
 			return nil, nil, err
