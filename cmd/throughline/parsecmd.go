@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -42,7 +43,7 @@ Sources: ` + strings.Join(sources, ", ") + ". snmp reads .snmprec files and the 
 			if len(args) == 3 {
 				answer = args[1]
 			}
-			raw, err := readInput(cmd.InOrStdin(), file)
+			raw, err := readInput(cmd.Context(), cmd.InOrStdin(), file)
 			if err != nil {
 				return err
 			}
@@ -64,16 +65,39 @@ Sources: ` + strings.Join(sources, ", ") + ". snmp reads .snmprec files and the 
 // maxInput bounds what is read into memory.
 const maxInput = 256 << 20
 
-func readInput(stdin io.Reader, name string) ([]byte, error) {
-	if name == "-" {
-		return io.ReadAll(io.LimitReader(stdin, maxInput))
+// readInput reads a file, or what comes in. Who writes at the other end may never end, so that the reading is left behind when ctx ends.
+func readInput(ctx context.Context, stdin io.Reader, name string) ([]byte, error) {
+	type read struct {
+		raw []byte
+		err error
 	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
+	done := make(chan read, 1)
+	go func() {
+		raw, err := readAll(stdin, name)
+		done <- read{raw, err}
+	}()
+	select {
+	case r := <-done:
+		return r.raw, r.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%s: %w", name, ctx.Err())
 	}
-	defer f.Close() //nolint:errcheck // read only
-	return io.ReadAll(io.LimitReader(f, maxInput))
+}
+
+func readAll(stdin io.Reader, name string) ([]byte, error) {
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close() //nolint:errcheck // read only
+		stdin = f
+	}
+	raw, err := io.ReadAll(io.LimitReader(stdin, maxInput+1))
+	if err == nil && len(raw) > maxInput {
+		return nil, fmt.Errorf("%s: longer than %d MiB", name, maxInput>>20)
+	}
+	return raw, err
 }
 
 type parsedTable struct {
