@@ -106,7 +106,7 @@ func (n Node) conflicts() []Conflict {
 		cs = append(cs, Conflict{ConflictIdentifier, facts})
 	}
 	for _, a := range attrsOf(n) {
-		if !a.Multi() && len(n.Values(a)) > 1 {
+		if !a.Multi() && disagree(a, n.Values(a)) {
 			cs = append(cs, Conflict{ConflictValue, n.factsOf(a)})
 		}
 	}
@@ -124,6 +124,16 @@ func (n Node) conflicts() []Conflict {
 		cs = append(cs, Conflict{ConflictRelation, edgeFacts(links)})
 	}
 	return cs
+}
+
+// disagree tells whether values contradict each other, of which the first is believed. ethernetCsmacd(6) does not contradict a better word: net-snmp says it of
+// everything that frames as Ethernet, a bridge, a tap or a VLAN, too.
+func disagree(a Attr, values []Value) bool {
+	const ethernet = 6
+	if a == AttrIfType && len(values) > 0 && values[0].Int() != ethernet {
+		values = slices.DeleteFunc(slices.Clone(values), func(v Value) bool { return v.Int() == ethernet })
+	}
+	return len(values) > 1
 }
 
 func (n Node) factsOf(a Attr) []Fact {

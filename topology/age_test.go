@@ -79,6 +79,9 @@ libvirt domains:
 vm:v RunsOn host:h
 vm:v RunsOn host:g ~50
 nic:h/eth0 mtu=9000
+port:h/br0 ifType=209
+port:h/br1 ifType=6
+port:h/br2 ifType=209
 vnic:1/a mac=52:54:00:00:53:01
 vnic:2/a mac=52:54:00:00:53:01
 vnic:1/z mac=00:00:00:00:00:00
@@ -90,6 +93,9 @@ host:g uuid=11111111-0000-4000-8000-000000000001
 server:s uuid=11111111-0000-4000-8000-000000000001
 snmp all:
 nic:h/eth0 mtu=1500
+port:h/br0 ifType=6
+port:h/br1 ifType=209
+port:h/br2 ifType=161
 nic:h/eth1 mac=00:00:5e:00:53:01
 nic:h/eth2 mac=00:00:5e:00:53:01
 nic:h/eth0 Link port:a/1 ~95
@@ -98,10 +104,16 @@ lag:h/bond0 Link port:a/2 ~60
 lag:h/bond0 Link port:b/2 ~60
 `)
 	// Not in conflict: the same value twice, several values where several are allowed, MACs of interfaces and of nobody, one identifier on two
-	// kinds of thing, several cables of an aggregate.
+	// kinds of thing, several cables of an aggregate, ethernetCsmacd beside the better type that is believed.
 	want := `relation:
   vm:v RunsOn host:h ~100 from libvirt
   vm:v RunsOn host:g ~50 from libvirt
+value:
+  port:h/br1 ifType=6 ~100 from libvirt
+  port:h/br1 ifType=209 ~100 from snmp
+value:
+  port:h/br2 ifType=209 ~100 from libvirt
+  port:h/br2 ifType=161 ~100 from snmp
 value:
   nic:h/eth0 mtu=9000 ~100 from libvirt
   nic:h/eth0 mtu=1500 ~100 from snmp

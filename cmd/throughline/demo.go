@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,27 +22,29 @@ import (
 )
 
 func (a *app) demoCommand() *cobra.Command {
-	var serve bool
+	var serve, shells bool
 	var dir string
 	cmd := &cobra.Command{
 		Use: "demo", Short: "Collect a simulated data center and show the path of a VM", Args: noArgs,
 		Long: `Start a simulated data center of two racks on loopback, collect it over SNMPv3 and libvirt's XML into the embedded store, and show what is there, both rails
 of a VM, and what no hypervisor tells before that VM is moved. Nothing outside this machine is contacted; no root, no services.
 
-With --serve the simulated devices keep answering until Ctrl-C, so that the other commands can be tried on them.` + exits(exitOK, exitFailed, exitUsage),
+With --ssh hosts and firewalls are read over SSH, too. With --serve the simulated devices keep answering until Ctrl-C, so that the other commands can be tried
+on them.` + exits(exitOK, exitFailed, exitUsage),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if a.output != "table" || a.at != "" {
 				return exitWith(exitUsage, "demo is to be read: --output and --at go with the other commands, on its store (--dir FOLDER)")
 			}
-			return a.demo(cmd.Context(), dir, serve)
+			return a.demo(cmd.Context(), dir, serve, shells)
 		},
 	}
 	cmd.Flags().BoolVar(&serve, "serve", false, "keep the simulated devices and the store until Ctrl-C")
+	cmd.Flags().BoolVar(&shells, "ssh", false, "let hosts and firewalls answer SSH, too")
 	cmd.Flags().StringVar(&dir, "dir", "", "keep inventory, credentials and store in this `FOLDER`")
 	return cmd
 }
 
-func (a *app) demo(ctx context.Context, dir string, serve bool) (err error) {
+func (a *app) demo(ctx context.Context, dir string, serve, shells bool) (err error) {
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "throughline-demo-"); err != nil {
 			return err
@@ -54,7 +57,7 @@ func (a *app) demo(ctx context.Context, dir string, serve bool) (err error) {
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
-	lab, err := sim.Start(ctx, scene.Estate, sim.Options{Folder: filepath.Join(dir, "estate")})
+	lab, err := sim.Start(ctx, scene.Estate, sim.Options{Folder: filepath.Join(dir, "estate"), SSH: shells})
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
@@ -87,8 +90,12 @@ func (a *app) demoCollect(ctx context.Context, lab *sim.Lab, e *estate.Estate) e
 	}
 	defer st.Close() //nolint:errcheck // every commit is durable when it returns
 	devices := inv.Devices()
-	fmt.Fprintf(a.out, "A simulated data center on loopback: %d racks, %d devices, %d VMs. Reading it over SNMPv3 and libvirt's XML ...\n",
-		len(e.Racks), len(inv.Names()), len(e.VMs))
+	over := "SNMPv3"
+	if slices.ContainsFunc(devices, func(d collectors.Device) bool { return d.Source == topology.SourceSSH }) {
+		over += ", SSH"
+	}
+	fmt.Fprintf(a.out, "A simulated data center on loopback: %d racks, %d devices, %d VMs. Reading it over %s and libvirt's XML ...\n",
+		len(e.Racks), len(inv.Names()), len(e.VMs), over)
 	width := terminalWidth(a.errs)
 	var progress *collectors.Progress
 	if width > 0 {
