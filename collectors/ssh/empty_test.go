@@ -42,6 +42,37 @@ func TestParse_empty(t *testing.T) {
 	}
 }
 
+// A text that ends within a line is cut off, wherever that is, and deletes nothing; a JSON document is known to be whole by its last bracket.
+func TestParse_cut(t *testing.T) {
+	t.Parallel()
+	texts := map[string][]byte{"ip-link": []byte("1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 state UNKNOWN\n    link/loopback 00:00:00:00:00:00\n")}
+	for name, raw := range answersIn(t, "testdata/host/san") {
+		texts[name] = raw
+	}
+	for name, raw := range answersIn(t, "testdata/host/ovs") {
+		texts[name] = raw
+	}
+	for name, raw := range texts {
+		whole := strings.TrimSpace(string(raw))
+		if whole == "" {
+			continue
+		}
+		json := whole[0] == '{' || whole[0] == '['
+		if _, _, err := ssh.Parse(name, []byte(whole)); (err == nil) != json {
+			t.Errorf("%s without the end of its last line: error %v", name, err)
+		}
+		for n := 1; n < len(whole); n += 1 + len(whole)/50 {
+			if whole[n-1] == '\n' {
+				continue
+			}
+			observations, _ := ssh.Replay(hostDevice(), map[string][]byte{name: []byte(whole[:n])}, time.Unix(0, 0))
+			if r := observations[0].Reading; !r.Partial || r.Reason == "" || len(observations[0].Facts) > 0 {
+				t.Errorf("%s: %d of %d octets: partial %t, %q, with %d facts", name, n, len(whole), r.Partial, r.Reason, len(observations[0].Facts))
+			}
+		}
+	}
+}
+
 // A bridge of Open vSwitch that follows another without its headings was not read.
 func TestOVSFDB_unheaded(t *testing.T) {
 	t.Parallel()

@@ -8,6 +8,7 @@ package ssh
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -47,12 +48,23 @@ type table struct {
 // tables is the fixed list in the order of sending and of parsing: what the others need first.
 func tables() []table { return slices.Concat(systemTables(), networkTables(), hostTables()) }
 
-// read parses an answer, unless it is of a command that does not keep silent and has said nothing.
+// read parses an answer, unless it is cut off, or of a command that does not keep silent and has said nothing.
 func (t table) read(s *sheet, raw []byte) (rows int, unparsed []collectors.Unparsed, err error) {
+	if cut(raw) {
+		return 0, nil, malformed("the answer is cut off: its last line has no end")
+	}
 	if t.prints != "" && len(bytes.TrimSpace(raw)) == 0 {
 		return 0, nil, malformed("nothing at all, where it prints %s at least", t.prints)
 	}
 	return t.parse(s, raw)
+}
+
+// cut reports that an answer ends within a line, whatever the exit status of its command: what is left of a list is not told from a shorter list. Every text of
+// the fixed list ends its last line: uname and printenv; grep, which also ends a line that its file does not; ip, bridge and tc; lldpcli and lldpctl; vtysh;
+// ovs-vsctl, and ovs-appctl, since unixctl_command_reply adds the end; iptables-save, iscsiadm, multipath and lsblk -P. JSON is another matter: some versions
+// of nft, of iproute2 and of lsblk end it with its last bracket. A document that is complete is proof enough.
+func cut(raw []byte) bool {
+	return len(raw) > 0 && raw[len(raw)-1] != '\n' && !(isJSON(raw) && json.Valid(raw))
 }
 
 // sheet is all that one device said in one session, parsed. A nil or empty part was not said.
