@@ -167,7 +167,8 @@ type batch struct {
 	cypher string
 	class  class
 	drop   bool
-	exact  bool // each row meets exactly one thing, or somebody else has changed the graph
+	exact  bool   // each row meets exactly one thing, or somebody else has changed the graph
+	taken  string // finds whose place others hold; "": nothing can be in the way
 	rows   []any
 	size   int // octets of text in rows, about
 }
@@ -252,7 +253,7 @@ func (c changes) sendDroppedNodes(b *batcher) error {
 func (c changes) sendNodes(b *batcher) error {
 	for n := range c.putNodes {
 		props := nodeProps(n)
-		if err := b.add(batch{cypher: putNodes(n.Kind()), class: classNode, exact: true}, props, sizeOf(props)); err != nil {
+		if err := b.add(batch{cypher: putNodes(n.Kind()), class: classNode, exact: true, taken: takenNodes(n.Kind())}, props, sizeOf(props)); err != nil {
 			return err
 		}
 	}
@@ -280,7 +281,7 @@ func (c changes) sendEdges(b *batcher) error {
 func (c changes) sendReadings(b *batcher) error {
 	for _, r := range c.readings {
 		props := readingProps(r)
-		if err := b.add(batch{cypher: putReadings, class: classReading, exact: true}, props, sizeOf(props)); err != nil {
+		if err := b.add(batch{cypher: putReadings, class: classReading, exact: true, taken: takenReading}, props, sizeOf(props)); err != nil {
 			return err
 		}
 	}

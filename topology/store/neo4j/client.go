@@ -67,6 +67,8 @@ var (
 	ErrFenced = errors.New("another process writes this projection now")
 	// ErrForeign: the graph there was written from another embedded store.
 	ErrForeign = errors.New("the graph there is of another store")
+	// ErrTaken: a node that is not ours stands where one of ours has to, under its label and id, or keeps a constraint from being made. It is left alone.
+	ErrTaken = errors.New("somebody else's nodes are in the way")
 	// ErrUnpublished: nothing was ever published there.
 	ErrUnpublished = errors.New("nothing was published there yet")
 	// ErrPending: a big change is not complete, and did not get so while a Reader waited.
@@ -253,17 +255,26 @@ func (c *client) retry(ctx context.Context, limit time.Duration, try func(contex
 	}
 }
 
-// transient tells what may go well if it is tried again. A transaction that was terminated is among it: so ends what a server was doing when it is
-// asked to stop, and what an operator kills; and so are errors of a database that stops or starts.
+// transient tells what may go well if it is tried again: what Neo4j classifies so, lost connections, and what a server says of the work at hand while it
+// stops or starts, although it classifies that as an error of the client or of the database. A transaction that was terminated is among it, by an operator, too.
 func transient(err error) bool {
 	var answer *neo4j.Neo4jError
 	if errors.As(err, &answer) {
-		return answer.IsRetriable() || strings.HasPrefix(answer.Code, "Neo.DatabaseError.") ||
-			answer.Code == "Neo.ClientError.Transaction.Terminated" || answer.Code == "Neo.ClientError.Transaction.LockClientStopped"
+		switch answer.Code {
+		case "Neo.ClientError.Transaction.Terminated", "Neo.ClientError.Transaction.LockClientStopped",
+			"Neo.DatabaseError.General.UnknownError", "Neo.DatabaseError.Statement.ExecutionFailed", "Neo.DatabaseError.Transaction.TransactionStartFailed",
+			"Neo.DatabaseError.Transaction.TransactionCommitFailed", "Neo.DatabaseError.Transaction.TransactionRollbackFailed",
+			"Neo.DatabaseError.Transaction.TransactionTerminationFailed", "Neo.DatabaseError.Transaction.LinkedTransactionError":
+			return true
+		}
+		return answer.IsRetriable()
 	}
 	var lost *neo4j.ConnectivityError
 	return errors.As(err, &lost) || neo4j.IsRetryable(err)
 }
+
+// codeConstraint comes with the label, the property and the value that two nodes share.
+const codeConstraint = "Neo.DatabaseError.Schema.ConstraintCreationFailed"
 
 // explain puts a name to what a server or the way to it says.
 func (c *client) explain(err error) error {
@@ -277,6 +288,8 @@ func (c *client) explain(err error) error {
 			sentinel = ErrAuth
 		case answer.Code == "Neo.ClientError.Database.DatabaseNotFound":
 			sentinel = ErrDatabase
+		case answer.Code == codeConstraint:
+			sentinel = ErrTaken
 		}
 	case errors.As(err, &old):
 		sentinel = ErrVersion

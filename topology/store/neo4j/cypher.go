@@ -76,18 +76,28 @@ const (
 ON CREATE SET p.format = $format, p.store = $store, p.revision = 0, p.added = 0, p.removed = 0, p.renewed = 0, p.epoch = 0, p.writes = 0`
 	setState = "MATCH (p:Projection {id: $id}) SET p += $set"
 
-	putReadings  = "UNWIND $rows AS row MERGE (r:Reading {key: row.key}) SET r = row RETURN count(*)"
-	dropReadings = "UNWIND $rows AS row MATCH (r:Reading {key: row}) DELETE r RETURN count(*)"
-	allReadings  = "MATCH (r:Reading) RETURN r"
-	wipeReadings = "MATCH (r:Reading) WITH r LIMIT $limit DELETE r RETURN count(*)"
+	// ourReading tells our readings from what others call so: each of ours has all of these.
+	ourReading   = "r.key IS NOT NULL AND r.device IS NOT NULL AND r.source IS NOT NULL AND r.table IS NOT NULL AND r.partial IS NOT NULL"
+	putReadings  = "UNWIND $rows AS row MERGE (r:Reading {key: row.key}) ON CREATE SET r = row WITH r, row WHERE " + ourReading + " SET r = row RETURN count(*)"
+	dropReadings = "UNWIND $rows AS row MATCH (r:Reading {key: row}) WHERE " + ourReading + " DELETE r RETURN count(*)"
+	allReadings  = "MATCH (r:Reading) WHERE " + ourReading + " RETURN r"
+	wipeReadings = "MATCH (r:Reading) WHERE " + ourReading + " WITH r LIMIT $limit DELETE r RETURN count(*)"
+	takenReading = "UNWIND $rows AS row MATCH (r:Reading {key: row.key}) WHERE NOT (" + ourReading + ") RETURN 'Reading ' + r.key LIMIT 3"
 )
 
+// putNodes leaves alone what somebody else keeps under our label and id, so that fewer rows are taken than were sent.
 func putNodes(k topology.Kind) string {
-	return "UNWIND $rows AS row MERGE (n:" + k.Label() + " {id: row.id}) SET n = row RETURN count(*)"
+	return "UNWIND $rows AS row MERGE (n:" + k.Label() + " {id: row.id}) ON CREATE SET n._facts = row._facts " +
+		"WITH n, row WHERE n._facts IS NOT NULL SET n = row RETURN count(*)"
+}
+
+// takenNodes finds what putNodes left alone.
+func takenNodes(k topology.Kind) string {
+	return "UNWIND $rows AS row MATCH (n:" + k.Label() + " {id: row.id}) WHERE n._facts IS NULL RETURN '" + k.Label() + " ' + n.id LIMIT 3"
 }
 
 func dropNodes(k topology.Kind) string {
-	return "UNWIND $rows AS row MATCH (n:" + k.Label() + " {id: row}) DETACH DELETE n RETURN count(*)"
+	return "UNWIND $rows AS row MATCH (n:" + k.Label() + " {id: row}) WHERE n._facts IS NOT NULL DETACH DELETE n RETURN count(*)"
 }
 
 // ends finds the two ends of each row. The hints leave the planner no choice: a plan made while the graph is small would be kept when it is big.

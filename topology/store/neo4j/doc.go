@@ -24,7 +24,11 @@
 // device, table, command, firstSeen, confidence, derived, and partial if the table was not read to its end.
 //
 // Beside them are (:Reading {key, device, source, table, partial, command, time, rows, reason}), one for each table of each device, and one
-// (:Projection), which says what is there: format, store, revision, time, epoch, holder, since, writes, and pending while a big change is under way.
+// (:Projection {id: "throughline"}), which says what is there: format, store, revision, time, epoch, holder, since, writes, and pending while a big change is
+// under way.
+//
+// Others may keep nodes of these labels, too: those without _facts, and Readings that lack one of key, device, source, table and partial, are neither read nor
+// changed. Where one holds the place of ours (label and id, or key), nothing is published: ErrTaken.
 //
 // # Facts
 //

@@ -10,6 +10,7 @@ var (
 	Ident     = ident
 	ParseURI  = parseURI
 	Supported = supported
+	Transient = transient
 	Schema    = schema
 	NodeProps = nodeProps
 	EdgeProps = edgeProps
@@ -23,12 +24,12 @@ func ReadFacts(subject topology.Key, lines []string) ([]topology.Fact, error) {
 
 // Statements gives all the Cypher that can ever be sent.
 func Statements() []string {
-	all := []string{schemaNames, schemaAwait, readState, lockState, makeState, setState, putReadings, dropReadings, allReadings, wipeReadings, allNodes()}
+	all := []string{schemaNames, schemaAwait, readState, lockState, makeState, setState, putReadings, dropReadings, allReadings, wipeReadings, takenReading, allNodes()}
 	for _, s := range schema(topology.Kinds()...) {
 		all = append(all, s)
 	}
 	for _, k := range topology.Kinds() {
-		all = append(all, putNodes(k), dropNodes(k), wipeNodes(k), nodesOf(k), edgesOf(k))
+		all = append(all, putNodes(k), takenNodes(k), dropNodes(k), wipeNodes(k), nodesOf(k), edgesOf(k))
 		for _, to := range topology.Kinds() {
 			for _, rel := range topology.Rels() {
 				t := edgeType{rel, k, to}

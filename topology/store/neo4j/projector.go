@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -53,7 +54,7 @@ func (s Stats) Rows() int { return s.Nodes + s.Edges + s.NodesDropped + s.EdgesD
 // Open connects and takes the fence: whoever wrote before gets ErrFenced from now on. history is
 // the embedded store whose graph this is; it stays the caller's and outlives the Projector. The graph itself is not written before Sync or Publish.
 //
-// It fails with ErrUnavailable, ErrAuth, ErrDatabase, ErrVersion, or, unless Config.Rebuild is set, ErrForeign.
+// It fails with ErrUnavailable, ErrAuth, ErrDatabase, ErrVersion, ErrTaken, or, unless Config.Rebuild is set, ErrForeign.
 func Open(ctx context.Context, cfg Config, history store.Reader) (*Projector, error) {
 	if cfg.Store == "" {
 		return nil, errors.New("neo4j: the configuration does not name the embedded store")
@@ -70,13 +71,26 @@ func Open(ctx context.Context, cfg Config, history store.Reader) (*Projector, er
 		return nil, err
 	}
 	p := &Projector{history: history, c: c, wipe: cfg.Rebuild, ensured: map[topology.Kind]bool{}}
-	if err := c.ensureSchema(ctx); err != nil {
+	if err := p.prepare(ctx); err != nil {
 		return nil, errors.Join(err, c.close(ctx))
 	}
 	if err := c.transact(ctx, neo4j.AccessModeWrite, p.takeFence); err != nil {
 		return nil, errors.Join(err, c.close(ctx))
 	}
 	return p, nil
+}
+
+// prepare makes the constraints. Those for all that the embedded store holds come before a Rebuild takes over, so that one that cannot be made
+// leaves what is there to whoever wrote it.
+func (p *Projector) prepare(ctx context.Context) error {
+	if err := p.c.ensureSchema(ctx); err != nil || !p.wipe {
+		return err
+	}
+	next, err := p.history.Snapshot(ctx, 0)
+	if err != nil {
+		return err
+	}
+	return p.ensureKinds(ctx, next.Nodes())
 }
 
 // ensureSchema makes what is missing of the constraints and indexes for some kinds, and waits until they are there.
@@ -135,6 +149,9 @@ func (p *Projector) takeFence(ctx context.Context, tx transaction) error {
 	s, err := tx.state(ctx, lockState)
 	if err != nil {
 		return err
+	}
+	if s.format == 0 {
+		return fmt.Errorf("%w: (:Projection {id: %q}); give it another label or id, or delete it", ErrTaken, projectionID)
 	}
 	set := row{"epoch": s.epoch + 1, "holder": cfg.Holder, "since": time.Now().UTC().Truncate(time.Millisecond)}
 	switch {
@@ -226,7 +243,7 @@ func (p *Projector) Sync(ctx context.Context) error {
 
 // Publish brings Neo4j to the snapshot that a delta led to, at a cost that is proportional to the delta if the revision before stands there.
 //
-// It fails with ErrFenced if another Projector was opened since, and as Open does. Neo4j is then as it was or, if the change was too big for one
+// It fails with ErrFenced if another Projector was opened since, with ErrTaken if others hold a place in the graph, and as Open does. Neo4j is then as it was or, if the change was too big for one
 // transaction, marked as pending; the next Publish or Sync goes on from there.
 func (p *Projector) Publish(ctx context.Context, next *topology.Snapshot, d topology.Delta) error {
 	return p.publish(ctx, next, store.Info(next, d), &d)
@@ -256,6 +273,9 @@ var errDrift = errors.New("the graph there is not as it was left")
 
 func (p *Projector) advance(ctx context.Context, next *topology.Snapshot, info store.RevisionInfo, d *topology.Delta) error {
 	if p.wipe {
+		if err := p.ensureKinds(ctx, next.Nodes()); err != nil { // nothing is wiped where nothing can be written
+			return err
+		}
 		if err := p.wipeAll(ctx); err != nil {
 			return err
 		}
@@ -402,6 +422,9 @@ func (p *Projector) commit(ctx context.Context, batches []batch, set row) error 
 				return err
 			}
 			if b.exact && n != int64(len(b.rows)) {
+				if err := tx.refuseTaken(ctx, b); err != nil {
+					return err
+				}
 				return fmt.Errorf("%w: of %d rows %d were taken: %s", errDrift, len(b.rows), n, b.cypher)
 			}
 		}
@@ -415,6 +438,22 @@ func (p *Projector) commit(ctx context.Context, batches []batch, set row) error 
 		for _, b := range batches {
 			p.stats.count(b)
 		}
+	}
+	return err
+}
+
+// refuseTaken fails with ErrTaken if rows of a batch found their place held by nodes that are not ours.
+func (t transaction) refuseTaken(ctx context.Context, b batch) error {
+	if b.taken == "" {
+		return nil
+	}
+	var taken []string
+	err := t.run(ctx, b.taken, row{"rows": b.rows}, func(values []any) error {
+		taken = append(taken, fmt.Sprintf("%.200q", values[0]))
+		return nil
+	})
+	if err == nil && len(taken) > 0 {
+		err = fmt.Errorf("%w: %s; give them another label or id, or delete them", ErrTaken, strings.Join(taken, ", "))
 	}
 	return err
 }
