@@ -183,7 +183,7 @@ func TestCollect_searchPath(t *testing.T) {
 			switch {
 			case line == "printenv PATH":
 				return sshhost.Answer{Stdout: path + "\n"}
-			case strings.HasPrefix(line, "tc ") && looks > 1, strings.Contains(line, "multipath"):
+			case strings.HasPrefix(line, "tc ") && looks > 1, strings.Contains(line, "nft"):
 				return sshhost.Answer{Stderr: "sh: 1: not found\n", Code: 127}
 			}
 			return sshhost.Answer(m.Run(strings.TrimPrefix(line, "/usr/sbin/")))
@@ -196,10 +196,10 @@ func TestCollect_searchPath(t *testing.T) {
 		if r := have["tc-qdisc"]; r.Partial || r.Rows == 0 || strings.HasPrefix(r.Command, "/usr/sbin/") != (looks > 1) {
 			t.Errorf("tc-qdisc: partial %t, %d rows, by %q: %s", r.Partial, r.Rows, r.Command, r.Reason)
 		}
-		if r := have["multipath"]; r.Partial || r.Rows != 0 {
-			t.Errorf("multipath: partial %t, %d rows: %s", r.Partial, r.Rows, r.Reason)
+		if r := have["nft"]; r.Partial || r.Rows != 0 {
+			t.Errorf("nft: partial %t, %d rows: %s", r.Partial, r.Rows, r.Reason)
 		}
-		tried := slices.DeleteFunc(h.Commands(), func(line string) bool { return !strings.Contains(line, "multipath") })
+		tried := slices.DeleteFunc(h.Commands(), func(line string) bool { return !strings.Contains(line, "nft") })
 		if len(tried) != looks {
 			t.Errorf("%q was looked for by %q", path, tried)
 		}

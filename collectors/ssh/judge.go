@@ -2,6 +2,7 @@ package ssh
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -65,7 +66,7 @@ func judgeFailure(a *answer, t table, out transport.Output, complaint string) {
 	case sudo && sudoDenied.Match(out.Stderr):
 		a.lost, a.partial = true, "sudo does not let this user run the command without a password: "+complaint
 	case out.Status == statusNotFound, sudo && noCommand.Match(out.Stderr):
-		a.absent, a.notFound = true, true
+		a.absent, a.notFound, a.complaint = true, true, cmp.Or(complaint, "not found")
 		if !t.may {
 			a.partial = "the device has no such command: " + complaint
 		}

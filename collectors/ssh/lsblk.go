@@ -18,6 +18,7 @@ type disk struct {
 	bytes             int64 // -1: not said
 	designator        string
 	address           string // H:C:T:L
+	transport         string // TRAN: fc, iscsi, sas … ; "" of what is no whole disk
 	parent            string // kernel name; "" of a whole disk
 }
 
@@ -31,6 +32,15 @@ func lsblkTable() table {
 		name: "lsblk", line: "lsblk -J -b -o " + lsblkColumns, old: "lsblk -P -b -o " + lsblkColumns, may: true, needs: []string{"sysfs-scsi", "iscsiadm"},
 		prints: "a block device",
 		parse:  parseLsblk, tell: tellDisks,
+		shown: func(s *sheet) string {
+			switch {
+			case len(s.maps) > 0:
+				return "multipath lists " + s.maps[0].name
+			case len(s.scsi.iscsi) > 0:
+				return "iscsiadm lists sessions"
+			}
+			return ""
+		},
 	}
 }
 
@@ -124,7 +134,7 @@ func (t *tally) device(s *sheet, where string, c map[string]string, parent strin
 		return "", false
 	}
 	t.rows++
-	d := disk{name: name, kernel: kernel, typ: c["type"], bytes: -1, address: c["hctl"], parent: parent}
+	d := disk{name: name, kernel: kernel, typ: c["type"], bytes: -1, address: c["hctl"], transport: c["tran"], parent: parent}
 	if n, ok := unsigned(c["size"]); ok {
 		d.bytes = n
 	}
@@ -137,6 +147,14 @@ func (t *tally) device(s *sheet, where string, c map[string]string, parent strin
 	}
 	s.disks = append(s.disks, d)
 	return kernel, true
+}
+
+// showsDisk tells of a device that is such a one, in words.
+func (s *sheet) showsDisk(what string, such func(disk) bool) string {
+	if i := slices.IndexFunc(s.disks, such); i >= 0 {
+		return "lsblk shows " + s.disks[i].name + ", " + what
+	}
+	return ""
 }
 
 // path gives the name below /dev.

@@ -58,7 +58,7 @@ type ovsInterface struct {
 // ovsTables are the commands of Open vSwitch. Its control socket is root's.
 func ovsTables() []table {
 	const list = "ovs-vsctl -f json --columns="
-	return []table{
+	all := []table{
 		{
 			name: "ovs-interface", root: true, may: true, needs: []string{"ovs-port", "ovs-bridge"},
 			line:  list + "_uuid,name,type,ofport,options,external_ids,status,mac_in_use,mtu,link_speed,duplex,link_state,admin_state,error list Interface",
@@ -77,6 +77,25 @@ func ovsTables() []table {
 		},
 		ovsFlowsTable(), ovsFDBTable(), ovsBondTable(), ovsLACPTable(),
 	}
+	for i := range all {
+		all[i].shown = (*sheet).showsOVS
+	}
+	return all
+}
+
+// showsOVS tells by what Open vSwitch is seen on a host without asking it: the interfaces of its kernel datapath (ovs-system, which is the master of all that are
+// in it) and of its userspace datapath (ovs-netdev), or its own database, where ovs-appctl alone is missing.
+func (s *sheet) showsOVS() string {
+	for _, name := range sortedKeys(s.named) {
+		l := s.named[name]
+		if name == "ovs-system" || name == "ovs-netdev" || l.master == "ovs-system" || l.kind == "openvswitch" || l.slaveKind == "openvswitch" {
+			return "the interface " + name + " is one of Open vSwitch"
+		}
+	}
+	if len(s.ovs.bridges) > 0 {
+		return "ovs-vsctl lists bridges"
+	}
+	return ""
 }
 
 // ovsRow is a row of a table by the names of its columns. Values are those of OVSDB's JSON (RFC 7047 section 5.1).

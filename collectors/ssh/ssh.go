@@ -31,6 +31,10 @@ type table struct {
 	// nothing. It is empty where nothing at all may be said in earnest.
 	prints string
 
+	// shown gives what other answers show of that which this command lists, in words; "" is nothing. Where there is something, that the command is missing
+	// does not say that there is none. nil: nobody else shows it.
+	shown func(s *sheet) string
+
 	// text reports that the whole answer is kept as one text, rows that are not understood with the others: the text before is over then.
 	text bool
 
@@ -108,7 +112,8 @@ type answer struct {
 	lost    bool   // broken off: what came until then is not looked at, since half a row or half a set looks like another one
 	at      time.Time
 
-	notFound bool // no such command where it was looked for
+	notFound  bool   // no such command where it was looked for
+	complaint string // what was said of that
 }
 
 // whole reports that the table was read to its end.
@@ -143,6 +148,7 @@ func observe(d collectors.Device, answers map[string]answer) ([]topology.Observa
 		r.usable = r.usable || !r.Partial
 		readings[t.name] = r
 	}
+	s.doubtMissing(answers, readings)
 	obs := make([]topology.Observation, 0, len(readings))
 	for _, t := range list {
 		r, asked := readings[t.name]
@@ -164,6 +170,21 @@ func observe(d collectors.Device, answers map[string]answer) ([]topology.Observa
 		obs = append(obs, topology.Observation{Reading: r.Reading, Facts: once(w.facts)})
 	}
 	return obs, unparsed
+}
+
+// doubtMissing makes the readings of commands partial that a device lacks although other answers show what they would list: nothing of that is over.
+func (s *sheet) doubtMissing(answers map[string]answer, readings map[string]reading) {
+	for _, t := range tables() {
+		r, asked := readings[t.name]
+		if !asked || r.Partial || !answers[t.name].notFound || t.shown == nil {
+			continue
+		}
+		if evidence := t.shown(s); evidence != "" {
+			r.Partial, r.usable = true, false
+			r.Reason = fmt.Sprintf("the device has no such command (%s), but %s", answers[t.name].complaint, evidence)
+			readings[t.name] = r
+		}
+	}
 }
 
 // reading is one of a table.
