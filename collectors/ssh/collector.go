@@ -164,6 +164,7 @@ func (c *Collector) server(address string, a collectors.SSHAccess) (transport.Se
 func meaning(err error) error {
 	var strange *transport.HostKeyError
 	var refused *transport.AuthError
+	var local *transport.LocalError
 	var old *transport.AlgorithmError
 	switch {
 	case errors.As(err, &strange) && !strange.Changed && !strange.Revoked && strange.Reason == "":
@@ -173,7 +174,7 @@ func meaning(err error) error {
 		return err
 	case errors.As(err, &refused):
 		return fmt.Errorf("%w: %w", collectors.ErrDenied, err)
-	case errors.As(err, &old):
+	case errors.As(err, &old), errors.As(err, &local):
 		return fmt.Errorf("%w: %w", collectors.ErrUnsupported, err)
 	case errors.Is(err, transport.ErrNotSSH):
 		return fmt.Errorf("%w: %w", collectors.ErrMalformed, err)

@@ -3,7 +3,6 @@ package transport
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -12,25 +11,40 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 )
 
-// methods gives the ways to log in, in the order in which they are tried, and what ends the connection to the agent.
-func (s Server) methods(ctx context.Context) ([]ssh.AuthMethod, func()) {
+// login is one attempt to log in.
+type login struct {
+	server Server
+	agent  *agentKeys
+	tried  []string // what was shown to the host, in order
+}
+
+func (s Server) login(ctx context.Context) *login {
+	return &login{server: s, agent: &agentKeys{ctx: ctx, socket: s.Agent, only: len(s.Keys) == 0 && s.Password == nil}}
+}
+
+// methods gives the ways to log in, in the order in which they are tried.
+func (l *login) methods() []ssh.AuthMethod {
 	var methods []ssh.AuthMethod
-	a := &agentKeys{socket: s.Agent}
+	s := l.server
 	if len(s.Keys) > 0 || s.Agent != "" {
 		methods = append(methods, ssh.PublicKeysCallback(func() ([]ssh.Signer, error) {
-			of, err := a.signers(ctx)
-			if err != nil && len(s.Keys) == 0 && s.Password == nil {
+			of, err := l.agent.signers()
+			if err != nil && l.agent.only {
 				return nil, err
 			}
+			l.tried = append(l.tried, "publickey")
 			return append(append([]ssh.Signer{}, s.Keys...), of...), nil
 		}))
 	}
 	if s.Password != nil {
 		methods = append(methods,
-			ssh.PasswordCallback(func() (string, error) { return s.Password(), nil }),
+			ssh.PasswordCallback(func() (string, error) {
+				l.tried = append(l.tried, "password")
+				return s.Password(), nil
+			}),
 			ssh.KeyboardInteractive(onlyPassword(s.Password)))
 	}
-	return methods, a.close
+	return methods
 }
 
 // onlyPassword answers one hidden question, once. Whatever else a host asks for (a code, a new password) is for a person.
@@ -50,35 +64,55 @@ func onlyPassword(password func() string) ssh.KeyboardInteractiveChallenge {
 
 // agentKeys are the keys that an agent holds. It is asked when the host wants to see keys, and has to stay connected until it has signed.
 type agentKeys struct {
+	ctx    context.Context //nolint:containedctx // that of the one attempt that it is made for: the library's callbacks have none
 	socket string
+	only   bool // there is nothing else to log in with
 
 	mu   sync.Mutex
 	conn net.Conn
+	why  error // it gave no keys
 }
 
 const agentLimit = 10 * time.Second // an agent may ask its owner
 
-func (a *agentKeys) signers(ctx context.Context) ([]ssh.Signer, error) {
+func (a *agentKeys) signers() ([]ssh.Signer, error) {
 	if a.socket == "" {
 		return nil, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, agentLimit)
+	signers, err := a.ask()
+	if err != nil {
+		err = &LocalError{What: "authentication agent (SSH_AUTH_SOCK)", Err: err}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.why = err
+	return signers, err
+}
+
+// alone gives why the agent gave no keys, if there was nothing else to log in with.
+func (a *agentKeys) alone() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.only {
+		return nil
+	}
+	return a.why
+}
+
+func (a *agentKeys) ask() ([]ssh.Signer, error) {
+	ctx, cancel := context.WithTimeout(a.ctx, agentLimit)
 	defer cancel()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", a.socket)
 	if err != nil {
-		return nil, fmt.Errorf("authentication agent: %w", err)
+		return nil, err
 	}
 	a.mu.Lock()
 	a.conn = conn
 	a.mu.Unlock()
 	if err := conn.SetDeadline(time.Now().Add(agentLimit)); err != nil {
-		return nil, fmt.Errorf("authentication agent: %w", err)
+		return nil, err
 	}
-	signers, err := agent.NewClient(conn).Signers()
-	if err != nil {
-		return nil, fmt.Errorf("authentication agent: %w", err)
-	}
-	return signers, nil
+	return agent.NewClient(conn).Signers()
 }
 
 func (a *agentKeys) close() {

@@ -174,6 +174,8 @@ type KnownHosts struct {
 // NewKnownHosts names the file. It is read when it is needed, and again when it has changed.
 func NewKnownHosts(file string) *KnownHosts { return &KnownHosts{file: file} }
 
+const knownHosts = "known hosts"
+
 // stamp tells one content of a file from the next.
 type stamp struct {
 	size  int64
@@ -201,14 +203,14 @@ func (k *KnownHosts) read() (*book, error) {
 	defer k.mu.Unlock()
 	now, err := stampOf(k.file)
 	if err != nil {
-		return nil, fmt.Errorf("known hosts: %w", err)
+		return nil, &LocalError{What: knownHosts, Err: err}
 	}
 	if k.book != nil && now == k.stamp {
 		return k.book, nil
 	}
 	b, err := readBook(k.file, now)
 	if err != nil {
-		return nil, fmt.Errorf("known hosts: %s", strings.TrimPrefix(err.Error(), "knownhosts: "))
+		return nil, &LocalError{What: knownHosts, Err: errors.New(strings.TrimPrefix(err.Error(), "knownhosts: "))}
 	}
 	k.book, k.stamp = b, now
 	return b, nil
@@ -218,7 +220,7 @@ func (k *KnownHosts) read() (*book, error) {
 func (k *KnownHosts) add(address string, key ssh.PublicKey) (err error) {
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("known hosts: keep the key of %s: %w", address, err)
+			err = &LocalError{What: knownHosts, Err: fmt.Errorf("keep the key of %s: %w", address, err)}
 		}
 	}()
 	file := k.file

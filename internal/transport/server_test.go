@@ -44,6 +44,7 @@ type behaviour struct {
 	keys        []ssh.Signer // host keys; none: one of ed25519
 	authorized  ssh.PublicKey
 	interactive []string // questions; the first is hidden
+	refusesAsk  bool     // offers keyboard-interactive, and refuses it without a question, as sshd without PAM
 	noPassword  bool
 	banner      string
 	sessions    int  // most at once; 0: any
@@ -185,6 +186,11 @@ func (s *server) config(b behaviour, ended <-chan struct{}) *ssh.ServerConfig {
 				return nil, nil
 			}
 			return nil, errors.New("wrong")
+		}
+	}
+	if b.refusesAsk {
+		c.KeyboardInteractiveCallback = func(ssh.ConnMetadata, ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
+			return nil, errors.New("no devices")
 		}
 	}
 	if b.interactive != nil {

@@ -69,7 +69,7 @@ type Server struct {
 
 	// The credentials, in the order in which they are tried. None is sent before the host key was found right.
 	Keys     []ssh.Signer
-	Agent    string        // unix socket of an agent; "": none
+	Agent    string        // unix socket of an agent, as SSH_AUTH_SOCK names it; "": none
 	Password func() string // also the answer to the only question of keyboard-interactive; nil: none
 }
 
@@ -92,6 +92,18 @@ func (e *AuthError) Error() string {
 	return fmt.Sprintf("%s refused the login of user %q: %s", e.Address, e.User, e.Reason)
 }
 
+// LocalError says that something of this machine is in the way, whatever the host is like: the file of host keys, or the authentication agent.
+type LocalError struct {
+	What string // "known hosts", "authentication agent (SSH_AUTH_SOCK)"
+	Err  error
+}
+
+// Error names the part and what is wrong with it.
+func (e *LocalError) Error() string { return e.What + ": " + e.Err.Error() }
+
+// Unwrap gives what is wrong.
+func (e *LocalError) Unwrap() error { return e.Err }
+
 // AlgorithmError says that a host knows only algorithms that are not spoken any more.
 type AlgorithmError struct {
 	Address string
@@ -107,7 +119,7 @@ func (e *AlgorithmError) Error() string {
 // Dial connects to the last server of the way, through those before it. Every one is verified and authenticated on its own. The connection ends when
 // ctx ends, or by Close.
 //
-// The error wraps a *HostKeyError, *AuthError, *AlgorithmError, ErrTimeout or ErrNotSSH where one applies, and the error of ctx if that ended.
+// The error wraps a *HostKeyError, *AuthError, *LocalError, *AlgorithmError, ErrTimeout or ErrNotSSH where one applies, and the error of ctx if that ended.
 func Dial(ctx context.Context, way []Server, o Options) (*Client, error) {
 	o = o.withDefaults()
 	c := &Client{options: o, gone: make(chan struct{}), places: make(chan struct{}, o.Sessions), left: o.Sessions}
@@ -202,10 +214,10 @@ func attempt(ctx context.Context, dial dialer, s Server, o Options, algorithms [
 
 	var refused error // of the host key; the library would hand its text on, not itself
 	proven := false
-	methods, done := s.methods(ctx)
-	defer done()
+	in := s.login(ctx)
+	defer in.agent.close()
 	config := &ssh.ClientConfig{
-		User: s.User, Auth: methods, HostKeyAlgorithms: algorithms, ClientVersion: "SSH-2.0-Throughline",
+		User: s.User, Auth: in.methods(), HostKeyAlgorithms: algorithms, ClientVersion: "SSH-2.0-Throughline",
 		HostKeyCallback: func(_ string, remote net.Addr, key ssh.PublicKey) error {
 			if proven { // the keys of a connection are exchanged again from time to time
 				return s.Trust.recheck(s.Address, remote, key)
@@ -227,11 +239,16 @@ func attempt(ctx context.Context, dial dialer, s Server, o Options, algorithms [
 	if refused != nil {
 		return nil, refused
 	}
-	return nil, explain(ctx, s, l, proven, err)
+	return nil, explain(ctx, in, l, proven, err)
 }
 
+// refusedAtOnce is what the library says of SSH_MSG_USERAUTH_FAILURE (RFC 4252 section 5.1) where it waits for SSH_MSG_USERAUTH_INFO_REQUEST (RFC 4256): sshd
+// without PAM offers keyboard-interactive and refuses it without a question.
+const refusedAtOnce = "unexpected message type 51 "
+
 // explain makes sense of an error of the handshake.
-func explain(ctx context.Context, s Server, l *leash, proven bool, err error) error {
+func explain(ctx context.Context, in *login, l *leash, proven bool, err error) error {
+	s := in.server
 	text := strings.TrimPrefix(err.Error(), "ssh: handshake failed: ")
 	var algorithm *ssh.AlgorithmNegotiationError
 	switch {
@@ -241,6 +258,10 @@ func explain(ctx context.Context, s Server, l *leash, proven bool, err error) er
 		return fmt.Errorf("connect to %s: %w", s.Address, l.late())
 	case errors.As(err, &algorithm):
 		return algorithm
+	case proven && in.agent.alone() != nil:
+		return in.agent.alone()
+	case proven && strings.Contains(text, refusedAtOnce):
+		return &AuthError{Address: s.Address, User: s.User, Reason: "refused were " + strings.Join(append(in.tried, "keyboard-interactive"), ", ")}
 	case proven && (strings.Contains(text, "unable to authenticate") || strings.Contains(text, "authentication") || strings.Contains(text, "ssh: disconnect")):
 		return &AuthError{Address: s.Address, User: s.User, Reason: strings.TrimPrefix(text, "ssh: ")}
 	case !proven && strings.Contains(text, "version string"):

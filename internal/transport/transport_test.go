@@ -44,20 +44,32 @@ func TestDial_login(t *testing.T) {
 		behaviour behaviour
 		change    func(*transport.Server)
 		denied    bool
+		local     bool   // it is this machine that is in the way
+		says      string // in the error
 		attempts  string // "-": it depends on who is faster, the end of the attempt or that of the connection
 	}{
-		"password":                 {behaviour: behaviour{}, attempts: "none password"},
-		"password and a banner":    {behaviour: behaviour{banner: "go away\n"}, attempts: "none password"},
-		"wrong password":           {change: func(to *transport.Server) { to.Password = func() string { return "other" } }, denied: true, attempts: "none password"},
-		"wrong user":               {change: func(to *transport.Server) { to.User = "root" }, denied: true, attempts: "none password"},
-		"key":                      {behaviour: behaviour{authorized: public}, change: byKey(mine), attempts: "none publickey"},
-		"wrong key":                {behaviour: behaviour{authorized: public}, change: byKey(other), denied: true, attempts: "none publickey"},
-		"key, then password":       {behaviour: behaviour{authorized: public}, change: func(to *transport.Server) { to.Keys = []ssh.Signer{other} }, attempts: "none publickey password"},
-		"nothing to show":          {change: func(to *transport.Server) { to.Password = nil }, denied: true, attempts: "none"},
-		"keyboard-interactive":     {behaviour: behaviour{noPassword: true, interactive: []string{"Password: "}}, attempts: "none keyboard-interactive"},
-		"more than a password":     {behaviour: behaviour{noPassword: true, interactive: []string{"Password: ", "Code: "}}, denied: true, attempts: "-"},
-		"keys only":                {behaviour: behaviour{noPassword: true, authorized: public}, denied: true, attempts: "none"},
-		"agent that is not there":  {behaviour: behaviour{authorized: public}, change: func(to *transport.Server) { to.Password, to.Agent = nil, "/nonexistent/agent" }, denied: true, attempts: "none"},
+		"password":                {behaviour: behaviour{}, attempts: "none password"},
+		"password and a banner":   {behaviour: behaviour{banner: "go away\n"}, attempts: "none password"},
+		"wrong password":          {change: func(to *transport.Server) { to.Password = func() string { return "other" } }, denied: true, attempts: "none password"},
+		"wrong user":              {change: func(to *transport.Server) { to.User = "root" }, denied: true, attempts: "none password"},
+		"key":                     {behaviour: behaviour{authorized: public}, change: byKey(mine), attempts: "none publickey"},
+		"wrong key":               {behaviour: behaviour{authorized: public}, change: byKey(other), denied: true, attempts: "none publickey"},
+		"key, then password":      {behaviour: behaviour{authorized: public}, change: func(to *transport.Server) { to.Keys = []ssh.Signer{other} }, attempts: "none publickey password"},
+		"nothing to show":         {change: func(to *transport.Server) { to.Password = nil }, denied: true, attempts: "none"},
+		"keyboard-interactive":    {behaviour: behaviour{noPassword: true, interactive: []string{"Password: "}}, attempts: "none keyboard-interactive"},
+		"more than a password":    {behaviour: behaviour{noPassword: true, interactive: []string{"Password: ", "Code: "}}, denied: true, attempts: "-"},
+		"keys only":               {behaviour: behaviour{noPassword: true, authorized: public}, denied: true, attempts: "none"},
+		"agent that is not there": {behaviour: behaviour{authorized: public}, change: func(to *transport.Server) { to.Password, to.Agent = nil, "/nonexistent/agent" }, local: true, says: "authentication agent (SSH_AUTH_SOCK): dial unix /nonexistent/agent: ", attempts: "none"},
+		"wrong password without PAM": {
+			behaviour: behaviour{refusesAsk: true}, change: func(to *transport.Server) { to.Password = func() string { return "other" } },
+			denied: true, says: "refused were password, keyboard-interactive", attempts: "-",
+		},
+		"wrong key and password without PAM": {
+			behaviour: behaviour{refusesAsk: true, authorized: public}, denied: true, says: "refused were publickey, password, keyboard-interactive", attempts: "-",
+			change: func(to *transport.Server) {
+				to.Password, to.Keys = func() string { return "other" }, []ssh.Signer{other}
+			},
+		},
 		"no agent, but a password": {behaviour: behaviour{authorized: public}, change: func(to *transport.Server) { to.Agent = "/nonexistent/agent" }, attempts: "none password"},
 	}
 	for name, tt := range tests {
@@ -71,8 +83,12 @@ func TestDial_login(t *testing.T) {
 			}
 			c, err := dial(t, transport.Options{}, to)
 			var auth *transport.AuthError
-			if errors.As(err, &auth) != tt.denied || !tt.denied && err != nil {
+			var local *transport.LocalError
+			if errors.As(err, &auth) != tt.denied || errors.As(err, &local) != tt.local || !tt.denied && !tt.local && err != nil {
 				t.Fatalf("got %v", err)
+			}
+			if tt.says != "" && !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("got %q, want %q in it", err, tt.says)
 			}
 			if attempts := s.seen(); tt.attempts != "-" && strings.Join(slices.Compact(attempts), " ") != tt.attempts {
 				t.Errorf("tried %q, want %q", attempts, tt.attempts)
@@ -310,18 +326,26 @@ func TestKnownHosts_atOnce(t *testing.T) {
 	}
 }
 
+// What is wrong with the file is no fault of the host.
 func TestKnownHosts_unreadable(t *testing.T) {
 	t.Parallel()
-	file := filepath.Join(t.TempDir(), "known_hosts")
-	if err := os.WriteFile(file, []byte("# fine\nhost ssh-ed25519 AAAA\n"), 0o600); err != nil {
+	garbage := filepath.Join(t.TempDir(), "known_hosts")
+	if err := os.WriteFile(garbage, []byte("# fine\nhost ssh-ed25519 AAAA\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := serve(t, behaviour{})
-	to := at(s)
-	to.Trust = transport.Trust{Known: transport.NewKnownHosts(file), AcceptNew: true}
-	_, err := dial(t, transport.Options{}, to)
-	if attempts := s.seen(); err == nil || !strings.Contains(err.Error(), "known_hosts:2") || len(attempts) > 0 {
-		t.Errorf("got %v after %v", err, attempts)
+	for file, says := range map[string]string{
+		garbage:                       "known_hosts:2",
+		t.TempDir():                   "known hosts: ",
+		"/nonexistent/of/known_hosts": "known hosts: keep the key of ",
+	} {
+		s := serve(t, behaviour{})
+		to := at(s)
+		to.Trust = transport.Trust{Known: transport.NewKnownHosts(file), AcceptNew: true}
+		_, err := dial(t, transport.Options{}, to)
+		var local *transport.LocalError
+		if attempts := s.seen(); !errors.As(err, &local) || !strings.Contains(err.Error(), says) || len(attempts) > 0 {
+			t.Errorf("%s: got %v after %v", file, err, attempts)
+		}
 	}
 }
 
