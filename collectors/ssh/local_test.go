@@ -26,7 +26,9 @@ func TestCollect_localFaults(t *testing.T) {
 	}{
 		"known_hosts of garbage": {func(a *collectors.SSHAccess) { a.HostKeys, a.KnownHosts = nil, garbage }, garbage},
 		"known_hosts that cannot be written": {
-			func(a *collectors.SSHAccess) { a.HostKeys, a.KnownHosts, a.AcceptNew = nil, "/nonexistent/of/known_hosts", true }, "known hosts: keep the key of ",
+			func(a *collectors.SSHAccess) {
+				a.HostKeys, a.KnownHosts, a.AcceptNew = nil, "/nonexistent/of/known_hosts", true
+			}, "known hosts: keep the key of ",
 		},
 		"no agent": {func(a *collectors.SSHAccess) { a.Password, a.Agent = collectors.Secret{}, true }, "SSH_AUTH_SOCK"},
 	} {

@@ -200,5 +200,6 @@ func hasSystemFolders(path string) bool {
 
 // send is the only place where something is sent to a device: a line of the fixed list.
 func (s *session) send(ctx context.Context, t table, form int, in folder) (transport.Output, error) {
-	return s.client.Exec(ctx, t.sent(form, in, s.sudo))
+	octets, _ := t.bound()
+	return s.client.ExecUpTo(ctx, t.sent(form, in, s.sudo), octets)
 }

@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -52,15 +53,40 @@ type table struct {
 // tables is the fixed list in the order of sending and of parsing: what the others need first.
 func tables() []table { return slices.Concat(systemTables(), networkTables(), hostTables()) }
 
-// read parses an answer, unless it is cut off, or of a command that does not keep silent and has said nothing.
-func (t table) read(s *sheet, raw []byte) (rows int, unparsed []collectors.Unparsed, err error) {
-	if cut(raw) {
-		return 0, nil, malformed("the answer is cut off: its last line has no end")
+// bound gives how much of an answer is believed: how many octets, and how many rows. No honest device comes near, and one that is not must not fill the
+// collector's memory, or the graph. Some thousands of interfaces, disks and neighbours are a great many; addresses, routes and rules of a filter are more.
+func (t table) bound() (octets int64, rows int) {
+	switch t.name {
+	case tableSystem, tablePath, tableRelease, "dmi", "dmi-identity", "ip-forward":
+		return 1 << 20, 10_000
+	case "ip-route", "frr-route", "frr-route6", "frr-evpn-vni", "ip-neigh", "bridge-fdb", "bridge-vlan", "ovs-fdb", "ovs-flows", "nft", "iptables-save", "ip6tables-save":
+		return 64 << 20, 1_000_000
 	}
-	if t.prints != "" && len(bytes.TrimSpace(raw)) == 0 {
+	return 32 << 20, 100_000
+}
+
+// read parses an answer, unless it is cut off or too long, or of a command that does not keep silent and has said nothing. Of an answer with too many rows
+// the sheet holds nothing.
+func (t table) read(s *sheet, raw []byte) (rows int, unparsed []collectors.Unparsed, err error) {
+	octets, most := t.bound()
+	switch {
+	case int64(len(raw)) > octets:
+		return 0, nil, malformed("%d octets are more than are read of this command (%d)", len(raw), octets)
+	case cut(raw):
+		return 0, nil, malformed("the answer is cut off: its last line has no end")
+	case t.prints != "" && len(bytes.TrimSpace(raw)) == 0:
 		return 0, nil, malformed("nothing at all, where it prints %s at least", t.prints)
 	}
-	return t.parse(s, raw)
+	before := *s
+	if len(raw) > most { // else there are not that many rows in it
+		before.named, before.filters = maps.Clone(s.named), maps.Clone(s.filters) // those to which several tables add
+	}
+	rows, unparsed, err = t.parse(s, raw)
+	if rows > most {
+		*s = before
+		return 0, nil, malformed("%d rows are more than are believed of one device (%d)", rows, most)
+	}
+	return rows, unparsed, err
 }
 
 // cut reports that an answer ends within a line, whatever the exit status of its command: what is left of a list is not told from a shorter list. Every text of

@@ -148,6 +148,12 @@ type Output struct {
 // error may be cut at its limit. The error wraps ErrLost, ErrRefused, ErrCut, ErrTooLong, ErrTimeout or the error of ctx. When ctx ends, the command is
 // given up.
 func (c *Client) Exec(ctx context.Context, command string) (Output, error) {
+	return c.ExecUpTo(ctx, command, c.options.MaxOutput)
+}
+
+// ExecUpTo is Exec of a command that may print no more than so many octets, if that is less than what any may.
+func (c *Client) ExecUpTo(ctx context.Context, command string, most int64) (Output, error) {
+	r := request{command, min(most, c.options.MaxOutput)}
 	for {
 		select {
 		case <-c.places:
@@ -156,27 +162,33 @@ func (c *Client) Exec(ctx context.Context, command string) (Output, error) {
 		case <-c.gone:
 			return Output{}, c.lost()
 		}
-		out, err := c.limited(ctx, command)
+		out, err := c.limited(ctx, r)
 		var refused *ssh.OpenChannelError
 		if errors.As(err, &refused) {
 			if c.shrink() {
 				continue // and wait for one of the others to end
 			}
-			out, err = c.insist(ctx, command, refused)
+			out, err = c.insist(ctx, r, refused)
 		}
 		c.places <- struct{}{}
 		return out, err
 	}
 }
 
+// request is what is to be run, and how many octets it may print.
+type request struct {
+	command string
+	most    int64
+}
+
 // insist tries again to run the only command that is under way: a server may need a moment to forget the one before.
-func (c *Client) insist(ctx context.Context, command string, refused *ssh.OpenChannelError) (Output, error) {
+func (c *Client) insist(ctx context.Context, r request, refused *ssh.OpenChannelError) (Output, error) {
 	const tries = 7 // over two thirds of a second
 	for try := range tries {
 		if !pause(ctx, 5*time.Millisecond<<try) {
 			return Output{}, ctx.Err()
 		}
-		if out, err := c.limited(ctx, command); !errors.As(err, &refused) {
+		if out, err := c.limited(ctx, r); !errors.As(err, &refused) {
 			return out, err
 		}
 	}
@@ -206,10 +218,10 @@ func (c *Client) shrink() bool {
 }
 
 // limited runs a command for as long as one may take.
-func (c *Client) limited(ctx context.Context, command string) (Output, error) {
+func (c *Client) limited(ctx context.Context, r request) (Output, error) {
 	limit, cancel := context.WithTimeout(ctx, c.options.Command)
 	defer cancel()
-	out, err := c.run(limit, command)
+	out, err := c.run(limit, r)
 	if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
 		return out, fmt.Errorf("%w: the command did not end within %s", ErrTimeout, c.options.Command)
 	}
@@ -218,14 +230,14 @@ func (c *Client) limited(ctx context.Context, command string) (Output, error) {
 
 // run opens a session for the command. The library waits without end for a server that does not answer; what waits then is left behind, and ends with
 // the connection.
-func (c *Client) run(ctx context.Context, command string) (Output, error) {
+func (c *Client) run(ctx context.Context, what request) (Output, error) {
 	type result struct {
 		out Output
 		err error
 	}
 	back := make(chan result, 1)
 	c.spawn(func() {
-		out, err := c.session(ctx, command)
+		out, err := c.session(ctx, what)
 		back <- result{out, err}
 	})
 	var r result
@@ -255,7 +267,7 @@ func (c *Client) run(ctx context.Context, command string) (Output, error) {
 	}
 }
 
-func (c *Client) session(ctx context.Context, command string) (out Output, err error) {
+func (c *Client) session(ctx context.Context, r request) (out Output, err error) {
 	s, err := c.server().NewSession()
 	if err != nil {
 		return out, err
@@ -274,7 +286,7 @@ func (c *Client) session(ctx context.Context, command string) (out Output, err e
 	if err != nil {
 		return out, err
 	}
-	if err := s.Start(command); err != nil {
+	if err := s.Start(r.command); err != nil {
 		return out, fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	complaints := make(chan []byte, 1)
@@ -286,12 +298,12 @@ func (c *Client) session(ctx context.Context, command string) (out Output, err e
 	if !listened {
 		return out, ErrCut
 	}
-	out.Stdout, err = io.ReadAll(io.LimitReader(stdout, c.options.MaxOutput))
+	out.Stdout, err = io.ReadAll(io.LimitReader(stdout, r.most))
 	if err != nil {
 		return out, ErrCut
 	}
 	if n, _ := stdout.Read(make([]byte, 1)); n > 0 {
-		return out, fmt.Errorf("%w: more than %d octets", ErrTooLong, c.options.MaxOutput)
+		return out, fmt.Errorf("%w: more than %d octets", ErrTooLong, r.most)
 	}
 	out.Stderr = <-complaints
 	return out, out.ended(s.Wait())
