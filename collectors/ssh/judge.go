@@ -114,8 +114,18 @@ func onlyMissingFiles(stderr []byte) bool {
 
 const maxComplaint = 300 // octets
 
+// stamped is what a line of a log begins with that is another one each time: the date and time of lldpcli (log.c), with the number of the line of Open vSwitch
+// (vlog), of FRR (2026/11/21), of multipath (Nov 21 or the uptime, and a bar), or the uptime in brackets. A reason that tells them would be a change in every sweep.
+var stamped = regexp.MustCompile(`^(?:` +
+	`\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?(?:\|\d+\|| +)` +
+	`|[A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d(?: \|)? +` +
+	`|\d+\.\d+ \| +` +
+	`|\[ *\d+\.\d+\] +)`)
+
+// firstLine gives the first line of what a command complains of, without the time at which it did.
 func firstLine(text []byte) string {
 	line, _, _ := bytes.Cut(bytes.TrimSpace(text), []byte("\n"))
+	line = stamped.ReplaceAll(line, nil)
 	if len(line) > maxComplaint {
 		line = line[:maxComplaint]
 	}
