@@ -104,7 +104,7 @@ func (a *app) collect(ctx context.Context, f collectFlags) error {
 	sw.reject = func(r reconcile.Rejected) {
 		a.log.Error("a fact was refused", "reading", r.Reading.String(), "err", r.Err)
 	}
-	published := func() error { return nil }
+	published := func() (*sentReport, error) { return nil, nil } //nolint:nilnil // nothing was to be published
 	if f.publish != "" {
 		if published, err = a.publishFrom(ctx, sw, f); err != nil {
 			return err
@@ -118,14 +118,21 @@ func (a *app) collect(ctx context.Context, f collectFlags) error {
 	}
 	took := a.now().Sub(began)
 	progress.Close()
-	behind := published()
+	var behind error
+	sw.sent, behind = published()
+	if behind != nil {
+		behind = fmt.Errorf("what was read is kept, but Neo4j is not at the newest revision; the next collect --publish sends what is missing: %w", behind)
+	}
 	if err != nil {
 		return errors.Join(err, behind)
 	}
-	if err := a.reportSweep(sw, took, ctx.Err() != nil); err != nil || behind == nil {
+	if err = a.reportSweep(sw, took, ctx.Err() != nil); behind == nil {
 		return err
 	}
-	return exitWith(exitPartial, "what was read is kept, but Neo4j is not at the newest revision: %w", behind)
+	if err != nil && err.Error() != "" {
+		behind = errors.Join(err, behind)
+	}
+	return &exitError{exitPartial, behind}
 }
 
 func progressTotal(devices []collectors.Device, every time.Duration) int {
@@ -147,16 +154,21 @@ type sweepReport struct {
 	Added    int               `json:"factsAdded"`
 	Removed  int               `json:"factsRemoved"`
 	Seconds  float64           `json:"seconds"`
+
+	Published *sentReport `json:"published,omitempty"`
 }
 
 func (a *app) reportSweep(sw *sweeper, took time.Duration, stopped bool) error {
 	s := sw.summary
 	r := sweepReport{
 		sw.current.Revision(), sw.current.Len(), s.Devices, s.OK, s.Partial, s.Failed, s.Skipped, s.Stopped, sw.added, sw.removed,
-		took.Round(time.Millisecond).Seconds(),
+		took.Round(time.Millisecond).Seconds(), sw.sent,
 	}
 	err := a.print(r, func(w io.Writer) error {
 		_, err := fmt.Fprintf(w, "%s\nrevision @%d: %d nodes, %d facts added, %d removed, in %s\n", s, r.Revision, r.Nodes, r.Added, r.Removed, took.Round(10*time.Millisecond))
+		if sent := sw.sent; err == nil && sent != nil {
+			_, err = fmt.Fprintf(w, "published in Neo4j: %d nodes, %d relations, in %gs\n", sent.Nodes, sent.Relations, sent.Seconds)
+		}
 		return err
 	})
 	switch {

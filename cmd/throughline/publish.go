@@ -45,6 +45,12 @@ func (a *app) neo4jConfig(where string) (neo4j.Config, error) {
 		return neo4j.Config{}, exitWith(exitUsage, "%q: a login has no place in a URI: use --neo4j-user and --neo4j-password FILE", redactURL(where))
 	}
 	c := neo4j.Config{URI: u.Scheme + "://" + u.Host, Database: strings.Trim(u.Path, "/"), Lag: neo4j.DefaultLag}
+	if strings.ContainsAny(where, "?#") || strings.Contains(c.Database, "/") {
+		return neo4j.Config{}, exitWith(exitUsage, "%q: want neo4j://HOST[:PORT][/DATABASE], and no more", redactURL(where))
+	}
+	if err := neo4j.CheckURI(c.URI); err != nil {
+		return neo4j.Config{}, &exitError{exitUsage, err}
+	}
 	if a.neo4j.passwordFile == "" && a.neo4j.user != defaultNeo4jUser {
 		return neo4j.Config{}, exitWith(exitUsage, "--neo4j-user %s: --neo4j-password FILE is missing", a.neo4j.user)
 	}
@@ -60,6 +66,9 @@ func (a *app) neo4jConfig(where string) (neo4j.Config, error) {
 
 // redactURL takes out what may be a password.
 func redactURL(where string) string {
+	if i := strings.IndexAny(where, "?#"); i >= 0 && strings.Contains(where[:i], "://") {
+		where = where[:i+1] + "…"
+	}
 	scheme, rest, _ := strings.Cut(where, "://")
 	if _, host, ok := strings.Cut(rest, "@"); ok {
 		return scheme + "://…@" + host
@@ -67,8 +76,8 @@ func redactURL(where string) string {
 	return where
 }
 
-// storeName names an embedded store to whoever publishes to the same Neo4j: by the machine and the whole path of its file. A store in memory is a new
-// one in each process.
+// storeName names an embedded store to whoever publishes to the same Neo4j: by the machine and the whole path of its file. Stores in memory have one name, since
+// each begins with nothing: a new one takes the place of the one before, whose graph nothing can bring back.
 func storeName(where string) (string, error) {
 	host, err := os.Hostname()
 	if err != nil {
@@ -76,7 +85,7 @@ func storeName(where string) (string, error) {
 	}
 	kind, file := storeKind(where)
 	if kind == "memory" {
-		return fmt.Sprintf("%s:memory of process %d", host, os.Getpid()), nil
+		return host + ":memory", nil
 	}
 	path, err := filepath.Abs(file)
 	if err != nil {
@@ -133,7 +142,9 @@ type publisher struct {
 	open      func(context.Context) (*neo4j.Projector, error)
 	projector *neo4j.Projector // nil until it could be opened
 	log       *slog.Logger
-	retry     time.Duration // between tries while Neo4j is away
+	retry     time.Duration    // between tries while Neo4j is away; after what does not pass by itself, retryError times as long
+	took      time.Duration    // of all that was sent
+	first     func(sentReport) // called once, after the first revision was published
 
 	mu     sync.Mutex
 	queue  []published // not yet sent, oldest first
@@ -149,7 +160,10 @@ type published struct {
 	delta topology.Delta
 }
 
-const mostQueued = 64 // commits; beyond, their sum is found by comparing
+const (
+	mostQueued = 64 // commits; beyond, their sum is found by comparing
+	retryError = 6  // times publisher.retry
+)
 
 func newPublisher(open func(context.Context) (*neo4j.Projector, error), log *slog.Logger) *publisher {
 	return &publisher{
@@ -179,6 +193,7 @@ func (p *publisher) run(ctx context.Context) {
 	defer close(p.done)
 	for {
 		var again <-chan time.Time
+		wake := p.wake
 		err := p.send(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -187,13 +202,17 @@ func (p *publisher) run(ctx context.Context) {
 			p.log.Error("publishing has ended; collecting goes on", "err", err)
 			return
 		case err != nil:
-			p.log.Warn("Neo4j is behind; collecting goes on", "err", err, "next_try", p.retry)
-			again = time.After(p.retry)
+			level, pause := slog.LevelWarn, p.retry
+			if !errors.Is(err, neo4j.ErrUnavailable) { // somebody has to do something
+				level, pause = slog.LevelError, retryError*p.retry
+			}
+			p.log.Log(ctx, level, "Neo4j is behind; collecting goes on", "err", err, "next_try", pause)
+			again, wake = time.After(pause), nil
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-p.wake:
+		case <-wake:
 		case <-again:
 		}
 	}
@@ -201,9 +220,11 @@ func (p *publisher) run(ctx context.Context) {
 
 // send brings Neo4j to the newest commit.
 func (p *publisher) send(ctx context.Context) (err error) {
+	began := time.Now()
 	defer func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
+		p.took += time.Since(began)
 		if p.err = err; err != nil {
 			p.queue, p.behind = nil, true
 		}
@@ -219,6 +240,7 @@ func (p *publisher) send(ctx context.Context) (err error) {
 		var first published
 		if !behind && len(p.queue) == 0 {
 			p.mu.Unlock()
+			p.tellFirst(began)
 			return nil
 		}
 		if behind { // what is committed from now on is queued
@@ -239,8 +261,17 @@ func (p *publisher) send(ctx context.Context) (err error) {
 	}
 }
 
+// tellFirst calls first as soon as a revision was published.
+func (p *publisher) tellFirst(began time.Time) {
+	if p.first == nil || p.projector.Revision() == 0 {
+		return
+	}
+	p.first(*p.sent(p.took + time.Since(began)))
+	p.first = nil
+}
+
 // finish sends what is left, for as long as ctx allows, and closes. The error says why Neo4j is not at the newest revision.
-func (p *publisher) finish(ctx context.Context, stop context.CancelFunc) error {
+func (p *publisher) finish(ctx context.Context, stop context.CancelFunc) (*sentReport, error) {
 	stop()
 	<-p.done
 	err := p.err
@@ -248,9 +279,9 @@ func (p *publisher) finish(ctx context.Context, stop context.CancelFunc) error {
 		err = p.send(ctx)
 	}
 	if p.projector == nil {
-		return err
+		return nil, err
 	}
-	return errors.Join(err, p.projector.Close()) //nolint:contextcheck // it has a deadline of its own
+	return p.sent(p.took), errors.Join(err, p.projector.Close()) //nolint:contextcheck // it has a deadline of its own
 }
 
 func (a *app) storeCommand() *cobra.Command {
@@ -262,7 +293,8 @@ func (a *app) storeCommand() *cobra.Command {
 	rebuild := &cobra.Command{
 		Use: "rebuild --publish neo4j://HOST", Short: "Fill a Neo4j from the embedded store", Args: noArgs,
 		Long: `Wipe what Throughline has published in a Neo4j, whoever did it, and write the newest revision of the embedded store there. Nodes that others keep in
-the same database stay. The embedded store is only read: a collect that writes it may run on, but it ends publishing when this takes over.` +
+the same database stay. The embedded store is only read: a collect that writes it may run on, but it ends publishing when this takes over:
+start it again to go on.` +
 			exits(exitOK, exitFailed, exitUsage, exitNothing),
 		Example: "  throughline store rebuild --store throughline.db --publish neo4j+s://graph.example.net --neo4j-password graph.secret",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.rebuild(cmd.Context(), to) },
@@ -309,16 +341,61 @@ func (a *app) rebuild(ctx context.Context, to string) error {
 	})
 }
 
-const lastTry = 10 * time.Minute // for what is not sent yet when the last sweep is done
+const (
+	lastTry = 10 * time.Minute // for what is not sent yet when the last sweep is done
+	grace   = 10 * time.Second // for the same, after a signal to stop
+)
 
-// publishFrom lets a sweeper's commits be published. The function that it gives ends that: it sends what is left.
+var errGrace = errors.New("no time was left after the signal to stop")
+
+// lingering gives a context that lives on after ctx ends, but not longer than grace then, and never longer than limit.
+func lingering(ctx context.Context, limit, grace time.Duration) (context.Context, context.CancelFunc) {
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	last, giveUp := context.WithCancelCause(limited)
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(grace):
+			giveUp(errGrace)
+		case <-last.Done():
+		}
+	})
+	return last, func() {
+		stop()
+		giveUp(nil)
+		cancel()
+	}
+}
+
+// sentReport is what was published while the program ran.
+type sentReport struct {
+	Nodes     int     `json:"nodes"`
+	Relations int     `json:"relations"`
+	Seconds   float64 `json:"seconds"`
+}
+
+// sent tells what was published in a time.
+func (p *publisher) sent(took time.Duration) *sentReport {
+	s := p.projector.Stats()
+	return &sentReport{s.Nodes + s.NodesDropped, s.Edges + s.EdgesDropped, took.Round(10 * time.Millisecond).Seconds()}
+}
+
+// publishFrom lets a sweeper's commits be published. The function that it gives ends that: it sends what is left, and tells what was sent in all.
 //
-// A Neo4j that is away does not keep anybody from collecting; one that refuses the login, or holds the graph of another store, is told before the first sweep.
-func (a *app) publishFrom(ctx context.Context, sw *sweeper, f collectFlags) (finish func() error, err error) {
+// A Neo4j that is away does not keep anybody from collecting. One that refuses the login, or holds the graph of another store, is told before the sweep;
+// with --every, collecting goes on nevertheless, and so do the tries.
+func (a *app) publishFrom(ctx context.Context, sw *sweeper, f collectFlags) (finish func() (*sentReport, error), err error) {
+	if _, err := a.neo4jConfig(f.publish); err != nil {
+		return nil, err
+	}
 	p := newPublisher(func(ctx context.Context) (*neo4j.Projector, error) {
 		return a.openProjector(ctx, f.publish, sw.store, f.replace)
 	}, a.log)
-	if p.projector, err = p.open(ctx); err != nil {
+	if f.every > 0 {
+		said := slog.New(slog.NewTextHandler(a.errs, nil)) // once, also without --verbose
+		p.first = func(sent sentReport) {
+			said.Info("published", "revision", p.projector.Revision(), "nodes", sent.Nodes, "relations", sent.Relations, "seconds", sent.Seconds)
+		}
+	} else if p.projector, err = p.open(ctx); err != nil {
 		if !errors.Is(err, neo4j.ErrUnavailable) {
 			return nil, err
 		}
@@ -328,8 +405,8 @@ func (a *app) publishFrom(ctx context.Context, sw *sweeper, f collectFlags) (fin
 	sw.committed = p.committed
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	go p.run(running)
-	return func() error {
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastTry)
+	return func() (*sentReport, error) {
+		last, cancel := lingering(ctx, lastTry, grace)
 		defer cancel()
 		return p.finish(last, stop)
 	}, nil

@@ -28,6 +28,7 @@ type sweeper struct {
 	reject  func(reconcile.Rejected) // told of facts that the model does not allow
 
 	committed func(*topology.Snapshot, topology.Delta) // told of each commit after it is durable
+	sent      *sentReport                              // what was published of it, if anything
 }
 
 func newSweeper(ctx context.Context, st store.Store, runner *collectors.Runner, now func() time.Time) (*sweeper, error) {

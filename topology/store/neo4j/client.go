@@ -120,9 +120,15 @@ func dial(ctx context.Context, cfg Config) (*client, error) {
 }
 
 func (c *client) close(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endLimit)
 	defer cancel()
 	return c.driver.Close(ctx)
+}
+
+// CheckURI tells what is wrong with the text of a Config.URI.
+func CheckURI(text string) error {
+	_, err := parseURI(text)
+	return err
 }
 
 // parseURI checks the URI and puts in the port. Its errors do not repeat what may hold a password.
@@ -139,7 +145,11 @@ func parseURI(text string) (string, error) {
 		return "", fmt.Errorf("neo4j: URI %q: want neo4j://HOST[:PORT] (or bolt, or either with +s or +ssc), and no more", text)
 	}
 	host := u.Host
-	if u.Port() == "" {
+	if port := u.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return "", fmt.Errorf("neo4j: URI %q: port %s: want 1 to 65535", text, port)
+		}
+	} else {
 		host = strings.TrimSuffix(host, ":") + ":7687"
 	}
 	return u.Scheme + "://" + host, nil
@@ -204,20 +214,27 @@ func (c *client) look(ctx context.Context, mode neo4j.AccessMode, work func(cont
 }
 
 func (c *client) attempt(ctx context.Context, mode neo4j.AccessMode, limit time.Duration, work func(context.Context, transaction) error) error {
-	// What ends a transaction that failed has a deadline of its own, since that of the work may be over.
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit+5*time.Second)
-	defer cancel()
 	session := c.driver.NewSession(ctx, neo4j.SessionConfig{AccessMode: mode, DatabaseName: c.cfg.Database})
-	defer func() { _ = session.Close(ending) }() // the commit has told all there is to know
+	// What ends a transaction that failed has a deadline of its own, since that of the work may be over.
+	defer ending(ctx, session.Close) // the commit has told all there is to know
 	tx, err := session.BeginTransaction(ctx, neo4j.WithTxTimeout(limit))
 	if err != nil {
 		return err
 	}
 	if err := work(ctx, transaction{tx}); err != nil {
-		_ = tx.Rollback(ending) // a broken connection rolls back, too
+		ending(ctx, tx.Rollback) // a broken connection rolls back, too
 		return err
 	}
 	return tx.Commit(ctx)
+}
+
+// endLimit bounds what is said to a server at the end, when it may no longer answer.
+const endLimit = 2 * time.Second
+
+func ending(ctx context.Context, end func(context.Context) error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endLimit)
+	defer cancel()
+	_ = end(ctx)
 }
 
 // retry is the one layer that retries. It gives up after limit.
@@ -232,7 +249,7 @@ func (c *client) retry(ctx context.Context, limit time.Duration, try func(contex
 			return nil
 		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("%s: %w", c.where, ctx.Err())
+			return c.ended(ctx, last)
 		}
 		if limited.Err() == nil || last == nil { // what the deadline cut short says less than what went before
 			last = err
@@ -245,7 +262,7 @@ func (c *client) retry(ctx context.Context, limit time.Duration, try func(contex
 		case <-limited.Done():
 			wait.Stop()
 			if ctx.Err() != nil {
-				return fmt.Errorf("%s: %w", c.where, ctx.Err())
+				return c.ended(ctx, last)
 			}
 			return fmt.Errorf("%s: %w: gave up after %s: %w", c.where, ErrUnavailable, limit, last)
 		case <-wait.C:
@@ -253,6 +270,14 @@ func (c *client) retry(ctx context.Context, limit time.Duration, try func(contex
 		pause = min(2*pause, longestPause)
 		c.retries.Add(1)
 	}
+}
+
+// ended says that the caller gave up, after what had failed until then.
+func (c *client) ended(ctx context.Context, last error) error {
+	if last == nil {
+		return fmt.Errorf("%s: %w", c.where, context.Cause(ctx))
+	}
+	return fmt.Errorf("%s: %w: %w", c.where, context.Cause(ctx), last)
 }
 
 // transient tells what may go well if it is tried again: what Neo4j classifies so, lost connections, and what a server says of the work at hand while it

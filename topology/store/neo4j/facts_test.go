@@ -171,6 +171,8 @@ func TestParseURI(t *testing.T) {
 		"neo4j://:7687":                 "",
 		"neo4j://graph.example/data":    "",
 		"neo4j://graph.example?x=1":     "",
+		"neo4j://graph.example:99999":   "",
+		"neo4j://graph.example:0":       "",
 		"neo4j://me:s3cret@example":     "",
 		"neo4j://me:s3cret@exa mple:%%": "",
 	} {

@@ -158,7 +158,7 @@ func (p *Projector) takeFence(ctx context.Context, tx transaction) error {
 	case p.wipe:
 		set["format"], set["store"], set["pending"] = int64(format), cfg.Store, max(1, int64(s.info.Revision))
 	case s.store != cfg.Store:
-		return fmt.Errorf("%w: it was written from %q, this is %q; throughline store rebuild replaces it", ErrForeign, s.store, cfg.Store)
+		return fmt.Errorf("%w: it was written from %q, this is %q; throughline store rebuild or collect --publish-replace replaces it", ErrForeign, s.store, cfg.Store)
 	default:
 		if err := s.checkFormat(); err != nil {
 			return err
