@@ -2,6 +2,7 @@ package ssh_test
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -46,12 +47,8 @@ func TestParse_empty(t *testing.T) {
 func TestParse_cut(t *testing.T) {
 	t.Parallel()
 	texts := map[string][]byte{"ip-link": []byte("1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 state UNKNOWN\n    link/loopback 00:00:00:00:00:00\n")}
-	for name, raw := range answersIn(t, "testdata/host/san") {
-		texts[name] = raw
-	}
-	for name, raw := range answersIn(t, "testdata/host/ovs") {
-		texts[name] = raw
-	}
+	maps.Copy(texts, answersIn(t, "testdata/host/san"))
+	maps.Copy(texts, answersIn(t, "testdata/host/ovs"))
 	for name, raw := range texts {
 		whole := strings.TrimSpace(string(raw))
 		if whole == "" {

@@ -94,7 +94,10 @@ func (t table) read(s *sheet, raw []byte) (rows int, unparsed []collectors.Unpar
 // ovs-vsctl, and ovs-appctl, since unixctl_command_reply adds the end; iptables-save, iscsiadm, multipath and lsblk -P. JSON is another matter: some versions
 // of nft, of iproute2 and of lsblk end it with its last bracket. A document that is complete is proof enough.
 func cut(raw []byte) bool {
-	return len(raw) > 0 && raw[len(raw)-1] != '\n' && !(isJSON(raw) && json.Valid(raw))
+	if len(raw) == 0 || raw[len(raw)-1] == '\n' {
+		return false
+	}
+	return !isJSON(raw) || !json.Valid(raw)
 }
 
 // sheet is all that one device said in one session, parsed. A nil or empty part was not said.

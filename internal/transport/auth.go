@@ -18,17 +18,17 @@ type login struct {
 	tried  []string // what was shown to the host, in order
 }
 
-func (s Server) login(ctx context.Context) *login {
-	return &login{server: s, agent: &agentKeys{ctx: ctx, socket: s.Agent, only: len(s.Keys) == 0 && s.Password == nil}}
+func (s Server) login() *login {
+	return &login{server: s, agent: &agentKeys{socket: s.Agent, only: len(s.Keys) == 0 && s.Password == nil}}
 }
 
 // methods gives the ways to log in, in the order in which they are tried.
-func (l *login) methods() []ssh.AuthMethod {
+func (l *login) methods(ctx context.Context) []ssh.AuthMethod {
 	var methods []ssh.AuthMethod
 	s := l.server
 	if len(s.Keys) > 0 || s.Agent != "" {
 		methods = append(methods, ssh.PublicKeysCallback(func() ([]ssh.Signer, error) {
-			of, err := l.agent.signers()
+			of, err := l.agent.signers(ctx)
 			if err != nil && l.agent.only {
 				return nil, err
 			}
@@ -64,7 +64,6 @@ func onlyPassword(password func() string) ssh.KeyboardInteractiveChallenge {
 
 // agentKeys are the keys that an agent holds. It is asked when the host wants to see keys, and has to stay connected until it has signed.
 type agentKeys struct {
-	ctx    context.Context //nolint:containedctx // that of the one attempt that it is made for: the library's callbacks have none
 	socket string
 	only   bool // there is nothing else to log in with
 
@@ -75,11 +74,11 @@ type agentKeys struct {
 
 const agentLimit = 10 * time.Second // an agent may ask its owner
 
-func (a *agentKeys) signers() ([]ssh.Signer, error) {
+func (a *agentKeys) signers(ctx context.Context) ([]ssh.Signer, error) {
 	if a.socket == "" {
 		return nil, nil
 	}
-	signers, err := a.ask()
+	signers, err := a.ask(ctx)
 	if err != nil {
 		err = &LocalError{What: "authentication agent (SSH_AUTH_SOCK)", Err: err}
 	}
@@ -99,8 +98,8 @@ func (a *agentKeys) alone() error {
 	return a.why
 }
 
-func (a *agentKeys) ask() ([]ssh.Signer, error) {
-	ctx, cancel := context.WithTimeout(a.ctx, agentLimit)
+func (a *agentKeys) ask(ctx context.Context) ([]ssh.Signer, error) {
+	ctx, cancel := context.WithTimeout(ctx, agentLimit)
 	defer cancel()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", a.socket)
 	if err != nil {

@@ -214,10 +214,10 @@ func attempt(ctx context.Context, dial dialer, s Server, o Options, algorithms [
 
 	var refused error // of the host key; the library would hand its text on, not itself
 	proven := false
-	in := s.login(ctx)
+	in := s.login()
 	defer in.agent.close()
 	config := &ssh.ClientConfig{
-		User: s.User, Auth: in.methods(), HostKeyAlgorithms: algorithms, ClientVersion: "SSH-2.0-Throughline",
+		User: s.User, Auth: in.methods(ctx), HostKeyAlgorithms: algorithms, ClientVersion: "SSH-2.0-Throughline",
 		HostKeyCallback: func(_ string, remote net.Addr, key ssh.PublicKey) error {
 			if proven { // the keys of a connection are exchanged again from time to time
 				return s.Trust.recheck(s.Address, remote, key)
