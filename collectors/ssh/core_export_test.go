@@ -7,12 +7,14 @@ import (
 	"github.com/throughline-dc/throughline/internal/transport"
 )
 
-// Broken lists the tables that cannot be complete if these are not: they and those that need them. os-release is needed by all where the inventory does not
+// Broken lists the tables that cannot be complete if these are not: they, those that need them, and those whose command is missing on the machine (Open
+// vSwitch), if these would show what it lists. os-release is needed by all where the inventory does not
 // say the kind of a device, which is not counted here.
 func Broken(names ...string) []string {
 	broken := slices.Clone(names)
 	for _, t := range tables() {
-		if !slices.Contains(broken, t.name) && slices.ContainsFunc(t.needs, func(n string) bool { return slices.Contains(names, n) }) {
+		needs := append(slices.Clone(t.needs), t.shownBy)
+		if !slices.Contains(broken, t.name) && slices.ContainsFunc(needs, func(n string) bool { return slices.Contains(names, n) }) {
 			broken = append(broken, t.name)
 		}
 	}

@@ -32,7 +32,7 @@ func iscsiTable() table {
 	return table{
 		name: "iscsiadm", line: "iscsiadm -m session -P 3", root: true, may: true, none: "No active sessions", prints: "its sessions",
 		parse: parseISCSI, tell: tellISCSI,
-		shown: func(s *sheet) string {
+		shownBy: "lsblk", shown: func(s *sheet) string {
 			return s.showsDisk("a disk by iSCSI", func(d disk) bool { return d.transport == "iscsi" })
 		},
 	}

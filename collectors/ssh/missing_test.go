@@ -27,6 +27,7 @@ func TestCollect_missingButShown(t *testing.T) {
 		"a member of it":         {`,"master":"ovs-system"`, "sas", "part", ovs, "eno1"},
 		"one that says its kind": {`,"linkinfo":{"info_kind":"openvswitch"}`, "sas", "part", ovs, "eno1"},
 		"one in it by its kind":  {`,"linkinfo":{"info_slave_kind":"openvswitch"}`, "sas", "part", ovs, "eno1"},
+		"links that nobody read": {` no JSON`, "sas", "part", ovs, "ip-link, which would show what it lists, is incomplete"},
 		"a multipath device":     {"", "sas", "mpath", []string{"multipath"}, "mpatha"},
 		"a disk by iSCSI":        {"", "iscsi", "part", []string{"iscsiadm"}, "sda"},
 	} {

@@ -29,7 +29,7 @@ type multipathPath struct {
 func multipathTable() table {
 	return table{
 		name: "multipath", line: "multipath -ll", root: true, may: true, needs: []string{"iscsiadm"}, parse: parseMultipath, tell: tellMultipath,
-		shown: func(s *sheet) string {
+		shownBy: "lsblk", shown: func(s *sheet) string {
 			return s.showsDisk("a multipath device", func(d disk) bool { return d.typ == "mpath" })
 		},
 	}

@@ -78,7 +78,7 @@ func ovsTables() []table {
 		ovsFlowsTable(), ovsFDBTable(), ovsBondTable(), ovsLACPTable(),
 	}
 	for i := range all {
-		all[i].shown = (*sheet).showsOVS
+		all[i].shown, all[i].shownBy = (*sheet).showsOVS, "ip-link"
 	}
 	return all
 }

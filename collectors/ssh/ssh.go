@@ -33,8 +33,9 @@ type table struct {
 	prints string
 
 	// shown gives what other answers show of that which this command lists, in words; "" is nothing. Where there is something, that the command is missing
-	// does not say that there is none. nil: nobody else shows it.
-	shown func(s *sheet) string
+	// does not say that there is none; nor does it where the table shownBy, which would show it first of all, was not read. nil: nobody else shows it.
+	shown   func(s *sheet) string
+	shownBy string
 
 	// text reports that the whole answer is kept as one text, rows that are not understood with the others: the text before is over then.
 	text bool
@@ -208,11 +209,17 @@ func (s *sheet) doubtMissing(answers map[string]answer, readings map[string]read
 		if !asked || r.Partial || !answers[t.name].notFound || t.shown == nil {
 			continue
 		}
-		if evidence := t.shown(s); evidence != "" {
-			r.Partial, r.usable = true, false
-			r.Reason = fmt.Sprintf("the device has no such command (%s), but %s", answers[t.name].complaint, evidence)
-			readings[t.name] = r
+		evidence, by := t.shown(s), readings[t.shownBy]
+		switch {
+		case evidence != "":
+			evidence = ", but " + evidence
+		case by.Partial && !by.usable:
+			evidence = ", and " + t.shownBy + ", which would show what it lists, is incomplete"
+		default:
+			continue
 		}
+		r.Partial, r.usable, r.Reason = true, false, "the device has no such command ("+answers[t.name].complaint+")"+evidence
+		readings[t.name] = r
 	}
 }
 
