@@ -286,7 +286,8 @@ func transient(err error) bool {
 	var answer *neo4j.Neo4jError
 	if errors.As(err, &answer) {
 		switch answer.Code {
-		case "Neo.ClientError.Transaction.Terminated", "Neo.ClientError.Transaction.LockClientStopped",
+		case "Neo.ClientError.Security.AuthenticationRateLimit", // of a user with whose name somebody else guesses, too
+			"Neo.ClientError.Transaction.Terminated", "Neo.ClientError.Transaction.LockClientStopped",
 			"Neo.DatabaseError.General.UnknownError", "Neo.DatabaseError.Statement.ExecutionFailed", "Neo.DatabaseError.Transaction.TransactionStartFailed",
 			"Neo.DatabaseError.Transaction.TransactionCommitFailed", "Neo.DatabaseError.Transaction.TransactionRollbackFailed",
 			"Neo.DatabaseError.Transaction.TransactionTerminationFailed", "Neo.DatabaseError.Transaction.LinkedTransactionError":

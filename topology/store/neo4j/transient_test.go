@@ -23,6 +23,7 @@ func TestTransient(t *testing.T) {
 		"Neo.DatabaseError.General.IndexCorruptionDetected":       false,
 		"Neo.DatabaseError.Schema.SchemaRuleNotFound":             false,
 		"Neo.ClientError.Security.Unauthorized":                   false,
+		"Neo.ClientError.Security.AuthenticationRateLimit":        true,
 		"Neo.ClientError.Schema.ConstraintValidationFailed":       false,
 		"Neo.ClientError.Schema.ConstraintWithNameAlreadyExists":  false,
 		"Neo.ClientError.Statement.SyntaxError":                   false,
