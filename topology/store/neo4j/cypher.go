@@ -82,7 +82,7 @@ ON CREATE SET p.format = $format, p.store = $store, p.revision = 0, p.added = 0,
 	dropReadings = "UNWIND $rows AS row MATCH (r:Reading {key: row}) WHERE " + ourReading + " DELETE r RETURN count(*)"
 	allReadings  = "MATCH (r:Reading) WHERE " + ourReading + " RETURN r"
 	wipeReadings = "MATCH (r:Reading) WHERE " + ourReading + " WITH r LIMIT $limit DELETE r RETURN count(*)"
-	takenReading = "UNWIND $rows AS row MATCH (r:Reading {key: row.key}) WHERE NOT (" + ourReading + ") RETURN 'Reading ' + r.key LIMIT 3"
+	takenReading = "UNWIND $rows AS row MATCH (r:Reading {key: row.key}) WHERE NOT (" + ourReading + ") RETURN labels(r), r.key LIMIT 3"
 )
 
 // putNodes leaves alone what somebody else keeps under our label and id, so that fewer rows are taken than were sent.
@@ -93,7 +93,7 @@ func putNodes(k topology.Kind) string {
 
 // takenNodes finds what putNodes left alone.
 func takenNodes(k topology.Kind) string {
-	return "UNWIND $rows AS row MATCH (n:" + k.Label() + " {id: row.id}) WHERE n._facts IS NULL RETURN '" + k.Label() + " ' + n.id LIMIT 3"
+	return "UNWIND $rows AS row MATCH (n:" + k.Label() + " {id: row.id}) WHERE n._facts IS NULL RETURN labels(n), n.id LIMIT 3"
 }
 
 func dropNodes(k topology.Kind) string {

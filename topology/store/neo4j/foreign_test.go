@@ -73,7 +73,7 @@ func TestForeign_inTheWay(t *testing.T) {
 	}
 	w.run(fmt.Sprintf("MATCH (h:Host {theirs: true}) SET h.id = '%s'", host))
 	before := foreignNodes(t, w)
-	if err := w.p.Sync(t.Context()); !isAll(err, neo4j.ErrTaken, "Host "+host) {
+	if err := w.p.Sync(t.Context()); !isAll(err, neo4j.ErrTaken, "[Host] "+host) {
 		t.Errorf("error is %v, want ErrTaken and the node", err)
 	}
 	if after := foreignNodes(t, w); after != before {

@@ -449,7 +449,7 @@ func (t transaction) refuseTaken(ctx context.Context, b batch) error {
 	}
 	var taken []string
 	err := t.run(ctx, b.taken, row{"rows": b.rows}, func(values []any) error {
-		taken = append(taken, fmt.Sprintf("%.200q", values[0]))
+		taken = append(taken, fmt.Sprintf("%v %.200s", values[0], values[1]))
 		return nil
 	})
 	if err == nil && len(taken) > 0 {
