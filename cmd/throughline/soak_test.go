@@ -169,8 +169,7 @@ func (s *soak) recable(e *estate.Estate) int {
 }
 
 // TestTorture_soak is one simulated hour of a small estate; with TORTURE=1 a day of fifty hosts: three quarters of it with changes, one without.
-func TestTorture_soak(t *testing.T) {
-	t.Parallel()
+func TestTorture_soak(t *testing.T) { //nolint:paralleltest // it weighs the memory of the whole process
 	if os.Getenv("TORTURE") == "1" {
 		newSoak(t, estate.Size{Racks: 5, HostsPerRack: 10, VMsPerHost: 10}).run(216, 72, 1.1)
 		return
