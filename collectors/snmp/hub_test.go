@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/throughline-dc/throughline/collectors"
 	"github.com/throughline-dc/throughline/collectors/snmp"
@@ -22,15 +23,18 @@ func TestCollector_fewSockets(t *testing.T) {
 	collector := snmp.New(snmp.Options{})
 	agents := make([]*snmpagent.Agent, devices)
 	var reads sync.WaitGroup
+	together := make(chan struct{}) // the sockets are closed when nobody reads
 	for i := range agents {
 		name := "leaf" + strconv.Itoa(i)
 		agents[i] = startAgent(t, slices.Concat(fill(ifXTable(), numbered(50)), []snmprec.Varbind{{OID: mib(1, 5, 0), Value: snmprec.StringValue(name)}}))
+		agents[i].SetFaults(snmpagent.Faults{Delay: 20 * time.Millisecond}) // none is done before all have begun
 		access := v2c()
 		if i%2 == 0 {
 			access = v3()
 		}
 		d := collectors.Device{Handle: name, Address: agents[i].Address().String(), Source: topology.SourceSNMP, Access: access}
 		reads.Go(func() {
+			<-together
 			observations, err := collector.Collect(t.Context(), d)
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
@@ -42,6 +46,7 @@ func TestCollector_fewSockets(t *testing.T) {
 			}
 		})
 	}
+	close(together)
 	reads.Wait()
 	var clients []netip.AddrPort
 	for _, a := range agents {
