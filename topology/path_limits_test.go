@@ -85,6 +85,16 @@ host:h Contains port:h/vnet1
 port:h/vnet1 ifName=vnet1
 `
 
+// meet demands that two VMs meet, or the gap where they do not.
+func meet(t *testing.T, guests, facts, want string) {
+	t.Helper()
+	s := graph(t, guests+facts)
+	m := topology.Between(mustNode(t, s, "vm:v"), mustNode(t, s, "vm:w"))
+	if (m.Gap == "") != (want == "") || !strings.Contains(m.Gap, want) {
+		t.Errorf("with %q the gap is %q, not %q", facts, m.Gap, want)
+	}
+}
+
 // Two guests of one bridge meet there, unless their ports are kept apart or are in different VLANs.
 func TestBetween_portsOfOneBridge(t *testing.T) {
 	t.Parallel()
@@ -102,11 +112,7 @@ func TestBetween_portsOfOneBridge(t *testing.T) {
 		"virtualswitch:h/br0 forwardMode=vlans\nport:h/vnet0 pvid=10\nport:h/vnet0 untagged=10\nport:h/vnet1 pvid=10\nport:h/vnet1 untagged=10": "",
 		"vnic:v/n vid=10\nport:h/vnet0 pvid=20\nport:h/vnet0 untagged=20\nvnic:w/n vid=10":                                                      "vnet0 does not carry it",
 	} {
-		s := graph(t, guests+facts)
-		m := topology.Between(mustNode(t, s, "vm:v"), mustNode(t, s, "vm:w"))
-		if (m.Gap == "") != (want == "") || !strings.Contains(m.Gap, want) {
-			t.Errorf("with %q the gap is %q, not %q", facts, m.Gap, want)
-		}
+		meet(t, guests, facts, want)
 	}
 }
 
@@ -125,11 +131,7 @@ func TestBetween_networkOverBridge(t *testing.T) {
 		"port:h/vnet0 pvid=10\nport:h/vnet0 untagged=10\nport:h/vnet1 pvid=20\nport:h/vnet1 untagged=20": "the two ways do not meet",
 		"port:h/vnet0 pvid=10\nport:h/vnet0 untagged=10\nport:h/vnet1 pvid=10\nport:h/vnet1 untagged=10": "",
 	} {
-		s := graph(t, over+facts)
-		m := topology.Between(mustNode(t, s, "vm:v"), mustNode(t, s, "vm:w"))
-		if (m.Gap == "") != (want == "") || !strings.Contains(m.Gap, want) {
-			t.Errorf("with %q the gap is %q, not %q", facts, m.Gap, want)
-		}
+		meet(t, over, facts, want)
 	}
 }
 

@@ -178,7 +178,7 @@ func TestTorture_soak(t *testing.T) { //nolint:paralleltest // it weighs the mem
 }
 
 // run sweeps busy times with changes and quiet times without. Memory must be flat: it rises with what changed until the graph is laid out anew, and falls; its peak in the
-// last half of all sweeps may have at most heapGrowth times that of the first, and 2 MiB. History must grow with the changes and not with the sweeps.
+// last half of all sweeps may have at most heapGrowth times that of the first, and 2 MiB, and so may the middle of the last quarter against the first. History must grow with the changes and not with the sweeps.
 func (s *soak) run(busy, quiet int, heapGrowth float64) {
 	s.t.Helper()
 	const slack, quietSlack = 2 << 20, 256 << 10 // octets
@@ -195,6 +195,11 @@ func (s *soak) run(busy, quiet int, heapGrowth float64) {
 	before, after := peak(looks[:len(looks)/2]), peak(looks[len(looks)/2:])
 	if after > before*heapGrowth+slack {
 		s.t.Errorf("live memory grew from %.1f to %.1f MiB", before/(1<<20), after/(1<<20))
+	}
+	quarter := len(looks) / 4
+	heap := func(l look) float64 { return float64(l.heap) }
+	if head, tail := middle(looks[:quarter], heap), middle(looks[len(looks)-quarter:], heap); tail > head*heapGrowth+slack {
+		s.t.Errorf("live memory is %.1f MiB in the middle of the last quarter, and was %.1f MiB in the first", tail/(1<<20), head/(1<<20))
 	}
 	perChange := func(l look) float64 { return float64(l.facts) / float64(max(1, l.changes)) }
 	early, late := middle(active[:busy/4], perChange), middle(active[busy-busy/4:], perChange)

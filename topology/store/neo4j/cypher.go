@@ -87,8 +87,8 @@ ON CREATE SET p.format = $format, p.store = $store, p.revision = 0, p.added = 0,
 
 // putNodes leaves alone what somebody else keeps under our label and id, so that fewer rows are taken than were sent.
 func putNodes(k topology.Kind) string {
-	return "UNWIND $rows AS row MERGE (n:" + k.Label() + " {id: row.id}) ON CREATE SET n._facts = row._facts " +
-		"WITH n, row WHERE n._facts IS NOT NULL SET n = row RETURN count(*)"
+	return "UNWIND $rows AS row MERGE (n:" + k.Label() + " {id: row.id}) ON CREATE SET n = row " +
+		"ON MATCH SET n = CASE WHEN n._facts IS NULL THEN properties(n) ELSE row END RETURN count(n._facts)"
 }
 
 // takenNodes finds what putNodes left alone.
