@@ -319,60 +319,83 @@ const (
 	mostSize = 32 << 20
 )
 
-// shipment is what one transaction sends. last: there is nothing behind it.
-type shipment struct {
-	batches []batch
-	last    bool
+// queue makes batches ready while others are sent: some ahead, so that neither waits for the other for long.
+type queue struct {
+	batches chan batch
+	stop    chan struct{}
+	held    *batch // was looked at, and not taken
 }
 
-// ship strings batches together as long as one transaction may hold them. While one is sent, the next is made ready.
-func (c changes) ship(send func(shipment) error) error {
-	return ahead(c.shipments, send)
-}
+// batchesAhead is how many batches wait in a queue at most.
+const batchesAhead = 4
 
-func (c changes) shipments(hand func(shipment) error) error {
-	var open []batch
-	rows, size := 0, 0
-	err := c.batches(func(b batch) error {
-		if len(open) > 0 && (rows+len(b.rows) > mostRows || size+b.size > mostSize) {
-			if err := hand(shipment{batches: open}); err != nil {
-				return err
-			}
-			open, rows, size = nil, 0, 0
-		}
-		open, rows, size = append(open, b), rows+len(b.rows), size+b.size
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return hand(shipment{batches: open, last: true})
-}
-
-// ahead runs a producer one step ahead of its consumer, and stops it after the consumer's first error.
-func ahead[T any](produce func(hand func(T) error) error, consume func(T) error) error {
-	things, stop := make(chan T), make(chan struct{})
-	var failed error
+func (c changes) queue() *queue {
+	q := &queue{batches: make(chan batch, batchesAhead), stop: make(chan struct{})}
 	go func() {
-		defer close(things)
-		failed = produce(func(x T) error {
+		defer close(q.batches)
+		_ = c.batches(func(b batch) error { // fails only when it is stopped
 			select {
-			case things <- x:
+			case q.batches <- b:
 				return nil
-			case <-stop:
+			case <-q.stop:
 				return errStopped
 			}
 		})
 	}()
-	for x := range things {
-		if err := consume(x); err != nil {
-			close(stop)
-			for range things { // until the producer has ended
-			}
-			return err
-		}
-	}
-	return failed
+	return q
 }
 
-var errStopped = errors.New("the consumer has stopped")
+var errStopped = errors.New("the rest is not wanted")
+
+// end stops what makes batches, and returns when it has stopped.
+func (q *queue) end() {
+	close(q.stop)
+	for range q.batches {
+	}
+}
+
+// peek gives the next batch, which stays; false: there is none.
+func (q *queue) peek() (batch, bool) {
+	if q.held == nil {
+		b, ok := <-q.batches
+		if !ok {
+			return batch{}, false
+		}
+		q.held = &b
+	}
+	return *q.held, true
+}
+
+// shipment is what one transaction sends: as many batches of a queue as it may hold.
+type shipment struct {
+	queue      *queue
+	taken      []batch
+	rows, size int
+	full       bool
+	last       bool // there is nothing behind it
+}
+
+// all gives the batches of the shipment, taking them from the queue the first time: the first are sent while others are made, and each time that
+// the transaction is tried again, the same come first.
+func (s *shipment) all(yield func(batch) bool) {
+	for _, b := range s.taken {
+		if !yield(b) {
+			return
+		}
+	}
+	for !s.full && !s.last {
+		b, ok := s.queue.peek()
+		switch {
+		case !ok:
+			s.last = true
+		case len(s.taken) > 0 && (s.rows+len(b.rows) > mostRows || s.size+b.size > mostSize):
+			s.full = true
+		default:
+			s.queue.held = nil
+			s.taken, s.rows, s.size = append(s.taken, b), s.rows+len(b.rows), s.size+b.size
+			if !yield(b) {
+				return
+			}
+		}
+	}
+}

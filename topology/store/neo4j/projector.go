@@ -386,60 +386,61 @@ func (p *Projector) dueReadings(next *topology.Snapshot, d *topology.Delta) (due
 	return due, forget
 }
 
-// send makes the changes and puts the revision down: in one transaction if they fit, else in several with the revision pending meanwhile.
+// send makes the changes and puts the revision down: in one transaction if they fit, else in several with the revision pending from the first to the last.
 func (p *Projector) send(ctx context.Context, ch changes, info store.RevisionInfo) error {
-	rows, several := 0, false
-	return ch.ship(func(s shipment) error {
-		if !s.last && !several {
-			several = true
-			if err := p.commit(ctx, nil, row{"pending": int64(info.Revision)}); err != nil {
+	q := ch.queue()
+	defer q.end()
+	rows := 0
+	for several := false; ; several = true {
+		s := &shipment{queue: q}
+		if err := p.commit(ctx, s, info, several); err != nil {
+			return err
+		}
+		for _, b := range s.taken {
+			p.stats.count(b)
+			rows += len(b.rows)
+		}
+		if (several || !s.last) && p.c.cfg.Progress != nil {
+			p.c.cfg.Progress(rows)
+		}
+		if s.last {
+			return nil
+		}
+	}
+}
+
+// commit sends a shipment in one transaction, with what the Projection says once it is there. behind: others went before it.
+func (p *Projector) commit(ctx context.Context, s *shipment, info store.RevisionInfo, behind bool) error {
+	return p.write(ctx, func(ctx context.Context, tx transaction) error {
+		for b := range s.all {
+			if err := tx.put(ctx, b); err != nil {
 				return err
 			}
 		}
 		var set row
-		if s.last {
+		switch {
+		case s.last:
 			set = infoProps(info)
-		}
-		if err := p.commit(ctx, s.batches, set); err != nil {
-			return err
-		}
-		for _, b := range s.batches {
-			rows += len(b.rows)
-		}
-		if several && p.c.cfg.Progress != nil {
-			p.c.cfg.Progress(rows)
-		}
-		return nil
-	})
-}
-
-// commit sends batches and sets properties of the Projection, in one transaction.
-func (p *Projector) commit(ctx context.Context, batches []batch, set row) error {
-	err := p.write(ctx, func(ctx context.Context, tx transaction) error {
-		for _, b := range batches {
-			n, err := tx.exec(ctx, b.cypher, row{"rows": b.rows})
-			if err != nil {
-				return err
-			}
-			if b.exact && n != int64(len(b.rows)) {
-				if err := tx.refuseTaken(ctx, b); err != nil {
-					return err
-				}
-				return fmt.Errorf("%w: of %d rows %d were taken: %s", errDrift, len(b.rows), n, b.cypher)
-			}
-		}
-		if set == nil {
+		case !behind:
+			set = row{"pending": int64(info.Revision)}
+		default:
 			return nil
 		}
 		_, err := tx.exec(ctx, setState, row{"id": projectionID, "set": set})
 		return err
 	})
-	if err == nil {
-		for _, b := range batches {
-			p.stats.count(b)
-		}
+}
+
+// put sends a batch. It fails with ErrTaken or errDrift if rows did not meet what they should.
+func (t transaction) put(ctx context.Context, b batch) error {
+	n, err := t.exec(ctx, b.cypher, row{"rows": b.rows})
+	if err != nil || !b.exact || n == int64(len(b.rows)) {
+		return err
 	}
-	return err
+	if err := t.refuseTaken(ctx, b); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: of %d rows %d were taken: %s", errDrift, len(b.rows), n, b.cypher)
 }
 
 // refuseTaken fails with ErrTaken if rows of a batch found their place held by nodes that are not ours.
