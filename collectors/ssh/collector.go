@@ -3,16 +3,11 @@ package ssh
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
-	"os"
 	"strings"
-	"sync"
 	"time"
 
-	cryptossh "golang.org/x/crypto/ssh"
-
 	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/collectors/shell"
 	"github.com/throughline-dc/throughline/internal/transport"
 	"github.com/throughline-dc/throughline/topology"
 )
@@ -33,10 +28,7 @@ type Options struct {
 // long as they do not change.
 type Collector struct {
 	options Options
-
-	mu    sync.Mutex
-	known map[string]*transport.KnownHosts // by file
-	gates map[string]chan struct{}         // of jump hosts, by address
+	dialer  *shell.Dialer
 }
 
 var (
@@ -52,10 +44,7 @@ func New(options Options) *Collector {
 	if options.MaxDevice <= 0 {
 		options.MaxDevice = 256 << 20
 	}
-	if options.Agent == "" {
-		options.Agent = os.Getenv("SSH_AUTH_SOCK")
-	}
-	return &Collector{options: options, known: map[string]*transport.KnownHosts{}, gates: map[string]chan struct{}{}}
+	return &Collector{options: options, dialer: shell.New(shell.Options{Transport: options.Transport, Agent: options.Agent})}
 }
 
 // Collect sends the commands of the fixed list over one connection, and nothing else. The error says that the device was not reached, not proven or not
@@ -69,7 +58,7 @@ func (c *Collector) Collect(ctx context.Context, d collectors.Device) ([]topolog
 	defer s.client.Close()
 	answers, err := s.readAll(ctx)
 	observations, _ := observe(d, answers)
-	return observations, ended(ctx, err)
+	return observations, shell.Ended(ctx, err)
 }
 
 // Probe asks which system it is.
@@ -81,111 +70,17 @@ func (c *Collector) Probe(ctx context.Context, d collectors.Device) (answer stri
 	defer s.client.Close()
 	a, err := s.greet(ctx)
 	if err != nil {
-		return "", ended(ctx, err)
+		return "", shell.Ended(ctx, err)
 	}
 	return strings.TrimSpace(topology.Text(a.raw)), nil
 }
 
 func (c *Collector) open(ctx context.Context, d collectors.Device) (*session, error) {
-	access, ok := d.Access.(collectors.SSHAccess)
-	if !ok {
-		return nil, fmt.Errorf("%s: the access of the device is not one of SSH but %T", d.Handle, d.Access)
-	}
-	way := make([]transport.Server, 0, len(access.Jump)+1)
-	for _, hop := range access.Jump {
-		server, err := c.server(hop.Address, hop.SSHAccess)
-		if err != nil {
-			return nil, fmt.Errorf("jump host %s: %w", hop.Address, err)
-		}
-		server.Gate = c.gate(hop.Address)
-		way = append(way, server)
-	}
-	server, err := c.server(d.Address, access)
+	client, access, err := c.dialer.Dial(ctx, d)
 	if err != nil {
 		return nil, err
 	}
-	options := c.options.Transport
-	options.Command = cmp.Or(access.Timeout, options.Command)
-	client, err := transport.Dial(ctx, append(way, server), options)
-	if err != nil {
-		return nil, ended(ctx, meaning(err))
-	}
-	s := &session{client: client, sudo: access.Sudo, now: c.options.Now, atOnce: cmp.Or(options.Sessions, 4)}
+	s := &session{client: client, sudo: access.Sudo, now: c.options.Now, atOnce: cmp.Or(c.options.Transport.Sessions, 4)}
 	s.budget.Store(c.options.MaxDevice)
 	return s, nil
-}
-
-// gate lets a few connections at once be set up to a jump host.
-func (c *Collector) gate(address string) chan struct{} {
-	const atOnce = 4 // sshd begins to drop at 10 (MaxStartups), and others go through the host, too
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	gate := c.gates[address]
-	if gate == nil {
-		gate = make(chan struct{}, atOnce)
-		for range atOnce {
-			gate <- struct{}{}
-		}
-		c.gates[address] = gate
-	}
-	return gate
-}
-
-func (c *Collector) server(address string, a collectors.SSHAccess) (transport.Server, error) {
-	s := transport.Server{Address: address, User: a.User, Trust: transport.Trust{Pins: a.HostKeys, AcceptNew: a.AcceptNew}}
-	if a.KnownHosts != "" {
-		c.mu.Lock()
-		if c.known[a.KnownHosts] == nil {
-			c.known[a.KnownHosts] = transport.NewKnownHosts(a.KnownHosts)
-		}
-		s.Trust.Known = c.known[a.KnownHosts]
-		c.mu.Unlock()
-	}
-	if !a.Key.IsZero() {
-		key, err := transport.ParseKey(a.Key.Reveal(), a.KeyPass.Reveal())
-		if err != nil {
-			return s, fmt.Errorf("%w: %w", collectors.ErrUnsupported, err)
-		}
-		s.Keys = []cryptossh.Signer{key}
-	}
-	if !a.Password.IsZero() {
-		s.Password = a.Password.Reveal
-	}
-	if a.Agent {
-		if c.options.Agent == "" {
-			return s, fmt.Errorf("%w: the inventory asks for the authentication agent, and SSH_AUTH_SOCK names none", collectors.ErrUnsupported)
-		}
-		s.Agent = c.options.Agent
-	}
-	return s, nil
-}
-
-// meaning finds the sentinel for an error of connecting. A host key that is not the known one is neither a refusal nor a silence: it has none.
-func meaning(err error) error {
-	var strange *transport.HostKeyError
-	var refused *transport.AuthError
-	var local *transport.LocalError
-	var old *transport.AlgorithmError
-	switch {
-	case errors.As(err, &strange) && !strange.Changed && !strange.Revoked && strange.Reason == "":
-		return fmt.Errorf("%w: compare it with what ssh-keygen -l -f /etc/ssh/ssh_host_*_key.pub prints on the device, then list it under host_keys, "+
-			"or run once with --accept-new-host-keys", err)
-	case errors.As(err, &strange):
-		return err
-	case errors.As(err, &refused):
-		return fmt.Errorf("%w: %w", collectors.ErrDenied, err)
-	case errors.As(err, &old), errors.As(err, &local):
-		return fmt.Errorf("%w: %w", collectors.ErrUnsupported, err)
-	case errors.Is(err, transport.ErrNotSSH):
-		return fmt.Errorf("%w: %w", collectors.ErrMalformed, err)
-	}
-	return fmt.Errorf("%w: %w", collectors.ErrUnreachable, err)
-}
-
-// ended adds to an error that ctx ended, where that is so: what breaks off then looks like a device that does not answer.
-func ended(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() == nil || errors.Is(err, ctx.Err()) {
-		return err
-	}
-	return fmt.Errorf("%w: %w", ctx.Err(), err)
 }
