@@ -170,3 +170,9 @@ func (a SSHAccess) Secrets() []Secret {
 	}
 	return all
 }
+
+// SANAccess is the Access of an array that is read by the commands of its own operating system over SSH. Address is HOST or HOST:PORT; without a port it is 22.
+type SANAccess struct {
+	Dialect string // whose commands: "tgt", the Linux SCSI target framework
+	SSHAccess
+}

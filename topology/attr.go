@@ -173,6 +173,8 @@ const (
 	AttrPathState
 	AttrZoneMember // as written in the zone
 	AttrVFID
+	AttrInitiatorAddress // of a mapping: addresses whose initiators it admits, whatever their name; 0.0.0.0/0 and ::/0 for all
+	AttrSessionFrom      // of an initiator port, as an array sees its sessions: "TARGET-IQN ADDRESS" (RFC 7143 connection)
 
 	// Policy.
 
@@ -276,6 +278,8 @@ var attrs = [attrEnd]attrSpec{ //nolint:gochecknoglobals // read-only table
 	AttrAccessState: {name: "accessState", typ: TypeText},
 	AttrPathState:   {name: "pathState", typ: TypeText, multi: true},
 	AttrZoneMember:  {name: "zoneMember", typ: TypeText, multi: true}, AttrVFID: {name: "vfID", typ: TypeInt},
+	AttrInitiatorAddress: {name: "initiatorAddress", typ: TypePrefix, multi: true},
+	AttrSessionFrom:      {name: "sessionFrom", typ: TypeText, multi: true},
 
 	AttrDialect: {name: "dialect", typ: TypeText}, AttrText: {name: "text", typ: TypeText},
 	AttrDigest: {name: "digest", typ: TypeText},

@@ -19,7 +19,7 @@ const (
 	SupportedBy   // upper to lower layer (RFC 8345): LAG to member, SVI to VLAN, bridge to uplink, network to bridge, ifStack
 	Link          // two ports joined by a cable or what acts as one; stored once, from the lesser key
 	HasNeighbor   // a port to what it hears
-	IdentifiedAs  // a neighbour to the port or device that it is
+	IdentifiedAs  // a neighbour to the port or device that it is; a logical unit known by its number at a target to the one that it is
 	InSubnet      // an interface to the subnet of one of its addresses
 	InVRF         // an interface or route to its VRF
 	RoutesVia     // a route to the interface it leaves by
@@ -65,14 +65,17 @@ var relations = [relEnd]RelationSpec{ //nolint:gochecknoglobals // read-only tab
 		From: []Kind{Port, NIC, LAG, VirtualSwitch, Network, PortGroup, VLAN, Host, StoragePool},
 		To:   []Kind{Port, NIC, LAG, VirtualSwitch, Network, VLAN, Server, Volume, LogicalUnit, TargetPort},
 	},
-	Link:         {Name: "Link", From: interfaces, To: interfaces, Mutual: true},
-	HasNeighbor:  {Name: "HasNeighbor", From: interfaces, To: []Kind{Neighbor}},
-	IdentifiedAs: {Name: "IdentifiedAs", From: []Kind{Neighbor}, To: append(slices.Clone(interfaces), devices...), Single: true},
-	InSubnet:     {Name: "InSubnet", From: []Kind{Port, NIC, LAG, VNIC, VirtualSwitch}, To: []Kind{Subnet}},
-	InVRF:        {Name: "InVRF", From: []Kind{Port, NIC, LAG, Route}, To: []Kind{VRF}, Single: true},
-	RoutesVia:    {Name: "RoutesVia", From: []Kind{Route}, To: interfaces},
-	PeerLAG:      {Name: "PeerLAG", From: []Kind{LAG}, To: []Kind{LAG}, Mutual: true},
-	InDomain:     {Name: "InDomain", From: []Kind{VLAN, Port, NIC, LAG, VNIC, VirtualSwitch}, To: []Kind{BroadcastDomain}},
+	Link:        {Name: "Link", From: interfaces, To: interfaces, Mutual: true},
+	HasNeighbor: {Name: "HasNeighbor", From: interfaces, To: []Kind{Neighbor}},
+	IdentifiedAs: {
+		Name: "IdentifiedAs", From: []Kind{Neighbor, LogicalUnit}, Single: true,
+		To: append(append(slices.Clone(interfaces), devices...), LogicalUnit),
+	},
+	InSubnet:  {Name: "InSubnet", From: []Kind{Port, NIC, LAG, VNIC, VirtualSwitch}, To: []Kind{Subnet}},
+	InVRF:     {Name: "InVRF", From: []Kind{Port, NIC, LAG, Route}, To: []Kind{VRF}, Single: true},
+	RoutesVia: {Name: "RoutesVia", From: []Kind{Route}, To: interfaces},
+	PeerLAG:   {Name: "PeerLAG", From: []Kind{LAG}, To: []Kind{LAG}, Mutual: true},
+	InDomain:  {Name: "InDomain", From: []Kind{VLAN, Port, NIC, LAG, VNIC, VirtualSwitch}, To: []Kind{BroadcastDomain}},
 	StoredOn: {
 		Name: "StoredOn", From: []Kind{VDisk, Volume, StoragePool},
 		To: []Kind{Volume, LogicalUnit, StoragePool, TargetPort},

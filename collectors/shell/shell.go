@@ -41,33 +41,29 @@ func New(options Options) *Dialer {
 	return &Dialer{options: options, known: map[string]*transport.KnownHosts{}, gates: map[string]chan struct{}{}}
 }
 
-// Dial logs in to a device, which the caller closes. The error wraps collectors.ErrUnreachable, ErrDenied, ErrMalformed (no SSH server) or ErrUnsupported
+// Dial logs in to the device at an address, HOST:PORT; the caller closes the connection. The error wraps collectors.ErrUnreachable, ErrDenied, ErrMalformed (no SSH server) or ErrUnsupported
 // (what the inventory asks for), or the error of ctx; an unproven host key is a *transport.HostKeyError.
-func (c *Dialer) Dial(ctx context.Context, d collectors.Device) (*transport.Client, collectors.SSHAccess, error) {
-	access, ok := d.Access.(collectors.SSHAccess)
-	if !ok {
-		return nil, access, fmt.Errorf("%s: the access of the device is not one of SSH but %T", d.Handle, d.Access)
-	}
+func (c *Dialer) Dial(ctx context.Context, address string, access collectors.SSHAccess) (*transport.Client, error) {
 	way := make([]transport.Server, 0, len(access.Jump)+1)
 	for _, hop := range access.Jump {
 		server, err := c.server(hop.Address, hop.SSHAccess)
 		if err != nil {
-			return nil, access, fmt.Errorf("jump host %s: %w", hop.Address, err)
+			return nil, fmt.Errorf("jump host %s: %w", hop.Address, err)
 		}
 		server.Gate = c.gate(hop.Address)
 		way = append(way, server)
 	}
-	server, err := c.server(d.Address, access)
+	server, err := c.server(address, access)
 	if err != nil {
-		return nil, access, err
+		return nil, err
 	}
 	options := c.options.Transport
 	options.Command = cmp.Or(access.Timeout, options.Command)
 	client, err := transport.Dial(ctx, append(way, server), options)
 	if err != nil {
-		return nil, access, Ended(ctx, meaning(err))
+		return nil, Ended(ctx, meaning(err))
 	}
-	return client, access, nil
+	return client, nil
 }
 
 // gate lets a few connections at once be set up to a jump host.

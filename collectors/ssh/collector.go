@@ -3,6 +3,7 @@ package ssh
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -76,7 +77,11 @@ func (c *Collector) Probe(ctx context.Context, d collectors.Device) (answer stri
 }
 
 func (c *Collector) open(ctx context.Context, d collectors.Device) (*session, error) {
-	client, access, err := c.dialer.Dial(ctx, d)
+	access, ok := d.Access.(collectors.SSHAccess)
+	if !ok {
+		return nil, fmt.Errorf("%s: the access of the device is not one of SSH but %T", d.Handle, d.Access)
+	}
+	client, err := c.dialer.Dial(ctx, d.Address, access)
 	if err != nil {
 		return nil, err
 	}
