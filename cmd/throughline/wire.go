@@ -12,6 +12,7 @@ import (
 
 	"github.com/throughline-dc/throughline/collectors"
 	"github.com/throughline-dc/throughline/collectors/libvirt"
+	"github.com/throughline-dc/throughline/collectors/san"
 	"github.com/throughline-dc/throughline/collectors/snmp"
 	"github.com/throughline-dc/throughline/collectors/ssh"
 	"github.com/throughline-dc/throughline/topology"
@@ -33,13 +34,14 @@ func newCollectors(again bool) map[topology.Source]collectors.Collector {
 		topology.SourceLibvirt: libvirt.New(time.Now),
 		topology.SourceSNMP:    snmp.New(network),
 		topology.SourceSSH:     ssh.New(ssh.Options{}),
+		topology.SourceSAN:     san.New(san.Options{}),
 	}
 }
 
 func sourcesOfBuild() []string {
-	names := []string{"snmp", "ssh", "libvirt (recordings)"}
+	names := []string{"snmp", "ssh", "san", "libvirt (recordings)"}
 	if libvirt.Live() {
-		names[2] = "libvirt (live and recordings)"
+		names[3] = "libvirt (live and recordings)"
 	}
 	return names
 }
@@ -48,33 +50,41 @@ func sourcesOfBuild() []string {
 type parser func(answer string, raw []byte) ([]topology.Observation, []collectors.Unparsed, error)
 
 func parsers() map[string]parser {
-	return map[string]parser{"libvirt": libvirt.Parse, "snmp": parseSNMP, "ssh": parseSSH}
+	return map[string]parser{"libvirt": libvirt.Parse, "snmp": parseSNMP, "ssh": named("ssh", ssh.Answers(), ssh.Parse), "san": named("san", san.Answers(), san.Parse)}
 }
 
-// parseSSH needs to be told which command gave the answer: their forms are too much alike.
-func parseSSH(answer string, raw []byte) ([]topology.Observation, []collectors.Unparsed, error) {
-	if answer == "auto" || !slices.Contains(ssh.Answers(), answer) {
-		return nil, nil, exitWith(exitUsage, "want throughline parse ssh ANSWER FILE, with the answer that FILE holds: %s", strings.Join(ssh.Answers(), ", "))
+// named makes a parser that needs to be told which command gave the answer: their forms are too much alike.
+func named(source string, answers []string, parse parser) parser {
+	return func(answer string, raw []byte) ([]topology.Observation, []collectors.Unparsed, error) {
+		if answer == "auto" || !slices.Contains(answers, answer) {
+			return nil, nil, exitWith(exitUsage, "want throughline parse %s ANSWER FILE, with the answer that FILE holds: %s", source, strings.Join(answers, ", "))
+		}
+		return parse(answer, raw)
 	}
-	return ssh.Parse(answer, raw)
 }
 
 // acceptNewHostKeys lets the host keys of devices that are met for the first time be taken down.
 func acceptNewHostKeys(devices []collectors.Device) []collectors.Device {
 	devices = slices.Clone(devices)
 	for i := range devices {
-		access, ok := devices[i].Access.(collectors.SSHAccess)
-		if !ok {
-			continue
+		switch access := devices[i].Access.(type) {
+		case collectors.SSHAccess:
+			devices[i].Access = acceptNew(access)
+		case collectors.SANAccess:
+			access.SSHAccess = acceptNew(access.SSHAccess)
+			devices[i].Access = access
 		}
-		access.AcceptNew = true
-		access.Jump = slices.Clone(access.Jump)
-		for j := range access.Jump {
-			access.Jump[j].AcceptNew = true
-		}
-		devices[i].Access = access
 	}
 	return devices
+}
+
+func acceptNew(access collectors.SSHAccess) collectors.SSHAccess {
+	access.AcceptNew = true
+	access.Jump = slices.Clone(access.Jump)
+	for j := range access.Jump {
+		access.Jump[j].AcceptNew = true
+	}
+	return access
 }
 
 // openStore opens a store for writing. It keeps that much history, all if keep is 0.

@@ -180,8 +180,8 @@ func withPort(address string, port int) string {
 
 // readSource reads one element of sources.
 func (r *reader) readSource(f *findings, d *device, n ast.Node) (collectors.Device, bool) {
-	known := map[string]func(o *object, d *device) (string, any){"snmp": r.readSNMP, "libvirt": r.readLibvirt, "ssh": r.readSSH}
-	keys := map[string][]string{"snmp": snmpKeys(), "libvirt": libvirtKeys(), "ssh": sshKeys()}
+	known := map[string]func(o *object, d *device) (string, any){"snmp": r.readSNMP, "libvirt": r.readLibvirt, "ssh": r.readSSH, "san": r.readSAN}
+	keys := map[string][]string{"snmp": snmpKeys(), "libvirt": libvirtKeys(), "ssh": sshKeys(), "san": sanKeys()}
 	names := slices.Sorted(maps.Keys(known))
 	var name string
 	if entries, ok := entriesOf(n); ok {

@@ -202,8 +202,13 @@ func (d *device) key() topology.Key {
 	kind := d.kind
 	if kind == 0 {
 		kind = topology.Switch
-		if slices.ContainsFunc(d.sources, func(s collectors.Device) bool { return s.Source == topology.SourceLibvirt }) {
-			kind = topology.Host
+		for _, s := range d.sources {
+			switch s.Source {
+			case topology.SourceLibvirt:
+				kind = topology.Host
+			case topology.SourceSAN:
+				kind = topology.Array
+			}
 		}
 	}
 	return topology.DeviceKey(kind, d.name)

@@ -98,11 +98,37 @@ func (r *reader) path(name string) string {
 	return filepath.Join(r.folder, name)
 }
 
-// readSSH gives the address and access of a device that is read over SSH: its own settings, else the defaults. One that says a way to log in uses no other.
+// sanKeys are those of ssh, since arrays are read by commands, too, and whose commands.
+func sanKeys() []string { return append(sshKeys(), "dialect") }
+
 func (r *reader) readSSH(o *object, d *device) (string, any) {
 	if o == nil {
 		return "", nil
 	}
+	address, a := r.login(o, d, "ssh")
+	return address, a
+}
+
+// readSAN gives the address and access of an array. How to log in may be said once, in the defaults of ssh.
+func (r *reader) readSAN(o *object, d *device) (string, any) {
+	if o == nil {
+		return "", nil
+	}
+	const tgt = "tgt" // tgtadm(8)
+	dialect := o.text("dialect")
+	if dialect != tgt && (dialect != "" || !o.has("dialect")) {
+		at := o.at
+		if o.has("dialect") {
+			at = o.valueAt("dialect")
+		}
+		o.add(at, "dialect: tgt, the Linux SCSI target framework", "the source san needs the dialect of the array's commands")
+	}
+	address, a := r.login(o, d, "san")
+	return address, collectors.SANAccess{Dialect: dialect, SSHAccess: a}
+}
+
+// login gives the address and access of a device that is read over SSH: its own settings, else the defaults. One that says a way to log in uses no other.
+func (r *reader) login(o *object, d *device, source string) (string, collectors.SSHAccess) {
 	own, shared := r.sshSettings(o), r.ssh
 	a := own.access
 	a.User = cmp.Or(a.User, shared.access.User)
@@ -111,10 +137,10 @@ func (r *reader) readSSH(o *object, d *device) (string, any) {
 	}
 	if !givesLogin(o) && givesLogin(r.sshKeys) {
 		if a.User == "" {
-			o.add(o.at, "", "the source ssh needs a user")
+			o.add(o.at, "", "the source %s needs a user", source)
 		}
 	} else {
-		checkLogin(o, "the source ssh", a)
+		checkLogin(o, "the source "+source, a)
 	}
 	a.KnownHosts = cmp.Or(a.KnownHosts, shared.access.KnownHosts, r.path(knownHosts))
 	a.Timeout = cmp.Or(a.Timeout, shared.access.Timeout)
@@ -130,7 +156,7 @@ func (r *reader) readSSH(o *object, d *device) (string, any) {
 	}
 	address := cmp.Or(readAddress(o), d.address)
 	if address == "" && !o.has("address") {
-		o.add(o.at, "address says where the device is", "the source ssh needs an address")
+		o.add(o.at, "address says where the device is", "the source %s needs an address", source)
 	}
 	if host, _, err := net.SplitHostPort(address); err == nil && own.port != 0 && !o.has("address") {
 		address = net.JoinHostPort(host, strconv.Itoa(own.port)) // the device's address has the port of another source
