@@ -54,6 +54,21 @@ race: bin/gotest ## run the tests under the race detector (RACE_PKGS chooses pac
 live: bin/gotest ## run only the live suites: libvirtd with a guest, snmpd, lldpd (needs root)
 	REQUIRE_LIVE=1 bin/gotest -tags libvirt_dlopen -count=1 -timeout 15m -run 'Live' $(PKGS)
 
+.PHONY: lab
+lab: build-libvirt guest ## run a miniature data center of real daemons on this machine (needs root; LAB_INSTALL=1 installs what it lacks; LAB=--small, or --file FILE)
+ifeq ($(LAB_INSTALL),1)
+	missing=$$(bin/throughline lab packages); if [ -n "$$missing" ]; then tools/install.sh $$missing; fi
+endif
+	bin/throughline lab up $(LAB)
+
+.PHONY: lab-test
+lab-test: bin/gotest ## run only the tests of the lab: it is built, read, broken and taken down (needs root)
+	REQUIRE_LIVE=1 bin/gotest -tags libvirt_dlopen -count=1 -timeout 15m -run LiveLab ./fixtures/lab/... ./cmd/throughline
+
+.PHONY: guest
+guest: ## build bin/throughline-labguest, the program that the lab's guests run
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/throughline-labguest ./fixtures/lab/guest
+
 .PHONY: suites
 suites: bin/gotest ## run the conformance suites of stores and collectors
 	bin/gotest -count=1 -run 'Suite|Conformance' ./topology/store/... ./collectors/...
