@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"syscall"
 	"testing"
@@ -94,6 +95,33 @@ func BenchmarkOpen_estate(b *testing.B) {
 	}
 	b.ReportMetric(float64(cpu(b)-from)/float64(b.N), "cpu-ns/op") // others use the machine as well
 	b.ReportMetric(float64(info.Size()), "octets")
+	b.ReportMetric(float64(snapshotOctets(b, path)), "live-octets")
+}
+
+// snapshotOctets is what the newest snapshot of a store keeps alive: all of it, keys and texts too.
+func snapshotOctets(b *testing.B, path string) int64 {
+	b.Helper()
+	live := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := live()
+	s, err := sqlite.Open(b.Context(), path, sqlite.Options{ReadOnly: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	now, err := s.Snapshot(b.Context(), 0)
+	if err == nil {
+		err = s.Close()
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	octets := live() - before
+	runtime.KeepAlive(now)
+	return octets
 }
 
 // cpu gives the processor time that was used so far.
