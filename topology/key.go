@@ -45,6 +45,18 @@ func TargetUnitKey(initiator Key, target IQN, lun LUN) Key {
 	return PartKey(LogicalUnit, initiator, string(target)+"/"+strconv.FormatUint(uint64(lun), 10))
 }
 
+// TargetUnit is the inverse of TargetUnitKey, but for the initiator: which target and which number a key names.
+func (k Key) TargetUnit() (target IQN, lun LUN, ok bool) {
+	_, name, owned := strings.Cut(k.ID, "/")
+	i := strings.LastIndexByte(name, '/')
+	if k.Kind != LogicalUnit || !owned || i < 0 {
+		return "", 0, false
+	}
+	target, err := ParseIQN(name[:i])
+	number, err2 := strconv.ParseUint(name[i+1:], 10, 64)
+	return target, LUN(number), err == nil && err2 == nil
+}
+
 // numbered reports whether the key is that of a logical unit known by its number at a target, with or without the word whose.
 func (k Key) numbered() bool {
 	i := strings.LastIndexByte(k.ID, '/')

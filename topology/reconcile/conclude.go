@@ -19,6 +19,7 @@ func (g *graph) conclude(s *topology.Snapshot, now time.Time, renewed []topology
 	g.resolution()
 	g.distributed()
 	g.guestAddresses()
+	g.units()
 	ch := g.settle()
 	g.dirty = newDirty()
 	g.look(nil) // the nodes of a snapshot keep it in memory
@@ -93,6 +94,8 @@ func (g *graph) follows(x ref, n topology.Node) []topology.Fact {
 		g.peerLAGs(x, n, state)
 	case kind == topology.VNIC:
 		g.guestAddress(x, n, state)
+	case kind == topology.LogicalUnit:
+		g.identifiedUnit(n, state)
 	}
 	return canonical(want)
 }

@@ -89,6 +89,9 @@ func drawRow(t *rapid.T, handle, table string) []topology.Fact {
 		nic := topology.Key{Kind: topology.VNIC, ID: word(t, "vNIC", "v1", "v2")}
 		return []topology.Fact{valued(t, nic, topology.AttrMAC, word(t, "MAC", "02:00:00:00:00:03", "02:00:00:00:00:04"))}
 	}
+	if table == "units" || table == "masking" {
+		return drawUnitRow(t, device, table)
+	}
 	attrs := vocabulary()[table]
 	a := rapid.SampledFrom(slices.Sorted(maps.Keys(attrs))).Draw(t, "attr")
 	f := valued(t, x, a, word(t, a.String(), attrs[a]...))
@@ -107,9 +110,13 @@ func valued(t *rapid.T, k topology.Key, a topology.Attr, text string) topology.F
 	return topology.Attribute(k, a, v)
 }
 
+// tables of a network that is no array.
+func tables() []string {
+	return []string{"system", "ifTable", "ipTable", "arpTable", "fdbTable", "lagTable", "lldpTable", "stackTable", "domains"}
+}
+
 // change draws another content of some tables, row by row, and reads these and some that are as they were; at times only half of one.
-func (n network) change(t *rapid.T, now time.Time) []topology.Observation {
-	tables := []string{"system", "ifTable", "ipTable", "arpTable", "fdbTable", "lagTable", "lldpTable", "stackTable", "domains"}
+func (n network) change(t *rapid.T, now time.Time, tables []string) []topology.Observation {
 	read := map[topology.ReadingKey]bool{}
 	for range rapid.IntRange(1, 10).Draw(t, "rows") {
 		handle := word(t, "handle", "d1", "d2", "d3")
@@ -148,7 +155,7 @@ func TestEngine_followsANetwork(t *testing.T) {
 			if rapid.IntRange(0, 19).Draw(t, "retire") == 0 {
 				policy.Retired = []string{"d3"}
 			}
-			return n.change(t, now), policy
+			return n.change(t, now, tables()), policy
 		})
 	})
 }

@@ -27,6 +27,7 @@ func conclude(s *topology.Snapshot) []topology.Fact {
 	c.distributed()
 	c.subnets()
 	c.guestAddresses()
+	c.units()
 	return c.facts
 }
 
@@ -866,4 +867,50 @@ func (c *conclusions) guestAddress(vnic, gateway topology.Node, addr netip.Addr,
 		}
 	}
 	c.state(topology.Attribute(vnic.Key(), topology.AttrUnnumbered, topology.AddrValue(addr)), topology.ConfidenceByMatch, reading)
+}
+
+// units concludes which unit one is that somebody knows by its number at a target: at every target port that exports it, one device has a mapping of this
+// number, always the same device, and all of these mappings are of one unit.
+func (c *conclusions) units() {
+	for n := range c.s.Nodes(topology.LogicalUnit) {
+		target, lun, ok := n.Key().TargetUnit()
+		if !ok || len(n.In(topology.MapsUnit)) > 0 {
+			continue
+		}
+		devices, units := map[topology.Key]bool{}, map[topology.Key]bool{}
+		var readings []topology.ReadingKey
+		proven := true
+		for _, x := range n.In(topology.Exports) {
+			owners := 0
+			for _, o := range x.From.In(topology.Contains) {
+				if o.From.Kind().Device() {
+					devices[o.From.Key()] = true
+					owners++
+				}
+			}
+			proven = proven && owners == 1
+			before := len(readings)
+			for m := range c.s.Nodes(topology.Mapping) {
+				number, numbered := m.Int(topology.AttrLUN)
+				at := slices.ContainsFunc(m.Out(topology.MapsTarget), func(e topology.Edge) bool { return e.To == x.From })
+				mine := slices.ContainsFunc(m.In(topology.Contains), func(e topology.Edge) bool { return devices[e.From.Key()] })
+				if !numbered || topology.LUN(number) != lun || !at || !mine {
+					continue
+				}
+				for _, u := range m.Out(topology.MapsUnit) {
+					units[u.To.Key()] = true
+					readings = append(readings, u.Reading.ReadingKey)
+				}
+			}
+			proven = proven && len(readings) > before && strings.HasPrefix(x.From.Key().ID, string(target)+",")
+		}
+		if !proven || len(devices) != 1 || len(units) != 1 {
+			continue
+		}
+		for unit := range units {
+			for _, reading := range readings {
+				c.state(topology.Relate(n.Key(), topology.IdentifiedAs, unit), topology.ConfidenceByMatch, reading)
+			}
+		}
+	}
 }

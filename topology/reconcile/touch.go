@@ -34,6 +34,8 @@ type dirty struct {
 	entries  map[ref]topology.Attr // aggregates with other entries: the first attribute of these
 	lags     set[ref]              // aggregates, their members or their partner
 	prefixes set[prefixed]         // whether a reading names an address in a subnet
+	mappings set[ref]              // what a mapping says
+	portals  set[ref]              // iSCSI target ports: whose they are, and what is mapped there
 	subjects set[ref]              // which facts follow of a node
 }
 
@@ -48,7 +50,8 @@ func newDirty() dirty {
 		devices: set[ref]{}, interfaces: set[ref]{}, owned: set[ref]{}, neighbors: set[ref]{}, heard: set[ref]{}, hearers: set[ref]{}, links: set[ref]{},
 		wasBridge: map[ref]bool{}, tables: set[ref]{}, whose: set[topology.MAC]{}, ways: set[ref]{}, trunks: set[[2]ref]{},
 		ports: set[ref]{}, macs: set[topology.MAC]{}, answered: set[ref]{}, met: set[ref]{}, vnics: set[ref]{}, leased: set[topology.MAC]{},
-		gateways: set[ref]{}, entries: map[ref]topology.Attr{}, lags: set[ref]{}, prefixes: set[prefixed]{}, subjects: set[ref]{},
+		gateways: set[ref]{}, entries: map[ref]topology.Attr{}, lags: set[ref]{}, prefixes: set[prefixed]{},
+		mappings: set[ref]{}, portals: set[ref]{}, subjects: set[ref]{},
 	}
 }
 
@@ -80,6 +83,8 @@ func (g *graph) touch(f topology.Fact, by int) {
 		g.dirty.neighbors.add(g.ref(f.Subject))
 	case kind == topology.VNIC && f.Attr == topology.AttrMAC:
 		g.dirty.vnics.add(g.ref(f.Subject))
+	case kind == topology.Mapping && f.Attr == topology.AttrLUN:
+		g.dirty.mappings.add(g.ref(f.Subject))
 	}
 }
 
@@ -212,6 +217,8 @@ func (g *graph) touchRelation(f topology.Fact, by int) {
 		g.dirty.neighbors.add(g.ref(f.Object))
 	case f.Rel == topology.SupportedBy && from.Interface() && to.Interface():
 		g.dirty.hearers.add(g.ref(f.Subject), g.ref(f.Object))
+	case f.Rel == topology.Exports, f.Rel == topology.MapsTarget, f.Rel == topology.MapsUnit, f.Rel == topology.Contains:
+		g.touchUnits(f)
 	case f.Rel == topology.Link:
 		for _, k := range []topology.Key{f.Subject, f.Object} {
 			x := g.ref(k)
