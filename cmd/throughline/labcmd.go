@@ -32,7 +32,7 @@ At last:     throughline lab down`,
 	}
 	var dir string
 	root.PersistentFlags().StringVar(&dir, "dir", "", "the lab's `FOLDER` (default: "+lab.Root+"/NAME, and the one lab that is up)")
-	root.AddCommand(a.labUp(&dir), a.labDown(&dir), a.labStatus(&dir), a.labExec(&dir), a.labInventory(&dir),
+	root.AddCommand(a.labUp(&dir), a.labDown(&dir), a.labStatus(&dir), a.labExec(&dir), a.labConsole(&dir), a.labInventory(&dir), a.labPackages(),
 		a.labBreak(&dir), a.labMend(&dir))
 	return root
 }
@@ -59,6 +59,9 @@ Ctrl-C half-way leaves what there is; throughline lab down removes it. Needs roo
 			}
 			if err := needRoot(cmd); err != nil {
 				return err
+			}
+			if lacks := lab.Missing(); lacks != "" {
+				return exitWith(exitFailed, "%s", lacks)
 			}
 			return a.labBuild(cmd.Context(), *dir, name, raw)
 		},
@@ -265,14 +268,54 @@ func (a *app) labExec(dir *string) *cobra.Command {
 			if m == nil {
 				return exitWith(exitNothing, "lab %s has no node %q", l.Spec.Name, args[0])
 			}
-			inside := m.Command(cmd.Context(), args[1:]...)
-			inside.Stdin, inside.Stdout, inside.Stderr = os.Stdin, a.out, a.errs
-			err = inside.Run()
-			var exit *exec.ExitError
-			if errors.As(err, &exit) && exit.Exited() {
-				return exitWith(exit.ExitCode(), "")
+			return a.attach(m.Command(cmd.Context(), args[1:]...))
+		},
+	}
+}
+
+// attach runs a prepared command on our own terminal, and ends with its exit code.
+func (a *app) attach(cmd *exec.Cmd) error {
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, a.out, a.errs
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.Exited() {
+		return exitWith(exit.ExitCode(), "")
+	}
+	return err
+}
+
+func (a *app) labConsole(dir *string) *cobra.Command {
+	return &cobra.Command{
+		Use: "console VM", Short: "Open the console of a VM; Ctrl-] leaves it", Args: exactly(1, "a VM: throughline lab console VM"),
+		Long: "Open the serial console of a VM, on the host that runs it; Ctrl-] leaves it. Needs root." +
+			exits(exitOK, exitFailed, exitUsage, exitNothing, exitSeveral),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := needRoot(cmd); err != nil {
+				return err
 			}
-			return err
+			l, err := a.labOpen(*dir)
+			if err != nil {
+				return err
+			}
+			console, err := l.Console(cmd.Context(), args[0])
+			if err != nil {
+				return &exitError{exitNothing, err}
+			}
+			return a.attach(console)
+		},
+	}
+}
+
+func (a *app) labPackages() *cobra.Command {
+	return &cobra.Command{
+		Use: "packages", Short: "Print the Debian packages that a lab needs and this machine lacks", Args: noArgs,
+		Long: "Print the Debian packages that a lab needs and this machine lacks, on one line; nothing, if it lacks none." + exits(exitOK, exitUsage),
+		RunE: func(*cobra.Command, []string) error {
+			_, packages, _ := strings.Cut(lab.InstallLine(), "--no-install-recommends ")
+			if packages != "" {
+				fmt.Fprintln(a.out, packages)
+			}
+			return nil
 		},
 	}
 }
