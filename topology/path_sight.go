@@ -3,6 +3,7 @@ package topology
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -94,8 +95,11 @@ func failed(unit, initiator, target Node) (fault, doubt string) {
 
 // visible is sight without a look at whether the path works.
 func visible(unit, initiator, target Node) (fault, doubt string) {
+	if doubt := unproven(unit, target); doubt != "" {
+		return "", doubt
+	}
 	if len(unit.In(MapsUnit)) > 0 {
-		return masked(unit, initiator, target), ""
+		return masked(unit, initiator, target)
 	}
 	owner, ok := initiator.Owner()
 	switch {
@@ -109,6 +113,24 @@ func visible(unit, initiator, target Node) (fault, doubt string) {
 		return "", ""
 	}
 	return witnessed(unit, target, owner)
+}
+
+// unproven tells why nobody knows what is behind a target port: several devices claim it; or one does and was read, but does not say which of its units is the
+// one that an initiator knows by its number there.
+func unproven(unit, target Node) string {
+	var owners []string
+	for o := range target.Subjects(Contains) {
+		if o.Kind().Device() {
+			owners = append(owners, o.Name())
+		}
+	}
+	switch {
+	case len(owners) > 1:
+		return fmt.Sprintf("%s is claimed by %s: which of them it is, nobody says", target.Name(), strings.Join(owners, " and "))
+	case len(owners) == 1 && unit.Key().numbered() && len(unit.In(MapsUnit)) == 0 && len(unit.Out(IdentifiedAs)) == 0:
+		return fmt.Sprintf("%s does not say that it has a unit of this number at %s, or not which one", owners[0], target.Name())
+	}
+	return ""
 }
 
 // witnessed asks the readings of a host whether it sees a unit behind a target port. Where the very table in which others list it was read of this
@@ -149,16 +171,85 @@ func (n Node) witnesses(rel Rel, peer Node) []Reading {
 	return rs
 }
 
-// masked tells why an initiator does not see a unit behind a target port, where mappings of the unit are known (SNIA SMI-S masking and
-// mapping); "" if it does.
-func masked(unit, initiator, target Node) string {
+// masked tells why an initiator does not see a unit behind a target port, or why that is not known, where mappings of the unit are known (SNIA SMI-S masking and
+// mapping); both empty: it does.
+func masked(unit, initiator, target Node) (fault, doubt string) {
 	for _, m := range unit.In(MapsUnit) {
-		targets := m.From.Out(MapsTarget)
-		if leadsTo(m.From.Out(MapsInitiator), initiator) && (len(targets) == 0 || leadsTo(targets, target)) {
-			return ""
+		if targets := m.From.Out(MapsTarget); len(targets) > 0 && !leadsTo(targets, target) {
+			continue
+		}
+		if leadsTo(m.From.Out(MapsInitiator), initiator) {
+			return "", ""
+		}
+		admits, unsure := admitsFrom(m.From.Values(AttrInitiatorAddress), initiator, target)
+		if admits {
+			return "", ""
+		}
+		doubt = cmp.Or(doubt, unsure)
+	}
+	if doubt != "" {
+		return "", doubt
+	}
+	return fmt.Sprintf("no mapping of %s admits %s at %s", unit.Name(), initiator.Name(), target.Name()), ""
+}
+
+// admitsFrom reports whether a mapping by address admits an initiator at a portal: all that an initiator is known to reach it from are among the addresses. If but
+// some are, or none is known, that is in doubt.
+func admitsFrom(networks []Value, initiator, target Node) (admits bool, doubt string) {
+	if len(networks) == 0 {
+		return false, ""
+	}
+	_, end, _ := strings.Cut(target.Key().ID, ",")
+	portal, err := netip.ParseAddrPort(end)
+	if err != nil {
+		return false, fmt.Sprintf("no source says at which address %s is, and units are masked by address", target.Name())
+	}
+	admitted := func(a netip.Addr) bool {
+		return slices.ContainsFunc(networks, func(v Value) bool { return v.Prefix().Contains(a) })
+	}
+	if slices.ContainsFunc(networks, func(v Value) bool { return v.Prefix().Bits() == 0 && v.Prefix().Contains(portal.Addr()) }) {
+		return true, "" // everybody
+	}
+	froms := sources(initiator, portal.Addr())
+	good := 0
+	for _, a := range froms {
+		if admitted(a) {
+			good++
 		}
 	}
-	return fmt.Sprintf("no mapping of %s admits %s at %s", unit.Name(), initiator.Name(), target.Name())
+	switch {
+	case len(froms) == 0:
+		return false, fmt.Sprintf("units are masked by address, and no source says from which one %s reaches %s", initiator.Name(), target.Name())
+	case good == len(froms):
+		return true, ""
+	case good > 0:
+		return false, fmt.Sprintf("units are masked by address, and not all from which %s may reach %s are admitted", initiator.Name(), target.Name())
+	}
+	return false, ""
+}
+
+// sources gives the addresses from which an initiator reaches a portal: those of its host in the portal's subnet, since a packet to a neighbour leaves with the
+// address of the interface there. Where the portal is behind a router, nobody knows.
+func sources(initiator Node, portal netip.Addr) []netip.Addr {
+	host, ok := initiator.Owner()
+	if ok && host.Kind() == VM { // its disks are opened by the program that runs it
+		host, ok = host.First(RunsOn)
+	}
+	if !ok {
+		return nil
+	}
+	var found []netip.Addr
+	for i := range host.Objects(Contains) {
+		if !i.Kind().Interface() {
+			continue
+		}
+		for _, v := range i.Values(AttrAddress) {
+			if p := v.Prefix(); !p.IsSingleIP() && p.Contains(portal) {
+				found = append(found, p.Addr())
+			}
+		}
+	}
+	return found
 }
 
 func leadsTo(es []Edge, n Node) bool {

@@ -91,8 +91,11 @@ func (w *storageWalker) down(n Node, hops []Hop) {
 		}
 	}
 	below := n.Out(StoredOn)
-	if n.Kind() == Volume {
+	switch n.Kind() {
+	case Volume:
 		below = append(below, holders(n)...)
+	case LogicalUnit: // known by its number at a target; the array says which one that is
+		below = n.Out(IdentifiedAs)
 	}
 	for _, e := range below {
 		to := e.To
@@ -246,7 +249,7 @@ func (w *storageWalker) initiator(n Node, hops []Hop, unit Node) {
 	found := false
 	for _, s := range n.Out(Nexus) {
 		for _, x := range s.To.Out(Exports) {
-			if !unit.IsZero() && x.To != unit {
+			if !unit.IsZero() && x.To != unit || len(x.To.Out(IdentifiedAs)) > 0 { // the number of one that is exported under its name, too
 				continue
 			}
 			if w.steps++; w.steps > 8*maxSteps {
@@ -259,7 +262,7 @@ func (w *storageWalker) initiator(n Node, hops []Hop, unit Node) {
 			}
 			found = true
 			last := step(x, x.To, 0, false)
-			last.Fault, last.Doubt = fault, doubt
+			last.Fault, last.Doubt = cmp.Or(last.Fault, fault), doubt
 			w.reach(x.To, append(slices.Clip(hops), step(s, s.To, 0, false), last), "", s.To)
 		}
 	}

@@ -271,6 +271,10 @@ func stopped(n Node) string {
 		if state != "" && state != "online" && state != "up" {
 			return "port is " + state
 		}
+	case LogicalUnit:
+		if state == "offline" {
+			return "unit is offline"
+		}
 	default:
 		switch state {
 		case "down", "lowerLayerDown", "notPresent", "dormant", "testing":
