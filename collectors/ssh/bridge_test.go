@@ -1,6 +1,7 @@
 package ssh_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -162,5 +163,26 @@ func TestOVS_tunnelPort(t *testing.T) {
 	}
 	if slices.Contains(facts, "vnic:aaaaaaaa-2222-4333-8444-555555555550/52:54:00:00:53:00 vid=120") {
 		t.Error("the outer tag is the vNIC's VLAN")
+	}
+}
+
+// A bridge leaves the host by a veth that is named like a card: the host is a container. It does not by the host's end of a container's cable.
+func TestObserve_uplinkOfContainer(t *testing.T) {
+	t.Parallel()
+	link := func(n int, name, words string) string {
+		return fmt.Sprintf("%d: %s@if7: <UP,LOWER_UP> mtu 1500 master br0 state UP\n    link/ether 02:00:00:00:00:%02x brd ff:ff:ff:ff:ff:ff link-netnsid 0\n    %s\n", n, name, n, words)
+	}
+	facts, _ := saidOf(t, map[string]string{
+		"ip-link": "2: br0: <UP,LOWER_UP> mtu 1500 state UP\n    link/ether 02:00:00:00:00:02 brd ff:ff:ff:ff:ff:ff\n    bridge forward_delay 1500 vlan_filtering 1\n" +
+			link(3, "eth0", "veth") + link(4, "ens1f0", "veth") + link(5, "veth2f6a1b", "veth") + link(6, "cali12345", "veth") + link(7, "vnet0", "tun type tap"),
+	})
+	var ups []string
+	for _, f := range facts {
+		if strings.Contains(f, "virtualswitch:@hv1/br0 SupportedBy") {
+			ups = append(ups, f[strings.LastIndexByte(f, '/')+1:])
+		}
+	}
+	if want := []string{"ens1f0", "eth0"}; !slices.Equal(slices.Sorted(slices.Values(ups)), want) {
+		t.Errorf("br0 leaves by %q, want %q", ups, want)
 	}
 }

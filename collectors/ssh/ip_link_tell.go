@@ -161,7 +161,9 @@ func (l link) bearing(bond link) bool {
 // uplink reports whether a bridge leaves the host by an interface: not by the end of a guest or of a container.
 func (l link) uplink() bool {
 	switch l.kind {
-	case "tun", "veth", "macvtap", "dummy", "ifb", "netkit", "openvswitch":
+	case "veth":
+		return cardName.MatchString(l.name)
+	case "tun", "macvtap", "dummy", "ifb", "netkit", "openvswitch":
 		return false
 	}
 	return !guestEnd.MatchString(l.name)

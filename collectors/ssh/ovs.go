@@ -162,7 +162,7 @@ func (s *sheet) uplinks(b ovsBridge) []string {
 	return names
 }
 
-// cabled reports whether an interface of a bridge leads out of the host. Ends of cables to guests and containers (tap, veth) do not.
+// cabled reports whether an interface of a bridge leads out of the host. Ends of cables to guests and containers (tap, veth) do not, as far as their names tell.
 func (s *sheet) cabled(i ovsInterface) bool {
 	switch {
 	case i.broken || i.external["iface-id"] != "" || i.external["attached-mac"] != "":
@@ -173,13 +173,15 @@ func (s *sheet) cabled(i ovsInterface) bool {
 		return false
 	}
 	if l, known := s.link(i.name); known {
-		return l.uplink() && (l.card() || l.aggregate() || l.kind == "vlan")
+		return l.uplink() && (l.card() || l.aggregate() || l.kind == "vlan" || l.kind == "veth")
 	}
 	if nic := s.nics[i.name]; nic != nil && (nic.hardware || nic.bond != nil) {
 		return true
 	}
 	switch i.driver {
-	case "", "veth", "tun", "openvswitch", "dummy", "macvtap", "macvlan", "ipvlan", "vxlan", "geneve", "bridge", "802.1Q VLAN Support":
+	case "veth":
+		return cardName.MatchString(i.name)
+	case "", "tun", "openvswitch", "dummy", "macvtap", "macvlan", "ipvlan", "vxlan", "geneve", "bridge", "802.1Q VLAN Support":
 		return false
 	}
 	return true
