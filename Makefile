@@ -13,7 +13,11 @@ export GOLANGCI_LINT_CACHE := $(CURDIR)/bin/lint-cache
 # The tag brings the libvirt client (cgo, opened at run time: no headers needed).
 ifeq ($(REQUIRE_LIVE),1)
 TAGS := -tags libvirt_dlopen
+GUEST := guest
 endif
+
+# The program that the lab's guests run, for the tests: they do not build it themselves.
+export THROUGHLINE_LABGUEST := $(CURDIR)/bin/throughline-labguest
 
 PKGS       ?= ./...
 BENCH      ?= .
@@ -39,7 +43,7 @@ build-libvirt: ## build bin/throughline with live libvirt (needs a C compiler)
 	CGO_ENABLED=1 $(GO) build -trimpath -tags libvirt_dlopen -o bin/throughline ./cmd/throughline
 
 .PHONY: test
-test: bin/gotest ## vet and run all tests; REQUIRE_LIVE=1 runs the live ones too
+test: bin/gotest $(GUEST) ## vet and run all tests; REQUIRE_LIVE=1 runs the live ones too
 	$(GO) vet ./...
 ifneq ($(TAGS),)
 	$(GO) vet $(TAGS) ./...
@@ -51,7 +55,7 @@ race: bin/gotest ## run the tests under the race detector (RACE_PKGS chooses pac
 	bin/gotest -race -short -timeout 25m $(RACE_PKGS)
 
 .PHONY: live
-live: bin/gotest ## run only the live suites: libvirtd with a guest, snmpd, lldpd (needs root)
+live: bin/gotest guest ## run only the live suites: libvirtd with a guest, snmpd, lldpd (needs root)
 	REQUIRE_LIVE=1 bin/gotest -tags libvirt_dlopen -count=1 -timeout 15m -run 'Live' $(PKGS)
 
 .PHONY: lab
@@ -62,8 +66,12 @@ endif
 	bin/throughline lab up $(LAB)
 
 .PHONY: lab-test
-lab-test: bin/gotest ## run only the tests of the lab: it is built, read, broken and taken down (needs root)
-	REQUIRE_LIVE=1 bin/gotest -tags libvirt_dlopen -count=1 -timeout 15m -run LiveLab ./fixtures/lab/... ./cmd/throughline
+lab-test: bin/gotest guest ## run only the tests of the lab: it is built, read, broken and taken down (needs root)
+	REQUIRE_LIVE=1 bin/gotest -tags libvirt_dlopen -count=1 -timeout 15m -run 'Live(Lab|Guests)' ./fixtures/lab/... ./cmd/throughline
+
+.PHONY: lab-full
+lab-full: bin/gotest guest ## the same, and the default lab ten times up and down
+	LAB_CYCLES=10 REQUIRE_LIVE=1 bin/gotest -tags libvirt_dlopen -count=1 -timeout 60m -run 'Live(Lab|Guests)' ./fixtures/lab/... ./cmd/throughline
 
 .PHONY: guest
 guest: ## build bin/throughline-labguest, the program that the lab's guests run
