@@ -23,7 +23,8 @@ func storageRail(start Node) Rail {
 
 type storageWalker struct {
 	listing
-	vm, host Node // whose disk it is, and where it runs
+	vm, host Node     // whose disk it is, and where it runs
+	portals  []string // "ADDRESS:PORT" of the iSCSI portals that a disk is reached by where the emulator itself logs in: it uses no others
 	steps    int
 	parts    map[Key]*flow // by what the disk lies on (a unit, a file): the ports of the ways that are known to it
 }
@@ -88,6 +89,11 @@ func (w *storageWalker) down(n Node, hops []Hop) {
 		if vm, ok := n.Owner(); ok {
 			w.vm = vm
 			w.host, _ = vm.First(RunsOn)
+		}
+		if n.Text(AttrProtocol) == "iscsi" {
+			for _, v := range n.Values(AttrSourceHost) {
+				w.portals = append(w.portals, v.String())
+			}
 		}
 	}
 	below := n.Out(StoredOn)
@@ -190,7 +196,7 @@ func unpooled(n Node) string {
 
 // unit fans out to the target ports that export a logical unit and to the initiators that have a session there.
 func (w *storageWalker) unit(n Node, hops []Hop) {
-	exports := n.In(Exports)
+	exports := slices.DeleteFunc(n.In(Exports), func(e Edge) bool { return !w.uses(e.From) })
 	for _, e := range exports {
 		target := append(slices.Clip(hops), step(e, e.From, 0, false))
 		found := false
@@ -219,6 +225,11 @@ func (w *storageWalker) unit(n Node, hops []Hop) {
 	if len(hbas) == 0 {
 		w.reach(n, hops, "no source says by which port "+n.Name()+" is exported: collect its array")
 	}
+}
+
+// uses reports whether a disk is reached by a target port: by any, if it does not name its portals.
+func (w *storageWalker) uses(target Node) bool {
+	return len(w.portals) == 0 || slices.ContainsFunc(w.portals, func(p string) bool { return strings.HasSuffix(target.Key().ID, ","+p) })
 }
 
 // ours reports whether an initiator is of the VM at hand: its own or its host's; one that nobody claims may be. Without a VM all are.

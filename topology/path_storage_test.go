@@ -206,6 +206,17 @@ storage 0 independent
 storage 1 independent
   v/a > u > t1 > iqn.2026-01.test:v .
 `},
+		{"a disk that the emulator reaches by one portal of two", "vm:v Contains vdisk:v/a\nvdisk:v/a protocol=iscsi\nvdisk:v/a sourceHost=192.0.2.1:3260\nvdisk:v/a StoredOn logicalunit:u\n" +
+			"vm:v Contains initiatorport:iqn.2026-01.test:v\ntargetport:iqn.t,192.0.2.1:3260 Exports logicalunit:u\ntargetport:iqn.t,192.0.2.2:3260 Exports logicalunit:u\n" +
+			"initiatorport:iqn.2026-01.test:v Nexus targetport:iqn.t,192.0.2.1:3260\ninitiatorport:iqn.2026-01.test:v Nexus targetport:iqn.t,192.0.2.2:3260", `
+storage 1 independent
+  v/a > u > iqn.t,192.0.2.1:3260 > iqn.2026-01.test:v .
+`},
+		{"the portal of a disk is not among those that are known", "vdisk:v/a protocol=iscsi\nvdisk:v/a sourceHost=192.0.2.3:3260\nvdisk:v/a StoredOn logicalunit:u\ntargetport:iqn.t,192.0.2.1:3260 Exports logicalunit:u", `
+storage 0 independent
+  v/a > u
+    ... no source says by which port u is exported: collect its array
+`},
 		{"the volume of another host", "vm:v Contains vdisk:v/a\nvm:v RunsOn host:h\nhost:g name=g\nvdisk:v/a StoredOn volume:g//img/a", `
 storage 0 independent
   v/a > g//img/a X(volume /img/a is of host g; h does not have it) .
