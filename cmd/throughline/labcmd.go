@@ -57,13 +57,23 @@ Ctrl-C half-way leaves what there is; throughline lab down removes it. Needs roo
 			if err != nil {
 				return err
 			}
+			spec, err := lab.Parse(name, raw)
+			if err != nil {
+				return &exitError{exitUsage, err}
+			}
 			if err := needRoot(cmd); err != nil {
 				return err
 			}
 			if lacks := lab.Missing(); lacks != "" {
 				return exitWith(exitFailed, "%s", lacks)
 			}
-			return a.labBuild(cmd.Context(), *dir, name, raw)
+			folder := filepath.Join(lab.Root, spec.Name)
+			if *dir != "" {
+				if folder, err = filepath.Abs(*dir); err != nil {
+					return err
+				}
+			}
+			return a.labBuild(cmd.Context(), folder, name, raw)
 		},
 	}
 	cmd.Flags().StringVarP(&file, "file", "f", "", "build what this `FILE` declares (default: two racks, four hosts, eight VMs)")
@@ -86,15 +96,6 @@ func labFile(file string, small bool) (name string, raw []byte, err error) {
 }
 
 func (a *app) labBuild(ctx context.Context, dir, name string, raw []byte) error {
-	spec, err := lab.Parse(name, raw)
-	if err != nil {
-		return &exitError{exitUsage, err}
-	}
-	if dir == "" {
-		dir = filepath.Join(lab.Root, spec.Name)
-	} else if dir, err = filepath.Abs(dir); err != nil {
-		return err
-	}
 	program, err := os.Executable()
 	if err != nil {
 		return err
