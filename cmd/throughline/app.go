@@ -256,11 +256,11 @@ func (a *app) limits() topology.AgeLimits {
 // limitsFlag lets a command take the age limits from an inventory.
 func (a *app) limitsFlag(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&a.limitsOf, "inventory", "i", "", "take the age limits from this inventory `FILE` instead of --max-age")
-	cmd.PreRunE = func(*cobra.Command, []string) error {
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
 		if a.limitsOf == "" {
 			return nil
 		}
-		inv, err := a.inventory(a.limitsOf)
+		inv, err := a.inventory(cmd.Context(), a.limitsOf)
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -37,7 +38,7 @@ collected earlier is lost by a failure. Ctrl-C stops cleanly: what was read unti
 			"  throughline collect --inventory inventory.yaml --publish neo4j+s://graph.example.net --neo4j-password graph.secret",
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.collect(cmd.Context(), f) },
 	}
-	cmd.Flags().StringVarP(&f.inventory, "inventory", "i", "", "`FILE` with the devices (required)")
+	cmd.Flags().StringVarP(&f.inventory, "inventory", "i", "", "`FILE` with the devices, - for standard input (required)")
 	cmd.Flags().DurationVar(&f.every, "every", 0, "read again in this interval until stopped")
 	cmd.Flags().Var(&keepFlag{&f.keep}, "keep", "drop history older than this, as in 30d or 720h (default: keep all)")
 	cmd.Flags().IntVar(&f.concurrency, "concurrency", 0, "devices read at once (default 32)")
@@ -82,7 +83,7 @@ func (a *app) collect(ctx context.Context, f collectFlags) error {
 	if f.every < 0 || f.concurrency < 0 {
 		return exitWith(exitUsage, "--every and --concurrency cannot be negative")
 	}
-	inv, err := a.inventory(f.inventory)
+	inv, err := a.inventory(ctx, f.inventory)
 	if err != nil {
 		return err
 	}
@@ -182,12 +183,20 @@ func (a *app) reportSweep(sw *sweeper, took time.Duration, stopped bool) error {
 	return nil
 }
 
-// inventory loads and checks the inventory; all its faults are shown.
-func (a *app) inventory(path string) (*config.Inventory, error) {
-	if path == "" {
+// inventory loads and checks the inventory, from standard input if it is called "-"; all its faults are shown.
+func (a *app) inventory(ctx context.Context, path string) (inv *config.Inventory, err error) {
+	switch path {
+	case "":
 		return nil, exitWith(exitUsage, "--inventory FILE is missing")
+	case "-":
+		text, failed := readInput(ctx, os.Stdin, path)
+		if failed != nil {
+			return nil, failed
+		}
+		inv, err = config.Parse(path, text)
+	default:
+		inv, err = config.Load(path)
 	}
-	inv, err := config.Load(path)
 	if err != nil {
 		return nil, &exitError{exitUsage, err}
 	}
@@ -209,7 +218,7 @@ func (a *app) inventoryCommand() *cobra.Command {
 			return a.checkInventory(cmd.Context(), file, offline, acceptKeys)
 		},
 	}
-	check.Flags().StringVarP(&file, "inventory", "i", "", "`FILE` with the devices (required)")
+	check.Flags().StringVarP(&file, "inventory", "i", "", "`FILE` with the devices, - for standard input (required)")
 	check.Flags().BoolVar(&offline, "offline", false, "check the file only; contact nothing")
 	check.Flags().BoolVar(&acceptKeys, acceptKeysFlag, false, acceptKeysHelp)
 	_ = check.MarkFlagFilename("inventory", "yaml", "yml")
@@ -225,7 +234,7 @@ type loginRow struct {
 }
 
 func (a *app) checkInventory(ctx context.Context, file string, offline, acceptKeys bool) error {
-	inv, err := a.inventory(file)
+	inv, err := a.inventory(ctx, file)
 	if err != nil {
 		return err
 	}
