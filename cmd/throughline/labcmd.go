@@ -33,7 +33,7 @@ At last:     throughline lab down`,
 	var dir string
 	root.PersistentFlags().StringVar(&dir, "dir", "", "the lab's `FOLDER` (default: "+lab.Root+"/NAME, and the one lab that is up)")
 	root.AddCommand(a.labUp(&dir), a.labDown(&dir), a.labStatus(&dir), a.labExec(&dir), a.labConsole(&dir), a.labInventory(&dir), a.labPackages(),
-		a.labBreak(&dir), a.labMend(&dir))
+		a.labBreak(&dir), a.labMend(&dir), a.labBridgeMIB())
 	return root
 }
 
