@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -206,8 +205,8 @@ lab's folder in their environment are touched. Needs root.` + exits(exitOK, exit
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(a.errs, "%s: ended %d nodes with %d processes, %d of them by force, in %.1f s\n", folder, ended.Nodes, ended.Processes, ended.Killed,
-				a.now().Sub(began).Round(100*time.Millisecond).Seconds())
+			fmt.Fprintf(a.errs, "%s: ended %d nodes with %d processes, %d of them by force, in %.1f s\n",
+				folder, ended.Nodes, ended.Processes, ended.Killed, a.now().Sub(began).Seconds())
 			return nil
 		},
 	}
