@@ -2,6 +2,7 @@ package san
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -150,12 +151,10 @@ func (s *session) send(ctx context.Context, line string) (transport.Output, erro
 	return s.client.ExecUpTo(ctx, line, maxOctets)
 }
 
-// judge says why an answer is not one that came whole; "" if it is. tgtadm that complains has left something out, whatever its exit status.
+// judge says why an answer is not one that came whole; "" if it is. A command that complains has left something out, whatever its exit status; what a login
+// shell has to say on standard error is another matter.
 func judge(t table, sudo bool, out transport.Output, err error) string {
-	complaint, _, _ := strings.Cut(strings.TrimSpace(topology.Text(out.Stderr)), "\n")
-	if len(complaint) > 300 {
-		complaint = topology.Text([]byte(complaint[:300]))
-	}
+	words := complaint(t, out.Stderr)
 	why := ""
 	switch {
 	case err != nil:
@@ -163,9 +162,10 @@ func judge(t table, sudo bool, out transport.Output, err error) string {
 	case out.Signal != "":
 		return "the command was ended by signal " + out.Signal
 	case out.Status != 0:
-		why = fmt.Sprintf("exit status %d: %s", out.Status, complaint)
-	case complaint != "" && t.root:
-		why = "not all could be read: " + complaint
+		first, _, _ := bytes.Cut(bytes.TrimSpace(out.Stderr), []byte("\n"))
+		why = fmt.Sprintf("exit status %d: %s", out.Status, cmp.Or(words, cut(string(first))))
+	case words != "":
+		why = "not all could be read: " + words
 	default:
 		return ""
 	}
@@ -173,4 +173,22 @@ func judge(t table, sudo bool, out transport.Output, err error) string {
 		why += " (root alone may ask tgtd: sudo: true in the inventory sends this command with sudo)"
 	}
 	return why
+}
+
+// complaint gives the first line in which a command, or sudo, says on standard error who it is.
+func complaint(t table, stderr []byte) string {
+	command, _, _ := strings.Cut(t.line, " ")
+	for line := range strings.Lines(string(stderr)) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, command+": ") || strings.HasPrefix(line, "sudo: ") {
+			return cut(line)
+		}
+	}
+	return ""
+}
+
+// cut bounds a line that is passed on.
+func cut(line string) string {
+	const most = 300 // octets
+	return topology.Text([]byte(line[:min(len(line), most)]))
 }

@@ -31,6 +31,8 @@ const (
 	noPrivilege collectortest.Fault = "sudo that asks for a password"
 	noDaemon    collectortest.Fault = "a daemon that does not run"
 	noCommand   collectortest.Fault = "no tgtadm"
+	complains   collectortest.Fault = "tgtadm that complains and ends well"
+	noisy       collectortest.Fault = "a login shell that complains"
 )
 
 // recorded answers as an array does whose answers are in testdata.
@@ -98,7 +100,7 @@ func TestCollectorConformance(t *testing.T) { //nolint:paralleltest // the suite
 		Faults: map[collectortest.Fault][]string{
 			collectortest.Silent: nil, collectortest.Denied: nil, collectortest.Stall: nil,
 			cutTargets: {"tgt-target", "tcp-sessions"}, oddPortals: ofPortals, endless: {"tcp-sessions"}, noPrivilege: ofPortals,
-			noDaemon: ofPortals, noCommand: ofPortals,
+			noDaemon: ofPortals, noCommand: ofPortals, complains: ofPortals, noisy: nil,
 		},
 		Allowed: permitted(),
 		Golden:  filepath.Join("testdata", "array.golden"),
@@ -139,6 +141,17 @@ func startFixture(t *testing.T, fault collectortest.Fault) collectortest.Fixture
 		handler = instead(handler, "tgtadm: failed to send request hdr to tgt daemon, Transport endpoint is not connected\n", 107)
 	case noCommand:
 		handler = instead(handler, "sudo: tgtadm: command not found\n", 1)
+	case complains, noisy:
+		words := "tgtadm: half of it is missing\n"
+		if fault == noisy {
+			words = "stty: not a tty\n"
+		}
+		quiet := handler
+		handler = func(line string) sshhost.Answer {
+			a := quiet(line)
+			a.Stderr = words + a.Stderr
+			return a
+		}
 	case collectortest.None:
 	default:
 		t.Fatalf("unknown fault %q", fault)
