@@ -155,7 +155,7 @@ func (s *session) send(ctx context.Context, line string) (transport.Output, erro
 // shell has to say on standard error is another matter.
 func judge(t table, sudo bool, out transport.Output, err error) string {
 	words := complaint(t, out.Stderr)
-	why := ""
+	var why string
 	switch {
 	case err != nil:
 		return err.Error()

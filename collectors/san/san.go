@@ -7,7 +7,6 @@ package san
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -262,5 +261,5 @@ func lines(raw []byte) iter.Seq2[string, string] {
 
 // malformed is the error of an answer that is none of the command's.
 func malformed(format string, args ...any) error {
-	return fmt.Errorf("%w: %w", collectors.ErrMalformed, errors.New(fmt.Sprintf(format, args...)))
+	return fmt.Errorf("%w: "+format, append([]any{collectors.ErrMalformed}, args...)...)
 }

@@ -401,19 +401,26 @@ func tellSessions(s *sheet, say *words) {
 			ends[c.peer] = append(ends[c.peer], c.local)
 		}
 	}
-	for _, t := range s.targets {
-		if t.broken {
-			continue
+	for a, at := range ends {
+		if len(at) != sessions[a] || slices.ContainsFunc(at, func(end netip.AddrPort) bool { return end != at[0] }) {
+			delete(ends, a)
 		}
+	}
+	for _, t := range s.targets {
 		for _, i := range t.sessions {
-			for _, a := range i.addresses {
-				at := ends[a]
-				if i.initiator == "" || len(at) != sessions[a] || len(slices.Compact(slices.Clone(at))) != 1 {
-					continue
-				}
-				k := topology.Key{Kind: topology.InitiatorPort, ID: string(i.initiator)}
-				say.relate(k, topology.Nexus, portKey(t.iqn, at[0]))
-			}
+			t.tellNexus(say, i, ends)
+		}
+	}
+}
+
+// tellNexus states the nexus of a session whose addresses are all, each for itself, known to be at one portal.
+func (t target) tellNexus(say *words, i nexus, ends map[netip.Addr][]netip.AddrPort) {
+	if t.broken || i.initiator == "" {
+		return
+	}
+	for _, a := range i.addresses {
+		if at := ends[a]; len(at) > 0 {
+			say.relate(topology.Key{Kind: topology.InitiatorPort, ID: string(i.initiator)}, topology.Nexus, portKey(t.iqn, at[0]))
 		}
 	}
 }

@@ -202,13 +202,14 @@ func (d *device) key() topology.Key {
 	kind := d.kind
 	if kind == 0 {
 		kind = topology.Switch
-		for _, s := range d.sources {
-			switch s.Source {
-			case topology.SourceLibvirt:
-				kind = topology.Host
-			case topology.SourceSAN:
-				kind = topology.Array
-			}
+		reads := func(source topology.Source) bool {
+			return slices.ContainsFunc(d.sources, func(s collectors.Device) bool { return s.Source == source })
+		}
+		switch {
+		case reads(topology.SourceLibvirt):
+			kind = topology.Host
+		case reads(topology.SourceSAN):
+			kind = topology.Array
 		}
 	}
 	return topology.DeviceKey(kind, d.name)
