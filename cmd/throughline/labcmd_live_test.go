@@ -1,0 +1,75 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/throughline-dc/throughline/fixtures/lab"
+)
+
+// TestLiveLab_commands is the small lab without VMs as its user meets it: up, status, exec, logins by the inventory that it prints, down.
+func TestLiveLab_commands(t *testing.T) { //nolint:paralleltest // a lab has more processes than this machine has cores
+	if lacks := lab.Missing(); lacks != "" {
+		if os.Getenv("REQUIRE_LIVE") == "1" {
+			t.Fatalf("%s (REQUIRE_LIVE=1 forbids to skip)", lacks)
+		}
+		t.Skipf("SKIPPED, live: %s", lacks)
+	}
+	text := strings.ReplaceAll(string(lab.Small()), "10.99.0.", "10.98.1.")
+	text, _, _ = strings.Cut(strings.Replace(text, "name: lab\n", "name: tcmd\n", 1), "\nvms:")
+	folder := t.TempDir()
+	file, dir := filepath.Join(folder, "lab.yaml"), filepath.Join(folder, "tcmd")
+	if err := os.WriteFile(file, []byte(text+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { labRun(t, exitOK, "lab", "down", "--dir", dir) })
+
+	out, said := labRun(t, exitOK, "lab", "up", "--file", file, "--dir", dir)
+	want(t, out, `(?m)^node +kind +rack +address +runs$`, `(?m)^r1h1 +host +r1 +10\.98\.1\.11 +libvirtd lldpd ovs-vswitchd ovsdb-server snmpd sshd virtlogd$`, `ssh -F `+dir)
+	want(t, said, `(?m)^ *\d+\.\d s  5 nodes$`, `lab tcmd is up after \d+\.\d s`)
+	_, said = labRun(t, exitOK, "lab", "up", "--file", file, "--dir", dir)
+	want(t, said, `lab tcmd was up already, and is whole`)
+
+	out, _ = labRun(t, exitOK, "lab", "status", "--dir", dir, "--output", "json")
+	var status lab.Status
+	if err := json.Unmarshal([]byte(out), &status); err != nil || !status.Whole || len(status.Nodes) != 4 || status.Nodes[2].Name != "r1tor" {
+		t.Errorf("%+v, %v", status, err)
+	}
+	out, _ = labRun(t, 7, "lab", "exec", "--dir", dir, "r1tor", "--", "sh", "-c", "hostname; exit 7")
+	want(t, out, `^r1tor\n$`)
+	_, said = labRun(t, exitNothing, "lab", "exec", "--dir", dir, "r9", "--", "true")
+	want(t, said, `lab tcmd has no node "r9"`)
+	_, said = labRun(t, exitNothing, "lab", "console", "--dir", dir, "vm1")
+	want(t, said, `vm1`)
+
+	out, _ = labRun(t, exitOK, "lab", "inventory", "--dir", dir)
+	inventory := filepath.Join(folder, "inventory.yaml")
+	if err := os.WriteFile(inventory, []byte(out), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var logins, ignored bytes.Buffer
+	_ = run(t.Context(), []string{"inventory", "check", "--inventory", inventory}, &logins, &ignored) // libvirt is not in every build
+	want(t, logins.String(), `r1h1 +snmp +ok`, `r1h2 +ssh +ok`, `r1tor +snmp +ok`, `r1tor +ssh +ok`, `array1 +san +ok`)
+
+	_, said = labRun(t, exitOK, "lab", "down", "--dir", dir)
+	want(t, said, regexp.QuoteMeta(dir)+`: ended 5 nodes with \d+ processes, 0 of them by force`)
+	_, said = labRun(t, exitOK, "lab", "down", "--dir", dir)
+	want(t, said, `there is no lab to take down`)
+}
+
+// labRun runs the program and wants it to end with a code.
+func labRun(t *testing.T, code int, args ...string) (stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	if got := run(t.Context(), args, &out, &errs); got != code {
+		t.Fatalf("throughline %s: exit code %d, want %d\n%s%s", strings.Join(args, " "), got, code, &out, &errs)
+	}
+	return out.String(), errs.String()
+}
