@@ -142,8 +142,20 @@ func TestTargetUnitKey(t *testing.T) {
 		{topology.DeviceKey(topology.Host, "h/2"), "logicalunit:@h%2F2/iqn.2026-01.test:a/1"},
 		{vm, "logicalunit:aaaaaaaa-0000-4000-8000-000000000001/iqn.2026-01.test:a/1"},
 	} {
-		if got := topology.TargetUnitKey(c.initiator, "iqn.2026-01.test:a", 1).String(); got != c.want {
+		k := topology.TargetUnitKey(c.initiator, "iqn.2026-01.test:a", 1)
+		if got := k.String(); got != c.want {
 			t.Errorf("unit 1 of %s is %s, want %s", c.initiator, got, c.want)
 		}
+		if target, lun, ok := k.TargetUnit(); target != "iqn.2026-01.test:a" || lun != 1 || !ok {
+			t.Errorf("%s is unit %d of %q, %t", k, lun, target, ok)
+		}
+	}
+	for _, id := range []string{"naa.60000000000000000000000000000001", "iqn.2026-01.test:a/1", "v/iqn.2026-01.test:a", "v/iqn.2026-01.test:a/one", "v/a/1", "v/iqn.2026-01.test:a/0x1"} {
+		if target, lun, ok := (topology.Key{Kind: topology.LogicalUnit, ID: id}).TargetUnit(); ok {
+			t.Errorf("%s is unit %d of %q", id, lun, target)
+		}
+	}
+	if _, _, ok := (topology.Key{Kind: topology.Mapping, ID: "v/iqn.2026-01.test:a/1"}).TargetUnit(); ok {
+		t.Error("a mapping is a unit")
 	}
 }

@@ -187,6 +187,23 @@ devices:
 	}
 }
 
+// What is read as an array is one, unless the inventory says otherwise.
+func TestManual_kindOfAnArray(t *testing.T) {
+	t.Parallel()
+	inv := load(t, "inventory.yaml", `version: 1
+devices:
+  - {name: array1, rack: r1, address: 192.0.2.41, sources: [{source: san, dialect: tgt, user: root, agent: true, sudo: true, port: 2222}]}
+`)
+	if facts := inv.Manual(time.Time{})[0].Facts; len(facts) == 0 || facts[0].String() != "array:@array1 MountedIn rack:r1" {
+		t.Errorf("%v", facts)
+	}
+	d := inv.Devices()[0]
+	access, ok := d.Access.(collectors.SANAccess)
+	if !ok || access.Dialect != "tgt" || access.User != "root" || !access.Agent || !access.Sudo || d.Address != "192.0.2.41:2222" || d.Source != topology.SourceSAN {
+		t.Errorf("%+v", d)
+	}
+}
+
 func TestManual(t *testing.T) {
 	t.Parallel()
 	inv := load(t, "inventory.yaml", `version: 1
