@@ -149,8 +149,10 @@ func stateIPCidrRoutes(_ *device, r *report) {
 	}
 }
 
-func stateIPRoutes(_ *device, r *report) {
+// stateIPRoutes states nothing where a younger table has the same routes: net-snmp's ipRouteTable goes on showing those that are withdrawn.
+func stateIPRoutes(d *device, r *report) {
 	const invalid = 2
+	younger := d.hasYoungerRoutes()
 	for row := range r.rows() {
 		index := indexOf(row.Index)
 		destination := index.ipv4()
@@ -167,12 +169,32 @@ func stateIPRoutes(_ *device, r *report) {
 			r.misread(ipRouteMask, row.Index, row.Value(ipRouteMask), "no mask of a route")
 			continue
 		}
+		if younger {
+			continue
+		}
 		nextHop, _ := row.Value(ipRouteNextHop).Addr()
 		r.route(route{
 			prefix: prefix, nextHop: nextHop, ifIndex: row.Value(ipRouteIfIndex), proto: row.Value(ipRouteProto),
 			metric1: row.Value(ipRouteMetric1),
 		})
 	}
+}
+
+// hasYoungerRoutes reports whether a table that replaces ipRouteTable was read to its end and has IPv4 routes.
+func (d *device) hasYoungerRoutes() bool {
+	if cidr := "ipCidrRouteTable"; d.answers.complete(cidr) {
+		for range d.answers[cidr].rows.All() {
+			return true
+		}
+	}
+	if inet := "inetCidrRouteTable"; d.answers.complete(inet) {
+		for row := range d.answers[inet].rows.All() {
+			if index := indexOf(row.Index); index.inet().Is4() {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // routePrefix joins a destination and its mask. Zero is a length for a route: that of the default route.
