@@ -70,8 +70,8 @@ lab-test: bin/gotest guest ## run only the tests of the lab: it is built, read, 
 	REQUIRE_LIVE=1 bin/gotest -tags libvirt_dlopen -count=1 -timeout 15m -run 'Live(Lab|Guests)' ./fixtures/lab/... ./cmd/throughline
 
 .PHONY: lab-full
-lab-full: bin/gotest guest ## the same, and the default lab ten times up and down
-	LAB_CYCLES=10 REQUIRE_LIVE=1 bin/gotest -tags libvirt_dlopen -count=1 -timeout 60m -run 'Live(Lab|Guests)' ./fixtures/lab/... ./cmd/throughline
+lab-full: bin/gotest guest ## the same, all that can be broken and every move, and the default lab ten times up and down
+	LAB_FULL=1 LAB_CYCLES=10 REQUIRE_LIVE=1 bin/gotest -tags libvirt_dlopen -count=1 -timeout 60m -run 'Live(Lab|Guests)' ./fixtures/lab/... ./cmd/throughline
 
 .PHONY: guest
 guest: ## build bin/throughline-labguest, the program that the lab's guests run
