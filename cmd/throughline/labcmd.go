@@ -46,7 +46,7 @@ func needRoot(cmd *cobra.Command) error {
 
 func (a *app) labUp(dir *string) *cobra.Command {
 	var file string
-	var small bool
+	var small, bmc bool
 	cmd := &cobra.Command{
 		Use: "up", Short: "Build a lab and start it", Args: noArgs,
 		Long: `Build a lab and start it. One that is up and whole is left as it is, one that was left half-built is taken down first and built anew.
@@ -72,11 +72,12 @@ Ctrl-C half-way leaves what there is; throughline lab down removes it. Needs roo
 					return err
 				}
 			}
-			return a.labBuild(cmd.Context(), folder, name, raw)
+			return a.labBuild(cmd.Context(), folder, name, raw, bmc)
 		},
 	}
 	cmd.Flags().StringVarP(&file, "file", "f", "", "build what this `FILE` declares (default: two racks, four hosts, eight VMs)")
 	cmd.Flags().BoolVar(&small, "small", false, "build the smallest lab in which a VM can move")
+	cmd.Flags().BoolVar(&bmc, "bmc", false, "run a Redfish service on every host, in which its VMs are systems; fetches sushy-tools from PyPI, once")
 	return cmd
 }
 
@@ -94,13 +95,13 @@ func labFile(file string, small bool) (name string, raw []byte, err error) {
 	return file, raw, err
 }
 
-func (a *app) labBuild(ctx context.Context, dir, name string, raw []byte) error {
+func (a *app) labBuild(ctx context.Context, dir, name string, raw []byte, bmc bool) error {
 	program, err := os.Executable()
 	if err != nil {
 		return err
 	}
 	began := a.now()
-	l, fresh, err := lab.Up(ctx, dir, name, raw, lab.Options{Program: program, Progress: a.errs})
+	l, fresh, err := lab.Up(ctx, dir, name, raw, lab.Options{Program: program, Progress: a.errs, BMC: bmc})
 	if err != nil {
 		what := err.Error()
 		if errors.Is(err, context.Canceled) {
@@ -120,8 +121,12 @@ func (a *app) labBuild(ctx context.Context, dir, name string, raw []byte) error 
 		fmt.Fprintf(w, `
 Log in:    throughline lab exec NODE -- bash      ssh -F %[1]s/ssh_config NODE      on switches, FRR's command line: ssh -F %[1]s/ssh_config %[2]s@NODE
 Read it:   throughline lab inventory | throughline collect --inventory -
-End it:    throughline lab down
 `, dir, lab.Operator)
+		if bmc {
+			fmt.Fprintf(w, "Redfish:   https://HOST:%d/redfish/v1/, user %s, password in %s, certificates in %s\n", lab.BMCPort, lab.BMCUser,
+				filepath.Join(dir, "secrets", lab.SecretBMC), filepath.Join(dir, lab.BMCFile))
+		}
+		fmt.Fprintln(w, "End it:    throughline lab down")
 		return nil
 	})
 }
