@@ -282,8 +282,15 @@ func (r *labWorld) follow(t *testing.T, name, to string) {
 	}
 	vm.Host = to // what the graph is compared with from now on
 	_, gateway, _ := r.Spec.Gateway(vm.VLAN)
-	if up, err := r.Ping(t.Context(), name, gateway); err != nil || up[gateway] != "UP" {
-		t.Errorf("%s does not reach its gateway %s from %s: %v, %v", name, gateway, to, up, err)
+	for until := time.Now().Add(settleLimit); ; {
+		up, err := r.Ping(t.Context(), name, gateway)
+		if err == nil && up[gateway] == "UP" {
+			break
+		}
+		if time.Now().After(until) {
+			t.Errorf("%s does not reach its gateway %s from %s: %v, %v", name, gateway, to, up, err)
+			break
+		}
 	}
 }
 

@@ -71,6 +71,8 @@ func TestTargets_whatIsNotUnderstood(t *testing.T) {
 		{"as recorded", change{"tgt-target", "Target 1", "Target 1"}, nil, nil},
 		{"a property of a later version", change{"tgt-target", "            SWP: No\n            Thin-provisioning: No\n            Backing store type: rdwr", "            Colour: red\n            Backing store type: rdwr"}, []string{"tcp-sessions", "tgt-target"}, nil},
 		{"who may log in, in unknown words", change{"tgt-target", "        10.1.30.0/24\n", "        10.1.30.0/24\n        friends\n"}, []string{"tcp-sessions", "tgt-target"}, []string{admits}},
+		{"a network of one address, by which tgt admits nobody", change{"tgt-target", "        10.1.30.0/24\n", "        10.1.30.0/24\n        10.1.30.11/32\n"}, []string{"tcp-sessions", "tgt-target"}, []string{admits}},
+		{"a network with bits behind its length", change{"tgt-target", "        10.1.30.0/24\n", "        10.1.30.0/24\n        10.1.30.11/24\n"}, []string{"tcp-sessions", "tgt-target"}, []string{admits}},
 		{"an address after names", change{"tgt-target", "        10.1.30.0/24\n", "        iqn.2026-01.test:a\n        ALL\n"}, []string{"tcp-sessions", "tgt-target"}, []string{admits}},
 		{"a state of a later version", change{"tgt-target", "State: ready", "State: resting"}, []string{"tcp-sessions", "tgt-target"}, []string{target, admits, unit, export, nexus}},
 		{"another driver", change{"tgt-target", "Driver: iscsi", "Driver: fcoe"}, []string{"tcp-sessions", "tgt-target"}, []string{target, admits, unit, export, nexus}},

@@ -271,8 +271,10 @@ func admitted(text string) ([]netip.Prefix, bool) {
 	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
 		return []netip.Prefix{netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen())}, true
 	}
-	if p, err := netip.ParsePrefix(text); err == nil && !p.Addr().Is4In6() {
-		return []netip.Prefix{p.Masked()}, true
+	// netmask_match (1.0.85) matches nobody by a prefix of full length, or by one of IPv4 that is 0 long or has bits behind its length. Other versions may: such a
+	// line is not understood.
+	if p, err := netip.ParsePrefix(text); err == nil && !p.Addr().Is4In6() && p.Bits() < p.Addr().BitLen() && p == p.Masked() && (p.Bits() > 0 || p.Addr().Is6()) {
+		return []netip.Prefix{p}, true
 	}
 	return nil, false
 }

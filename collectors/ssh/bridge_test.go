@@ -174,7 +174,7 @@ func TestObserve_uplinkOfContainer(t *testing.T) {
 	}
 	facts, _ := saidOf(t, map[string]string{
 		"ip-link": "2: br0: <UP,LOWER_UP> mtu 1500 state UP\n    link/ether 02:00:00:00:00:02 brd ff:ff:ff:ff:ff:ff\n    bridge forward_delay 1500 vlan_filtering 1\n" +
-			link(3, "eth0", "veth") + link(4, "ens1f0", "veth") + link(5, "veth2f6a1b", "veth") + link(6, "cali12345", "veth") + link(7, "vnet0", "tun type tap"),
+			link(3, "eth0", "veth") + strings.Replace(strings.Replace(link(8, "eth1", "veth"), "@if7", "@eth0", 1), " link-netnsid 0", "", 1) + link(4, "ens1f0", "veth") + link(5, "veth2f6a1b", "veth") + link(6, "cali12345", "veth") + link(7, "vnet0", "tun type tap"),
 	})
 	var ups []string
 	for _, f := range facts {

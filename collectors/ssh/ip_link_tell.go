@@ -162,7 +162,7 @@ func (l link) bearing(bond link) bool {
 func (l link) uplink() bool {
 	switch l.kind {
 	case "veth":
-		return cardName.MatchString(l.name)
+		return l.lower == "" && cardName.MatchString(l.name)
 	case "tun", "macvtap", "dummy", "ifb", "netkit", "openvswitch":
 		return false
 	}

@@ -40,8 +40,8 @@ func networkTables() []table {
 	}
 }
 
-// cardName matches the names that a kernel or udev gives to network cards. A veth that has one is the card of a host that is a container itself: the host's end of
-// a container's cable is named otherwise (veth1a2b3c, cali..., lxc...).
+// cardName matches the names that a kernel or udev gives to network cards. A veth that has one, and whose other end is in another namespace, is the card of a host
+// that is a container itself: the host's end of a container's cable is named otherwise (veth1a2b3c, cali..., lxc...).
 var cardName = regexp.MustCompile(`^(eth\d+|en[bopsx]\w+)$`)
 
 // guestEnd matches the names that libvirt keeps for the host's end of a vNIC, and for the dummy port of its own bridges.

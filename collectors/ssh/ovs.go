@@ -179,9 +179,7 @@ func (s *sheet) cabled(i ovsInterface) bool {
 		return true
 	}
 	switch i.driver {
-	case "veth":
-		return cardName.MatchString(i.name)
-	case "", "tun", "openvswitch", "dummy", "macvtap", "macvlan", "ipvlan", "vxlan", "geneve", "bridge", "802.1Q VLAN Support":
+	case "", "veth", "tun", "openvswitch", "dummy", "macvtap", "macvlan", "ipvlan", "vxlan", "geneve", "bridge", "802.1Q VLAN Support":
 		return false
 	}
 	return true
