@@ -110,6 +110,9 @@ func visible(unit, initiator, target Node) (fault, doubt string) {
 		if !slices.ContainsFunc(unit.In(StoredOn), func(e Edge) bool { disk, ok := e.From.Owner(); return ok && disk == owner }) {
 			return fmt.Sprintf("%s has no disk on %s", owner.Name(), unit.Name()), ""
 		}
+		if unit.Key().numbered() && len(unit.Out(IdentifiedAs)) == 0 {
+			return "", fmt.Sprintf("no array says that it has %s, and whom it admits there: collect it", target.Name())
+		}
 		return "", ""
 	}
 	return witnessed(unit, target, owner)

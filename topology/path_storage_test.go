@@ -212,6 +212,12 @@ storage 1 independent
 storage 1 independent
   v/a > u > iqn.t,192.0.2.1:3260 > iqn.2026-01.test:v .
 `},
+		{"no array says that it has what a guest opens by number", "vm:v Contains vdisk:v/a\nvdisk:v/a StoredOn logicalunit:v/iqn.2026-01.test:a/1\nvm:v Contains initiatorport:iqn.2026-01.test:v\n" +
+			"targetport:iqn.2026-01.test:a,192.0.2.1:3260 Exports logicalunit:v/iqn.2026-01.test:a/1\ninitiatorport:iqn.2026-01.test:v Nexus targetport:iqn.2026-01.test:a,192.0.2.1:3260", `
+storage 0 independent
+  v/a > v/iqn.2026-01.test:a/1 > iqn.2026-01.test:a,192.0.2.1:3260 > iqn.2026-01.test:v ?(no array says that it has iqn.2026-01.test:a,192.0.2.1:3260, and whom it admits there: collect it)
+    ... its end is known, but not all of the way: no array says that it has iqn.2026-01.test:a,192.0.2.1:3260, and whom it admits there: collect it
+`},
 		{"the portal of a disk is not among those that are known", "vdisk:v/a protocol=iscsi\nvdisk:v/a sourceHost=192.0.2.3:3260\nvdisk:v/a StoredOn logicalunit:u\ntargetport:iqn.t,192.0.2.1:3260 Exports logicalunit:u", `
 storage 0 independent
   v/a > u
