@@ -131,6 +131,19 @@ func (r *labWorld) sweep(t *testing.T) *topology.Snapshot {
 	return g
 }
 
+// hostAt looks up in the history where a VM ran.
+func (r *labWorld) hostAt(t *testing.T, revision topology.Revision, vm topology.Key) string {
+	t.Helper()
+	a := &app{store: filepath.Join(r.dir, "lab.db"), out: io.Discard, errs: io.Discard, now: time.Now}
+	g, err := a.snapshotAt(t.Context(), fmt.Sprintf("@%d", revision))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, _ := g.Node(vm)
+	host, _ := n.First(topology.RunsOn)
+	return host.Name()
+}
+
 // settled sweeps until what is looked for is there, and gives what was there at last. The lab needs its time: neighbours are forgotten after 20 s, learned
 // addresses after 15 s, and net-snmp shows routes as they were for a minute.
 func (r *labWorld) settled(t *testing.T, look func(*topology.Snapshot) string) string {
@@ -279,6 +292,9 @@ func (r *labWorld) follow(t *testing.T, name, to string) {
 		return ""
 	}); left != "" {
 		t.Errorf("%s was moved from %s to %s: %s", name, from, to, left)
+	}
+	if was := r.hostAt(t, before.Revision(), key); was != from {
+		t.Errorf("before its move %s ran on %s; the history says %q", name, from, was)
 	}
 	vm.Host = to // what the graph is compared with from now on
 	_, gateway, _ := r.Spec.Gateway(vm.VLAN)

@@ -18,7 +18,7 @@ func (a *app) labBreak(dir *string) *cobra.Command {
 		Long: `Break something in a lab: a cable, a VLAN, a rule, a portal. Without a name, list what can be broken and what is. throughline lab mend NAME undoes it. Needs root.` +
 			exits(exitOK, exitFailed, exitUsage, exitNothing, exitSeveral),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			l, err := a.labForBreaks(cmd, *dir)
+			l, err := a.labOpen(cmd, *dir)
 			if err != nil || len(args) == 0 {
 				return a.orListBreaks(l, err)
 			}
@@ -40,7 +40,7 @@ func (a *app) labMend(dir *string) *cobra.Command {
 		Use: "mend [NAME...]", Short: "Undo what lab break did",
 		Long: "Undo what lab break did. Without a name, list what is broken. Needs root." + exits(exitOK, exitFailed, exitUsage, exitNothing, exitSeveral),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			l, err := a.labForBreaks(cmd, *dir)
+			l, err := a.labOpen(cmd, *dir)
 			if err == nil && all {
 				args, err = l.Broken()
 			}
@@ -58,13 +58,6 @@ func (a *app) labMend(dir *string) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "all that is broken")
 	return cmd
-}
-
-func (a *app) labForBreaks(cmd *cobra.Command, dir string) (*lab.Lab, error) {
-	if err := needRoot(cmd); err != nil {
-		return nil, err
-	}
-	return a.labOpen(dir)
 }
 
 // brokenRow is one row of the list of breaks.

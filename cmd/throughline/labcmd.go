@@ -171,7 +171,11 @@ func labDir(dir string) (string, error) {
 	}
 }
 
-func (a *app) labOpen(dir string) (*lab.Lab, error) {
+// labOpen gives the lab that a command is about, to root.
+func (a *app) labOpen(cmd *cobra.Command, dir string) (*lab.Lab, error) {
+	if err := needRoot(cmd); err != nil {
+		return nil, err
+	}
 	dir, err := labDir(dir)
 	if err != nil {
 		return nil, err
@@ -223,10 +227,7 @@ func (a *app) labStatus(dir *string) *cobra.Command {
 		Use: "status", Short: "Show nodes, daemons and VMs of a lab", Args: noArgs,
 		Long: "Show nodes, daemons and VMs of a lab. Needs root." + exits(exitOK, exitFailed, exitUsage, exitNothing, exitSeveral),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := needRoot(cmd); err != nil {
-				return err
-			}
-			l, err := a.labOpen(*dir)
+			l, err := a.labOpen(cmd, *dir)
 			if err != nil {
 				return err
 			}
@@ -262,10 +263,7 @@ func (a *app) labExec(dir *string) *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := needRoot(cmd); err != nil {
-				return err
-			}
-			l, err := a.labOpen(*dir)
+			l, err := a.labOpen(cmd, *dir)
 			if err != nil {
 				return err
 			}
@@ -295,10 +293,7 @@ func (a *app) labConsole(dir *string) *cobra.Command {
 		Long: "Open the serial console of a VM, on the host that runs it; Ctrl-] leaves it. Needs root." +
 			exits(exitOK, exitFailed, exitUsage, exitNothing, exitSeveral),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := needRoot(cmd); err != nil {
-				return err
-			}
-			l, err := a.labOpen(*dir)
+			l, err := a.labOpen(cmd, *dir)
 			if err != nil {
 				return err
 			}
@@ -331,10 +326,7 @@ func (a *app) labInventory(dir *string) *cobra.Command {
 		Long: `Print the inventory with which throughline collect reads the lab. The secrets stand in files of the lab's folder, which only root reads.` +
 			exits(exitOK, exitFailed, exitUsage, exitNothing, exitSeveral),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := needRoot(cmd); err != nil {
-				return err
-			}
-			l, err := a.labOpen(*dir)
+			l, err := a.labOpen(cmd, *dir)
 			if err != nil {
 				return err
 			}
