@@ -181,6 +181,9 @@ const (
 	AttrDialect // grammar a filter is written in: iptables-save, nft-json, nwfilter ...
 	AttrText    // whole text of a filter
 	AttrDigest  // SHA-256, hexadecimal
+	AttrRules   // a filter in the words of package policy: policy.Filter.Encode
+	// AttrUnparsed is a line of the configuration that bears on the node and that nobody understood: "FILE:LINE: TEXT". What it does is not known.
+	AttrUnparsed
 
 	attrEnd
 )
@@ -282,7 +285,7 @@ var attrs = [attrEnd]attrSpec{ //nolint:gochecknoglobals // read-only table
 	AttrSessionFrom:      {name: "sessionFrom", typ: TypeText, multi: true},
 
 	AttrDialect: {name: "dialect", typ: TypeText}, AttrText: {name: "text", typ: TypeText},
-	AttrDigest: {name: "digest", typ: TypeText},
+	AttrDigest: {name: "digest", typ: TypeText}, AttrRules: {name: "rules", typ: TypeText}, AttrUnparsed: {name: "unparsed", typ: TypeText, multi: true},
 }
 
 // String gives the canonical name.

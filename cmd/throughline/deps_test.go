@@ -34,12 +34,14 @@ type row struct {
 var importTable = []row{
 	// The model and what decides over it: pure.
 	{pkg: "topology", pure: true},
+	{pkg: "topology/policy", pure: true},
 	{pkg: "topology/reconcile", pure: true, own: []string{"topology"}},
-	{pkg: "planner", pure: true, own: []string{"topology", "planner/reach"}},
+	{pkg: "planner", pure: true, own: []string{"topology", "topology/policy", "planner/reach"}},
 	{
-		pkg: "planner/reach", pure: true, own: []string{"topology"},
+		pkg: "planner/reach", pure: true, own: []string{"topology", "topology/policy", "planner/reach/packet"},
 		libs: []string{"github.com/bits-and-blooms/bitset", "github.com/gaissmai/bart", "go4.org/netipx"},
 	},
+	{pkg: "planner/reach/packet", pure: true, own: []string{"topology/policy"}},
 
 	// Stores: the contract, and one package for each engine.
 	{pkg: "topology/store", own: []string{"topology"}},
@@ -57,7 +59,7 @@ var importTable = []row{
 	// Readers of devices. Each knows one protocol family.
 	{pkg: "collectors", own: []string{"topology", "internal/telemetry"}},
 	{pkg: "collectors/collectortest", own: []string{"topology", "collectors"}, libs: testLibs},
-	{pkg: "collectors/filter", pure: true, own: []string{"topology"}},
+	{pkg: "collectors/filter", pure: true, own: []string{"topology", "topology/policy"}},
 	{pkg: "collectors/libvirt", own: readerOwn, libs: []string{"libvirt.org/go/libvirt", "libvirt.org/go/libvirtxml"}},
 	{pkg: "collectors/snmp", own: append([]string{"internal/snmprec"}, readerOwn...), libs: []string{"github.com/gosnmp/gosnmp"}},
 	{pkg: "collectors/shell", own: []string{"collectors", "internal/transport"}, libs: []string{"golang.org/x/crypto/ssh"}},
@@ -116,7 +118,7 @@ var importTable = []row{
 }
 
 var (
-	readerOwn   = []string{"topology", "collectors", "collectors/filter", "internal/transport"}
+	readerOwn   = []string{"topology", "topology/policy", "collectors", "collectors/filter", "internal/transport"}
 	writerOwn   = []string{"topology", "provision", "internal/transport"}
 	fixtureOwn  = []string{"topology", "internal/snmprec"}
 	fixtureLibs = []string{"github.com/goccy/go-yaml", "github.com/gosnmp/gosnmp", "libvirt.org/go/libvirtxml", "golang.org/x/crypto/ssh", "github.com/gliderlabs/ssh"}

@@ -1,0 +1,300 @@
+package reach
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/throughline-dc/throughline/planner/reach/packet"
+	"github.com/throughline-dc/throughline/topology/policy"
+)
+
+// Mode says which bound of an answer is wanted.
+type Mode bool
+
+// Must is what is so whatever choice is made, May what is so for some choice. Must is always within May.
+const (
+	Must Mode = false
+	May  Mode = true
+)
+
+// Unsure is the name of an interface that is not known.
+const Unsure = "?"
+
+// Context is what a device knows of a packet beside its header, at one hook.
+type Context struct {
+	In, Out         string // interfaces, by name; empty where there is none at this hook; Unsure
+	InPort, OutPort string // ports of the bridge
+	State           uint64 // of the connection, for this device: policy.StateNew …
+	VLAN            uint16
+	Own             []policy.Range // addresses of the interface by which the packet leaves, for translations to them; none: not known
+}
+
+// chains evaluates the filters of one device, at one hook, for one bound.
+type chains struct {
+	*Headers
+	filters map[string]*policy.Filter
+	at      Context
+	mode    Mode
+
+	known  map[visit]packet.Set
+	inside map[string]bool // filters that are being evaluated: a jump back into one has no end
+}
+
+type visit struct {
+	filter         string
+	permit, behind packet.Set
+}
+
+// Pass gives the packets that a filter lets through, at a hook where the device knows what the Context says, and that then are in the set goal, which is
+// over packets as they leave the filter: a filter may translate. Filters are all of its device, by name, since one jumps to others.
+func (h *Headers) Pass(filters map[string]*policy.Filter, name string, at Context, mode Mode, goal packet.Set) packet.Set {
+	f := filters[name]
+	if f == nil {
+		return bound(mode, goal)
+	}
+	c := &chains{Headers: h, filters: filters, at: at, mode: mode, known: map[visit]packet.Set{}, inside: map[string]bool{}}
+	if f.Family&h.Family == 0 {
+		return goal
+	}
+	return c.pre(f, goal, goal)
+}
+
+// bound is what is known where nothing is: no packet must pass, all that could go on may.
+func bound(mode Mode, goal packet.Set) packet.Set {
+	if mode == May {
+		return goal
+	}
+	return packet.Empty
+}
+
+// pre gives the packets with which the filter ends well: permit holds those with which its permits do, behind those with which the place it returns to does.
+// It goes from the last rule to the first, so that each rule knows what becomes of the packets that it leaves.
+func (c *chains) pre(f *policy.Filter, permit, behind packet.Set) packet.Set {
+	v := visit{f.Name, permit, behind}
+	if r, ok := c.known[v]; ok {
+		return r
+	}
+	if c.inside[f.Name] {
+		return bound(c.mode, c.Union(permit, behind))
+	}
+	c.inside[f.Name] = true
+	rest := packet.Empty
+	switch f.Default {
+	case policy.Permit:
+		rest = permit
+	case policy.Return:
+		rest = behind
+	}
+	if f.Missing != "" {
+		rest = c.either(rest, c.Union(permit, behind), packet.Empty)
+	}
+	back := rest // what Return gives in a base chain
+	if len(f.Attached) == 0 {
+		back = behind
+	}
+	for end := len(f.Rules); end > 0; {
+		from := end
+		for from > 0 && plain(&f.Rules[from-1]) {
+			from--
+		}
+		if from < end {
+			rest = c.run(f.Rules[from:end], permit, rest)
+			end = from
+			continue
+		}
+		end--
+		rest = c.rule(&f.Rules[end], permit, back, rest)
+	}
+	delete(c.inside, f.Name)
+	c.known[v] = rest
+	return rest
+}
+
+// either is the bound of something that may be any of the sets.
+func (c *chains) either(sets ...packet.Set) packet.Set {
+	r := sets[0]
+	for _, s := range sets[1:] {
+		if c.mode == May {
+			r = c.Union(r, s)
+		} else {
+			r = c.Intersect(r, s)
+		}
+	}
+	return r
+}
+
+// plain rules permit or deny for certain, by the header alone, and can be taken many at a time.
+func plain(r *policy.Rule) bool {
+	return (r.Verdict == policy.Permit || r.Verdict == policy.Deny || r.Verdict == policy.Reject) && r.Uncertain == "" && r.Unparsed == "" && len(r.Set) == 0 &&
+		!slices.ContainsFunc(r.Match, func(t policy.Term) bool { return !inHeader(t.Field) })
+}
+
+// run is a number of plain rules.
+func (c *chains) run(rules []policy.Rule, permit, rest packet.Set) packet.Set {
+	const permits, denies = 1, 2
+	boxes, numbers := make([]packet.Box, 0, len(rules)), make([]packet.Map, 0, len(rules))
+	for i := range rules {
+		m := c.match(&rules[i])
+		if m.never {
+			continue
+		}
+		boxes = append(boxes, m.box)
+		if rules[i].Verdict == policy.Permit {
+			numbers = append(numbers, permits)
+		} else {
+			numbers = append(numbers, denies)
+		}
+	}
+	list := c.List(boxes, func(i int) packet.Map { return numbers[i] })
+	permitted := c.Where(list, func(n packet.Map) bool { return n == permits })
+	return c.Union(c.Intersect(permitted, permit), c.Without(rest, list))
+}
+
+// rule is any rule.
+func (c *chains) rule(r *policy.Rule, permit, back, rest packet.Set) packet.Set {
+	m := c.match(r)
+	if m.never {
+		return rest
+	}
+	in := c.Box(m.box, packet.Full)
+	effect := c.effect(r, permit, back, rest)
+	if m.unsure || r.Uncertain != "" || r.Unparsed != "" {
+		effect = c.either(effect, rest)
+	}
+	return c.Union(c.Intersect(in, effect), c.Minus(rest, in))
+}
+
+// effect is the packets with which a rule that matches ends well.
+func (c *chains) effect(r *policy.Rule, permit, back, rest packet.Set) packet.Set {
+	if r.Unparsed != "" {
+		if len(r.Set) > 0 {
+			return bound(c.mode, packet.Full) // it may have become any packet
+		}
+		return c.either(permit, back, packet.Empty)
+	}
+	var after packet.Set
+	switch r.Verdict {
+	case policy.Permit:
+		after = permit
+	case policy.Return:
+		after = back
+	case policy.Continue:
+		after = rest
+	case policy.Jump, policy.Goto:
+		behind := rest
+		if r.Verdict == policy.Goto {
+			behind = back
+		}
+		target := c.filters[r.Target]
+		if target == nil {
+			after = bound(c.mode, c.Union(permit, behind))
+		} else {
+			after = c.pre(target, permit, behind)
+		}
+	}
+	for _, a := range slices.Backward(r.Set) {
+		after = c.assigned(a, after)
+	}
+	return after
+}
+
+// assigned is the packets that are in the set once the field is assigned.
+func (c *chains) assigned(a policy.Assignment, after packet.Set) packet.Set {
+	name, ok := headerFields[a.Field]
+	if !ok {
+		return after // not a field of the header: decided where it is looked at
+	}
+	to := a.To
+	if a.Own {
+		to = c.at.Own
+	}
+	if len(to) == 1 && to[0].Lo == to[0].Hi && a.Keep == (policy.Word{}) {
+		return c.Set(after, c.Headers.at[name], to[0].Lo)
+	}
+	if len(to) == 0 {
+		to = []policy.Range{{Mask: policy.Word{}, Hi: policy.Word{Hi: ^uint64(0), Lo: ^uint64(0)}}}
+	}
+	if c.mode == May {
+		return c.Some(after, c.Headers.at[name], to...)
+	}
+	return c.All(after, c.Headers.at[name], to...)
+}
+
+var headerFields = map[policy.Field]string{ //nolint:gochecknoglobals // read-only table
+	policy.Source: fieldSource, policy.Destination: fieldDestination, policy.Protocol: fieldProtocol, policy.SourcePort: fieldSourcePort,
+	policy.DestinationPort: fieldDestinationPort, policy.ICMPType: fieldSourcePort, policy.ICMPCode: fieldDestinationPort, policy.TCPFlags: fieldFlags,
+	policy.Fragment: fieldFragment, policy.DSCP: fieldDSCP, policy.Mark: fieldMark,
+}
+
+func inHeader(f policy.Field) bool { _, ok := headerFields[f]; return ok }
+
+// match is what the terms of a rule say of the header, once the Context has answered the others.
+type match struct {
+	box    packet.Box
+	never  bool // no packet matches
+	unsure bool // those of the box may match, or not
+}
+
+func (c *chains) match(r *policy.Rule) match {
+	var m match
+	for _, t := range r.Match {
+		name, header := headerFields[t.Field]
+		if !header {
+			yes, sure := c.holds(t)
+			m.unsure = m.unsure || !sure
+			m.never = m.never || sure && !yes
+			continue
+		}
+		switch t.Field {
+		case policy.Source, policy.Destination:
+			m.never = m.never || t.Family != c.Family
+		case policy.SourcePort, policy.DestinationPort:
+			m.box = append(m.box, c.withPorts(), c.notLater())
+		case policy.ICMPType, policy.ICMPCode:
+			m.box = append(m.box, c.isICMP(), c.notLater())
+		case policy.TCPFlags:
+			m.box = append(m.box, c.protocols(tcp), c.notLater())
+		}
+		m.box = append(m.box, packet.Term{Field: c.Headers.at[name], Of: t.Of, Not: t.Not})
+	}
+	return m
+}
+
+// holds answers a term that is not about the header.
+func (c *chains) holds(t policy.Term) (yes, sure bool) {
+	number := func(n uint64) (bool, bool) {
+		in := slices.ContainsFunc(t.Of, func(r policy.Range) bool { return r.Has(policy.Num(n)) })
+		return in != t.Not, true
+	}
+	switch t.Field {
+	case policy.ConnState:
+		return number(c.at.State)
+	case policy.VLANTag:
+		return number(uint64(c.at.VLAN))
+	case policy.EtherType:
+		if c.Family == policy.IPv4 {
+			return number(0x0800)
+		}
+		return number(0x86dd)
+	case policy.InInterface:
+		return named(t, c.at.In)
+	case policy.OutInterface:
+		return named(t, c.at.Out)
+	case policy.InPort:
+		return named(t, c.at.InPort)
+	case policy.OutPort:
+		return named(t, c.at.OutPort)
+	}
+	return false, false
+}
+
+func named(t policy.Term, name string) (yes, sure bool) {
+	if name == Unsure {
+		return false, slices.Contains(t.Names, "*") // all names, whichever it is: said below
+	}
+	is := slices.ContainsFunc(t.Names, func(pattern string) bool {
+		head, wild := strings.CutSuffix(pattern, "*")
+		return wild && strings.HasPrefix(name, head) || pattern == name
+	})
+	return is != t.Not, true
+}

@@ -1,0 +1,56 @@
+package packet
+
+// Set writes a value into a field of every packet before the Map looks: the packets that are in m once the field has the value (the pre-image of a translation
+// to one address). The result does not depend on the field.
+func (s *Space) Set(m Map, field int, v Value) Map {
+	end := s.first[field+1]
+	return s.rebuild(m, make(map[Map]Map), same, func(level uint8, m Map, kid func(Map) Map) (Map, bool) {
+		if s.fieldOf(level) != field {
+			return 0, false
+		}
+		return kid(s.kidAt(m, s.digitOf(v, level, end))), true
+	})
+}
+
+func same(m Map) Map { return m }
+
+// kidAt gives what a node leads to for a digit.
+func (s *Space) kidAt(m Map, d uint32) Map {
+	starts, kids := s.intervals(m)
+	lo, hi := 0, len(starts)
+	for hi-lo > 1 {
+		if mid := (lo + hi) / 2; starts[mid] <= d {
+			lo = mid
+		} else {
+			hi = mid
+		}
+	}
+	return kids[lo]
+}
+
+// Some is the packets that are in m for at least one of the values of the field (a translation that may choose among them), All those that are in it for
+// every one. Neither depends on the field.
+func (s *Space) Some(m Set, field int, of ...Values) Set {
+	return s.forget(s.Within(s.term(Term{Field: field, Of: of}, Full), m), field)
+}
+
+// All is said at Some.
+func (s *Space) All(m Set, field int, of ...Values) Set {
+	in := s.term(Term{Field: field, Of: of}, Full)
+	return s.Not(s.forget(s.Without(in, m), field))
+}
+
+// forget is the packets that are in m for at least one value of the field.
+func (s *Space) forget(m Set, field int) Set {
+	return s.rebuild(m, make(map[Map]Map), same, func(level uint8, m Map, kid func(Map) Map) (Map, bool) {
+		if s.fieldOf(level) != field {
+			return 0, false
+		}
+		_, kids := s.intervals(m)
+		var r Map
+		for _, k := range kids {
+			r = s.Else(r, kid(k))
+		}
+		return r, true
+	})
+}

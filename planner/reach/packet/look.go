@@ -1,0 +1,159 @@
+package packet
+
+import "iter"
+
+// Packet is the value of each field, in the order of the Space.
+type Packet []Value
+
+// At gives the number that a Map has for a packet.
+func (s *Space) At(m Map, p Packet) Map {
+	for m&nodeBit != 0 {
+		n := s.nodes[m&^nodeBit]
+		field := s.fieldOf(n.level)
+		d := s.digitOf(p[field], n.level, s.first[field+1])
+		lo, hi := n.from, n.to // the last start that is not above d
+		for hi-lo > 1 {
+			if mid := (lo + hi) / 2; s.starts[mid] <= d {
+				lo = mid
+			} else {
+				hi = mid
+			}
+		}
+		m = s.kids[lo]
+	}
+	return m
+}
+
+// Has tells whether a packet is in a set.
+func (s *Space) Has(m Set, p Packet) bool { return s.At(m, p) != 0 }
+
+func (s *Space) fieldOf(level uint8) int {
+	for f := range s.fields {
+		if level < s.first[f+1] {
+			return f
+		}
+	}
+	return len(s.fields)
+}
+
+// Pick gives a packet of the set, the smallest in the order of the fields, and false where the set is empty.
+func (s *Space) Pick(m Set) (Packet, bool) {
+	if m == Empty {
+		return nil, false
+	}
+	p := make(Packet, len(s.fields))
+	for m&nodeBit != 0 {
+		n := s.nodes[m&^nodeBit]
+		for i := n.from; i < n.to; i++ {
+			if s.kids[i] != Empty { // a node that is not Empty has a kid that is not: Empty is one number
+				s.put(p, n.level, s.starts[i])
+				m = s.kids[i]
+				break
+			}
+		}
+	}
+	return p, true
+}
+
+// put sets the digit of a level.
+func (s *Space) put(p Packet, level uint8, d uint32) {
+	field := s.fieldOf(level)
+	shift := 0
+	for l := level + 1; l < s.first[field+1]; l++ {
+		shift += int(s.width[l])
+	}
+	v := &p[field]
+	switch {
+	case shift >= 64:
+		v.Hi |= uint64(d) << (shift - 64)
+	case shift > 0:
+		v.Lo |= uint64(d) << shift
+		v.Hi |= uint64(d) >> (64 - shift)
+	default:
+		v.Lo |= uint64(d)
+	}
+}
+
+// Where gives the packets for which the Map has a number that is wanted.
+func (s *Space) Where(m Map, want func(number Map) bool) Set {
+	return s.Relabel(m, func(n Map) Map {
+		if want(n) {
+			return Full
+		}
+		return Empty
+	})
+}
+
+// Relabel gives the Map with other numbers.
+func (s *Space) Relabel(m Map, to func(number Map) Map) Map {
+	return s.rebuild(m, make(map[Map]Map), to, nil)
+}
+
+// rebuild copies a diagram from the end up, with other numbers, and nodes by way of node, if there is one.
+func (s *Space) rebuild(m Map, done map[Map]Map, number func(Map) Map, node func(level uint8, m Map, kid func(Map) Map) (Map, bool)) Map {
+	if r, ok := done[m]; ok {
+		return r
+	}
+	if m&nodeBit == 0 {
+		r := number(m)
+		done[m] = r
+		return r
+	}
+	again := func(k Map) Map { return s.rebuild(k, done, number, node) }
+	if node != nil {
+		if r, ok := node(s.level(m), m, again); ok {
+			done[m] = r
+			return r
+		}
+	}
+	starts, kids := s.intervals(m)
+	from := len(s.scratchKids)
+	for i, k := range kids {
+		s.push(starts[i], again(k))
+	}
+	r := s.pop(s.level(m), from)
+	done[m] = r
+	return r
+}
+
+// Numbers are the numbers that a Map gives, each once, in no order.
+func (s *Space) Numbers(m Map) iter.Seq[Map] {
+	return func(yield func(Map) bool) {
+		seen := make(map[Map]bool)
+		todo := []Map{m}
+		for len(todo) > 0 {
+			m := todo[len(todo)-1]
+			todo = todo[:len(todo)-1]
+			if seen[m] {
+				continue
+			}
+			seen[m] = true
+			if m&nodeBit == 0 {
+				if !yield(m) {
+					return
+				}
+				continue
+			}
+			_, kids := s.intervals(m)
+			todo = append(todo, kids...)
+		}
+	}
+}
+
+// Count gives the nodes and intervals of one Map.
+func (s *Space) Count(m Map) (nodes, intervals int) {
+	seen := make(map[Map]bool)
+	todo := []Map{m}
+	for len(todo) > 0 {
+		m := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if m&nodeBit == 0 || seen[m] {
+			continue
+		}
+		seen[m] = true
+		_, kids := s.intervals(m)
+		nodes, intervals = nodes+1, intervals+len(kids)
+		todo = append(todo, kids...)
+	}
+	return nodes, intervals
+}

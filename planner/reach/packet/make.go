@@ -1,0 +1,195 @@
+package packet
+
+import (
+	"cmp"
+	"math/bits"
+	"slices"
+
+	"github.com/throughline-dc/throughline/topology/policy"
+)
+
+// Values is a set of values of one field: those from Lo to Hi, both included, or, where Mask is not zero, those whose bits under the mask are Lo's
+// (an address with a wildcard mask, flags).
+type Values = policy.Range
+
+// One is a single value.
+func One(v Value) Values { return Values{Lo: v, Hi: v} }
+
+// Span is the values from lo to hi.
+func Span(lo, hi uint64) Values { return Values{Lo: V(lo), Hi: V(hi)} }
+
+// Term is the packets whose field has one of the values; with Not, those whose field has none of them.
+type Term struct {
+	Field int // its place in the Space
+	Of    []Values
+	Not   bool
+}
+
+// Box is the packets that satisfy all terms. No terms: all packets.
+type Box []Term
+
+// maxRuns bounds the intervals that one wildcard mask may take in one level.
+const maxRuns = 1 << 16
+
+// Box gives the set of a box, or with another number than Full the Map that gives it there.
+func (s *Space) Box(b Box, number Map) Map {
+	terms := slices.SortedStableFunc(slices.Values(b), func(x, y Term) int { return cmp.Compare(y.Field, x.Field) })
+	m := number
+	for i, t := range terms {
+		if i > 0 && terms[i-1].Field == t.Field {
+			m = s.Within(s.term(t, Full), m) // the second term of one field
+			continue
+		}
+		m = s.term(t, m)
+	}
+	return m
+}
+
+// term gives below on the values of the term; below asks for later fields only.
+func (s *Space) term(t Term, below Map) Map {
+	if t.Not {
+		return s.Without(below, s.term(Term{Field: t.Field, Of: t.Of}, Full))
+	}
+	var m Map
+	for _, v := range t.Of {
+		m = s.Else(m, s.values(t.Field, v, below))
+	}
+	return m
+}
+
+func (s *Space) values(field int, v Values, below Map) Map {
+	first, end := s.first[field], s.first[field+1]
+	if v.Mask != (Value{}) {
+		return s.masked(first, end, v.Lo, v.Mask, below)
+	}
+	if v.Hi.Less(v.Lo) {
+		return Empty
+	}
+	if top := s.top(field); top.Less(v.Lo) {
+		return Empty
+	} else if top.Less(v.Hi) {
+		v.Hi = top
+	}
+	return s.span(first, end, v.Lo, v.Hi, below)
+}
+
+// top is the largest value of a field.
+func (s *Space) top(field int) Value {
+	n := s.fields[field].Bits
+	if n <= 64 {
+		return V(ones(n))
+	}
+	return Value{Hi: ones(n - 64), Lo: ones(64)}
+}
+
+func ones(n int) uint64 { return 1<<n - 1 }
+
+// digitOf takes the digit of a level out of a value of the field that ends before level end.
+func (s *Space) digitOf(v Value, level, end uint8) uint32 {
+	shift := 0
+	for l := level + 1; l < end; l++ {
+		shift += int(s.width[l])
+	}
+	w := v.Lo
+	switch {
+	case shift >= 64:
+		w = v.Hi >> (shift - 64)
+	case shift > 0:
+		w = v.Lo>>shift | v.Hi<<(64-shift)
+	}
+	return uint32(w & ones(int(s.width[level])))
+}
+
+// span gives below on lo to hi. What lies between the first digits is there wholly; at the ends the further digits decide.
+func (s *Space) span(level, end uint8, lo, hi Value, below Map) Map {
+	if level == end {
+		return below
+	}
+	a, b := s.digitOf(lo, level, end), s.digitOf(hi, level, end)
+	if a == b {
+		return s.between(level, a, b, s.span(level+1, end, lo, hi, below))
+	}
+	m := s.between(level, a, a, s.span(level+1, end, lo, Value{Hi: ones(64), Lo: ones(64)}, below))
+	m = s.Else(m, s.between(level, b, b, s.span(level+1, end, Value{}, hi, below)))
+	if b-a > 1 {
+		m = s.Else(m, s.between(level, a+1, b-1, below))
+	}
+	return m
+}
+
+// between gives below on lo to hi of one level.
+func (s *Space) between(level uint8, lo, hi uint32, below Map) Map {
+	from := len(s.scratchKids)
+	if lo > 0 {
+		s.push(0, 0)
+	}
+	s.push(lo, below)
+	if uint64(hi) < ones(int(s.width[level])) {
+		s.push(hi+1, 0)
+	}
+	return s.pop(level, from)
+}
+
+// masked gives below where the bits under the mask are those of v.
+func (s *Space) masked(level, end uint8, v, mask Value, below Map) Map {
+	if level == end {
+		return below
+	}
+	below = s.masked(level+1, end, v, mask, below)
+	m := s.digitOf(mask, level, end)
+	d := s.digitOf(v, level, end) & m
+	if m == 0 {
+		return below
+	}
+	free := uint32(bits.TrailingZeros32(m)) // low bits that are open: the length of a run
+	open := ^m & uint32(ones(int(s.width[level]))) &^ uint32(ones(int(free)))
+	if runs := bits.OnesCount32(open); runs > 30 || 1<<runs > maxRuns {
+		panic(&Overflow{maxRuns})
+	}
+	from := len(s.scratchKids)
+	for run := uint32(0); ; run = (run - open) & open { // the subsets of open in ascending order
+		lo := d | run
+		if n := len(s.scratchStarts); n == from && lo > 0 {
+			s.push(0, 0)
+		}
+		s.push(lo, below)
+		if hi := uint64(lo) | ones(int(free)); hi < ones(int(s.width[level])) {
+			s.push(uint32(hi+1), 0)
+		}
+		if run == open {
+			return s.popRuns(level, from)
+		}
+	}
+}
+
+// popRuns is pop for intervals of which one may be empty, since the next begins where it does.
+func (s *Space) popRuns(level uint8, from int) Map {
+	n := from
+	for i := from; i < len(s.scratchStarts); i++ {
+		if i+1 < len(s.scratchStarts) && s.scratchStarts[i+1] == s.scratchStarts[i] {
+			continue
+		}
+		s.scratchStarts[n], s.scratchKids[n] = s.scratchStarts[i], s.scratchKids[i]
+		n++
+	}
+	s.scratchStarts, s.scratchKids = s.scratchStarts[:n], s.scratchKids[:n]
+	return s.pop(level, from)
+}
+
+// List is the first-match list of boxes: the Map that gives, for each packet, the number of the first box it is in, and 0 where it is in none. number gives
+// the number of a box by its place; two boxes may have one number. Halves are made on their own and laid over each other: far fewer steps than rule by rule,
+// since small diagrams meet small ones.
+func (s *Space) List(boxes []Box, number func(i int) Map) Map {
+	return s.list(boxes, 0, number)
+}
+
+func (s *Space) list(boxes []Box, first int, number func(i int) Map) Map {
+	switch len(boxes) {
+	case 0:
+		return 0
+	case 1:
+		return s.Box(boxes[0], number(first))
+	}
+	half := len(boxes) / 2
+	return s.Else(s.list(boxes[:half], first, number), s.list(boxes[half:], first+half, number))
+}
