@@ -6,6 +6,7 @@ const (
 	opElse operation = iota + 1
 	opWithin
 	opWithout
+	opOnly
 )
 
 // remembered is the result of an operation. The memory is a table without chains: a result that is pushed out is computed again.
@@ -28,6 +29,9 @@ func (s *Space) Within(a, b Map) Map { return s.apply(opWithin, a, b) }
 
 // Without is a where b is 0, and 0 elsewhere: the difference of two sets.
 func (s *Space) Without(a, b Map) Map { return s.apply(opWithout, a, b) }
+
+// Only is the packets for which m gives the number, which is not 0.
+func (s *Space) Only(m, number Map) Set { return s.apply(opOnly, m, number) }
 
 // Union is the packets of a or b.
 func (s *Space) Union(a, b Set) Set { return s.Else(a, b) }
@@ -64,6 +68,13 @@ func plain(op operation, a, b Map) (Map, bool) {
 			return 0, true
 		case b == 0:
 			return a, true
+		}
+	case opOnly:
+		if a&nodeBit == 0 {
+			if a == b {
+				return Full, true
+			}
+			return Empty, true
 		}
 	}
 	return 0, false

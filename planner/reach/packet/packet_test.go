@@ -201,6 +201,9 @@ func operate(t *rapid.T, s *packet.Space, a, b packet.Map, add func(packet.Map, 
 	add(s.Relabel(a, func(n packet.Map) packet.Map { return (n + 1) % 4 }), func(p packet.Packet) packet.Map { return (s.At(a, p) + 1) % 4 })
 	two := s.Where(a, func(n packet.Map) bool { return n == 2 })
 	add(two, func(p packet.Packet) packet.Map { return choose(s.At(a, p) == 2, 1, 0) })
+	if s.Only(a, 2) != two {
+		t.Fatal("Only is not Where")
+	}
 
 	field := rapid.IntRange(0, 2).Draw(t, "field")
 	values := func(yield func(packet.Value) bool) {
