@@ -87,18 +87,16 @@ func (s *Space) apply(op operation, a, b Map) Map {
 	if r := s.slot(op, a, b); r.op == op && r.a == a && r.b == b {
 		return r.result
 	}
-	from := len(s.scratchKids)
+	from := len(s.scratch)
 	la, lb := s.level(a), s.level(b)
 	switch {
 	case la < lb:
-		starts, kids := s.intervals(a)
-		for i, k := range kids {
-			s.push(starts[i], s.apply(op, k, b))
+		for _, x := range s.intervals(a) {
+			s.push(x.start, s.apply(op, x.kid, b))
 		}
 	case lb < la:
-		starts, kids := s.intervals(b)
-		for i, k := range kids {
-			s.push(starts[i], s.apply(op, a, k))
+		for _, x := range s.intervals(b) {
+			s.push(x.start, s.apply(op, a, x.kid))
 		}
 	default:
 		s.overlay(op, a, b)
@@ -110,24 +108,21 @@ func (s *Space) apply(op operation, a, b Map) Map {
 
 // overlay pushes the intervals of two nodes of one level, laid over each other.
 func (s *Space) overlay(op operation, a, b Map) {
-	startsA, kidsA := s.intervals(a)
-	startsB, kidsB := s.intervals(b)
-	const end = 1 << 32
-	next := func(starts []uint32, i int) uint64 {
-		if i+1 < len(starts) {
-			return uint64(starts[i+1])
-		}
-		return end
-	}
-	for i, j, at := 0, 0, uint64(0); at < end; {
-		s.push(uint32(at), s.apply(op, kidsA[i], kidsB[j]))
-		endA, endB := next(startsA, i), next(startsB, j)
-		at = min(endA, endB)
-		if endA == at {
-			i++
-		}
-		if endB == at {
-			j++
+	x, y := s.intervals(a), s.intervals(b)
+	for at := uint32(0); ; {
+		s.push(at, s.apply(op, x[0].kid, y[0].kid))
+		switch {
+		case len(x) > 1 && (len(y) == 1 || x[1].start < y[1].start):
+			x = x[1:]
+			at = x[0].start
+		case len(y) == 1:
+			return
+		default:
+			at = y[1].start
+			if len(x) > 1 && x[1].start == at {
+				x = x[1:]
+			}
+			y = y[1:]
 		}
 	}
 }

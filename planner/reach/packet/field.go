@@ -3,12 +3,11 @@ package packet
 // Set writes a value into a field of every packet before the Map looks: the packets that are in m once the field has the value (the pre-image of a translation
 // to one address). The result does not depend on the field.
 func (s *Space) Set(m Map, field int, v Value) Map {
-	end := s.first[field+1]
 	return s.rebuild(m, make(map[Map]Map), same, func(level uint8, m Map, kid func(Map) Map) (Map, bool) {
-		if s.fieldOf(level) != field {
+		if s.levels[level].field != field {
 			return 0, false
 		}
-		return kid(s.kidAt(m, s.digitOf(v, level, end))), true
+		return kid(s.kidAt(m, s.digitOf(v, level))), true
 	})
 }
 
@@ -16,16 +15,16 @@ func same(m Map) Map { return m }
 
 // kidAt gives what a node leads to for a digit.
 func (s *Space) kidAt(m Map, d uint32) Map {
-	starts, kids := s.intervals(m)
-	lo, hi := 0, len(starts)
+	of := s.intervals(m)
+	lo, hi := 0, len(of) // the last start that is not above d
 	for hi-lo > 1 {
-		if mid := (lo + hi) / 2; starts[mid] <= d {
+		if mid := int(uint(lo+hi) / 2); of[mid].start <= d {
 			lo = mid
 		} else {
 			hi = mid
 		}
 	}
-	return kids[lo]
+	return of[lo].kid
 }
 
 // Some is the packets that are in m for at least one of the values of the field (a translation that may choose among them), All those that are in it for
@@ -43,13 +42,12 @@ func (s *Space) All(m Set, field int, of ...Values) Set {
 // forget is the packets that are in m for at least one value of the field.
 func (s *Space) forget(m Set, field int) Set {
 	return s.rebuild(m, make(map[Map]Map), same, func(level uint8, m Map, kid func(Map) Map) (Map, bool) {
-		if s.fieldOf(level) != field {
+		if s.levels[level].field != field {
 			return 0, false
 		}
-		_, kids := s.intervals(m)
 		var r Map
-		for _, k := range kids {
-			r = s.Else(r, kid(k))
+		for _, x := range s.intervals(m) {
+			r = s.Else(r, kid(x.kid))
 		}
 		return r, true
 	})

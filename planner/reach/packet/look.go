@@ -8,33 +8,14 @@ type Packet []Value
 // At gives the number that a Map has for a packet.
 func (s *Space) At(m Map, p Packet) Map {
 	for m&nodeBit != 0 {
-		n := s.nodes[m&^nodeBit]
-		field := s.fieldOf(n.level)
-		d := s.digitOf(p[field], n.level, s.first[field+1])
-		lo, hi := n.from, n.to // the last start that is not above d
-		for hi-lo > 1 {
-			if mid := (lo + hi) / 2; s.starts[mid] <= d {
-				lo = mid
-			} else {
-				hi = mid
-			}
-		}
-		m = s.kids[lo]
+		level := s.level(m)
+		m = s.kidAt(m, s.digitOf(p[s.levels[level].field], level))
 	}
 	return m
 }
 
 // Has tells whether a packet is in a set.
 func (s *Space) Has(m Set, p Packet) bool { return s.At(m, p) != 0 }
-
-func (s *Space) fieldOf(level uint8) int {
-	for f := range s.fields {
-		if level < s.first[f+1] {
-			return f
-		}
-	}
-	return len(s.fields)
-}
 
 // Pick gives a packet of the set, the smallest in the order of the fields, and false where the set is empty.
 func (s *Space) Pick(m Set) (Packet, bool) {
@@ -43,11 +24,10 @@ func (s *Space) Pick(m Set) (Packet, bool) {
 	}
 	p := make(Packet, len(s.fields))
 	for m&nodeBit != 0 {
-		n := s.nodes[m&^nodeBit]
-		for i := n.from; i < n.to; i++ {
-			if s.kids[i] != Empty { // a node that is not Empty has a kid that is not: Empty is one number
-				s.put(p, n.level, s.starts[i])
-				m = s.kids[i]
+		for _, x := range s.intervals(m) {
+			if x.kid != Empty { // a node that is not Empty has a kid that is not: Empty is one number
+				s.put(p, s.level(m), x.start)
+				m = x.kid
 				break
 			}
 		}
@@ -57,12 +37,8 @@ func (s *Space) Pick(m Set) (Packet, bool) {
 
 // put sets the digit of a level.
 func (s *Space) put(p Packet, level uint8, d uint32) {
-	field := s.fieldOf(level)
-	shift := 0
-	for l := level + 1; l < s.first[field+1]; l++ {
-		shift += int(s.width[l])
-	}
-	v := &p[field]
+	l := s.levels[level]
+	v, shift := &p[l.field], l.shift
 	switch {
 	case shift >= 64:
 		v.Hi |= uint64(d) << (shift - 64)
@@ -106,10 +82,9 @@ func (s *Space) rebuild(m Map, done map[Map]Map, number func(Map) Map, node func
 			return r
 		}
 	}
-	starts, kids := s.intervals(m)
-	from := len(s.scratchKids)
-	for i, k := range kids {
-		s.push(starts[i], again(k))
+	from := len(s.scratch)
+	for _, x := range s.intervals(m) {
+		s.push(x.start, again(x.kid))
 	}
 	r := s.pop(s.level(m), from)
 	done[m] = r
@@ -134,8 +109,9 @@ func (s *Space) Numbers(m Map) iter.Seq[Map] {
 				}
 				continue
 			}
-			_, kids := s.intervals(m)
-			todo = append(todo, kids...)
+			for _, x := range s.intervals(m) {
+				todo = append(todo, x.kid)
+			}
 		}
 	}
 }
@@ -151,9 +127,11 @@ func (s *Space) Count(m Map) (nodes, intervals int) {
 			continue
 		}
 		seen[m] = true
-		_, kids := s.intervals(m)
-		nodes, intervals = nodes+1, intervals+len(kids)
-		todo = append(todo, kids...)
+		of := s.intervals(m)
+		nodes, intervals = nodes+1, intervals+len(of)
+		for _, x := range of {
+			todo = append(todo, x.kid)
+		}
 	}
 	return nodes, intervals
 }

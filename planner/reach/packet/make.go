@@ -84,20 +84,17 @@ func (s *Space) top(field int) Value {
 
 func ones(n int) uint64 { return 1<<n - 1 }
 
-// digitOf takes the digit of a level out of a value of the field that ends before level end.
-func (s *Space) digitOf(v Value, level, end uint8) uint32 {
-	shift := 0
-	for l := level + 1; l < end; l++ {
-		shift += int(s.width[l])
-	}
+// digitOf takes the digit of a level out of a value of its field.
+func (s *Space) digitOf(v Value, at uint8) uint32 {
+	l := &s.levels[at]
 	w := v.Lo
 	switch {
-	case shift >= 64:
-		w = v.Hi >> (shift - 64)
-	case shift > 0:
-		w = v.Lo>>shift | v.Hi<<(64-shift)
+	case l.shift >= 64:
+		w = v.Hi >> (l.shift - 64)
+	case l.shift > 0:
+		w = v.Lo>>l.shift | v.Hi<<(64-l.shift)
 	}
-	return uint32(w & ones(int(s.width[level])))
+	return uint32(w & ones(l.bits)) //nolint:gosec // at most 32 bits
 }
 
 // span gives below on lo to hi. What lies between the first digits is there wholly; at the ends the further digits decide.
@@ -105,7 +102,7 @@ func (s *Space) span(level, end uint8, lo, hi Value, below Map) Map {
 	if level == end {
 		return below
 	}
-	a, b := s.digitOf(lo, level, end), s.digitOf(hi, level, end)
+	a, b := s.digitOf(lo, level), s.digitOf(hi, level)
 	if a == b {
 		return s.between(level, a, b, s.span(level+1, end, lo, hi, below))
 	}
@@ -119,12 +116,12 @@ func (s *Space) span(level, end uint8, lo, hi Value, below Map) Map {
 
 // between gives below on lo to hi of one level.
 func (s *Space) between(level uint8, lo, hi uint32, below Map) Map {
-	from := len(s.scratchKids)
+	from := len(s.scratch)
 	if lo > 0 {
 		s.push(0, 0)
 	}
 	s.push(lo, below)
-	if uint64(hi) < ones(int(s.width[level])) {
+	if uint64(hi) < ones(s.levels[level].bits) {
 		s.push(hi+1, 0)
 	}
 	return s.pop(level, from)
@@ -136,24 +133,24 @@ func (s *Space) masked(level, end uint8, v, mask Value, below Map) Map {
 		return below
 	}
 	below = s.masked(level+1, end, v, mask, below)
-	m := s.digitOf(mask, level, end)
-	d := s.digitOf(v, level, end) & m
+	m := s.digitOf(mask, level)
+	d := s.digitOf(v, level) & m
 	if m == 0 {
 		return below
 	}
 	free := uint32(bits.TrailingZeros32(m)) // low bits that are open: the length of a run
-	open := ^m & uint32(ones(int(s.width[level]))) &^ uint32(ones(int(free)))
+	open := ^m & uint32(ones(s.levels[level].bits)) &^ uint32(ones(int(free)))
 	if runs := bits.OnesCount32(open); runs > 30 || 1<<runs > maxRuns {
 		panic(&Overflow{maxRuns})
 	}
-	from := len(s.scratchKids)
+	from := len(s.scratch)
 	for run := uint32(0); ; run = (run - open) & open { // the subsets of open in ascending order
 		lo := d | run
-		if n := len(s.scratchStarts); n == from && lo > 0 {
+		if n := len(s.scratch); n == from && lo > 0 {
 			s.push(0, 0)
 		}
 		s.push(lo, below)
-		if hi := uint64(lo) | ones(int(free)); hi < ones(int(s.width[level])) {
+		if hi := uint64(lo) | ones(int(free)); hi < ones(s.levels[level].bits) {
 			s.push(uint32(hi+1), 0)
 		}
 		if run == open {
@@ -165,14 +162,14 @@ func (s *Space) masked(level, end uint8, v, mask Value, below Map) Map {
 // popRuns is pop for intervals of which one may be empty, since the next begins where it does.
 func (s *Space) popRuns(level uint8, from int) Map {
 	n := from
-	for i := from; i < len(s.scratchStarts); i++ {
-		if i+1 < len(s.scratchStarts) && s.scratchStarts[i+1] == s.scratchStarts[i] {
+	for i, x := range s.scratch[from:] {
+		if next := from + i + 1; next < len(s.scratch) && s.scratch[next].start == x.start {
 			continue
 		}
-		s.scratchStarts[n], s.scratchKids[n] = s.scratchStarts[i], s.scratchKids[i]
+		s.scratch[n] = x
 		n++
 	}
-	s.scratchStarts, s.scratchKids = s.scratchStarts[:n], s.scratchKids[:n]
+	s.scratch = s.scratch[:n]
 	return s.pop(level, from)
 }
 

@@ -12,6 +12,7 @@ import (
 	"cmp"
 	"fmt"
 	"math/bits"
+	"slices"
 
 	"github.com/throughline-dc/throughline/topology/policy"
 )
@@ -54,22 +55,34 @@ const MaxNumber = nodeBit - 1
 type Space struct {
 	fields []Field
 	first  []uint8 // level of each field's first digit, and behind the last field's last
-	width  []uint8 // bits of each level
+	levels []level
 
 	nodes  []node
-	starts []uint32 // first value of each interval of each node; the first is 0
-	kids   []Map
+	store  store
 	unique []uint32 // open addressing: node number + 1
 	cache  []remembered
 	budget int
 
-	scratchStarts []uint32 // of nodes that are being made: a stack
-	scratchKids   []Map
+	scratch []interval // of nodes that are being made: a stack
+}
+
+// level is one digit of a field.
+type level struct {
+	field int
+	bits  int
+	shift int // of the digit in the field's value
+}
+
+// interval is the values from start to the next interval's start, and what they lead to. The first start of a node is 0.
+type interval struct {
+	start uint32
+	kid   Map
 }
 
 type node struct {
-	from, to uint32 // of starts and kids
-	level    uint8
+	at    uint32 // of its intervals in the store
+	n     uint32
+	level uint8
 }
 
 // NewSpace makes the space of packets with these fields, which it will ask for in this order. The order decides how large diagrams become: fields that most
@@ -79,19 +92,19 @@ func NewSpace(fields []Field, budget int) *Space {
 		budget = 1 << 28
 	}
 	s := &Space{fields: fields, unique: make([]uint32, minSlots), cache: make([]remembered, minSlots), budget: budget}
-	for _, f := range fields {
+	for i, f := range fields {
 		digit := cmp.Or(f.Digit, 32)
 		if f.Bits < 1 || f.Bits > 128 || digit < 1 || digit > 32 {
 			panic(fmt.Sprintf("packet: field %s of %d bits, %d at once", f.Name, f.Bits, digit))
 		}
-		s.first = append(s.first, uint8(len(s.width)))
+		s.first = append(s.first, uint8(len(s.levels)))
 		for left := f.Bits; left > 0; {
 			w := (left-1)%digit + 1
-			s.width = append(s.width, uint8(w))
 			left -= w
+			s.levels = append(s.levels, level{field: i, bits: w, shift: left})
 		}
 	}
-	s.first = append(s.first, uint8(len(s.width)))
+	s.first = append(s.first, uint8(len(s.levels)))
 	return s
 }
 
@@ -99,7 +112,7 @@ func NewSpace(fields []Field, budget int) *Space {
 func (s *Space) Fields() []Field { return s.fields }
 
 // Size gives the nodes and intervals that the space holds, of all that was ever made in it.
-func (s *Space) Size() (nodes, intervals int) { return len(s.nodes), len(s.kids) }
+func (s *Space) Size() (nodes, intervals int) { return len(s.nodes), s.store.used }
 
 // Overflow is what is wrong when a diagram outgrows the budget of its space.
 type Overflow struct{ Budget int }
@@ -110,14 +123,14 @@ func (o *Overflow) Error() string {
 
 // Try runs do, and gives the *Overflow that ended it, if one did. Outside of Try an Overflow is a panic: a set that is not whole must not look like one.
 func (s *Space) Try(do func()) (err error) {
-	starts := len(s.scratchStarts)
+	from := len(s.scratch)
 	defer func() {
 		if p := recover(); p != nil {
 			over, ours := p.(*Overflow)
 			if !ours {
 				panic(p)
 			}
-			s.scratchStarts, s.scratchKids = s.scratchStarts[:starts], s.scratchKids[:starts]
+			s.scratch = s.scratch[:from]
 			err = over
 		}
 	}()
@@ -125,41 +138,39 @@ func (s *Space) Try(do func()) (err error) {
 	return nil
 }
 
-func (s *Space) push(start uint32, kid Map) {
-	s.scratchStarts, s.scratchKids = append(s.scratchStarts, start), append(s.scratchKids, kid)
-}
+func (s *Space) push(start uint32, kid Map) { s.scratch = append(s.scratch, interval{start, kid}) }
 
 // pop takes what was pushed since from off the stack, and gives the one node of it.
 func (s *Space) pop(level uint8, from int) Map {
-	starts, kids := s.scratchStarts[from:], s.scratchKids[from:]
+	made := s.scratch[from:]
 	n := 1
-	for i := 1; i < len(kids); i++ {
-		if kids[i] != kids[n-1] {
-			starts[n], kids[n] = starts[i], kids[i]
+	for _, x := range made[1:] {
+		if x.kid != made[n-1].kid {
+			made[n] = x
 			n++
 		}
 	}
-	s.scratchStarts, s.scratchKids = s.scratchStarts[:from], s.scratchKids[:from]
+	s.scratch = s.scratch[:from]
 	if n == 1 {
-		return kids[0]
+		return made[0].kid
 	}
-	return s.intern(level, starts[:n], kids[:n])
+	return s.intern(level, made[:n])
 }
 
-func (s *Space) intern(level uint8, starts []uint32, kids []Map) Map {
-	mask := uint32(len(s.unique) - 1)
-	i := hash(level, starts, kids) & mask
+func (s *Space) intern(level uint8, made []interval) Map {
+	mask := uint32(len(s.unique) - 1) //nolint:gosec // nodes are fewer
+	i := hash(level, made) & mask
 	for ; s.unique[i] != 0; i = (i + 1) & mask {
-		if k := s.unique[i] - 1; s.same(&s.nodes[k], level, starts, kids) {
+		k := s.unique[i] - 1
+		if n := &s.nodes[k]; n.level == level && int(n.n) == len(made) && slices.Equal(s.store.of(n), made) {
 			return Map(k) | nodeBit
 		}
 	}
-	if len(s.kids)+len(kids) > s.budget {
+	if s.store.used+len(made) > s.budget {
 		panic(&Overflow{s.budget})
 	}
-	k := uint32(len(s.nodes))
-	s.nodes = append(s.nodes, node{uint32(len(s.kids)), uint32(len(s.kids) + len(kids)), level})
-	s.starts, s.kids = append(s.starts, starts...), append(s.kids, kids...)
+	k := uint32(len(s.nodes)) //nolint:gosec // the budget is less
+	s.nodes = append(s.nodes, node{s.store.keep(made), uint32(len(made)), level})
 	s.unique[i] = k + 1
 	if len(s.nodes)*2 > len(s.unique) {
 		s.grow()
@@ -167,22 +178,10 @@ func (s *Space) intern(level uint8, starts []uint32, kids []Map) Map {
 	return Map(k) | nodeBit
 }
 
-func (s *Space) same(n *node, level uint8, starts []uint32, kids []Map) bool {
-	if n.level != level || int(n.to-n.from) != len(kids) {
-		return false
-	}
-	for i, k := range s.kids[n.from:n.to] {
-		if k != kids[i] || s.starts[int(n.from)+i] != starts[i] {
-			return false
-		}
-	}
-	return true
-}
-
-func hash(level uint8, starts []uint32, kids []Map) uint32 {
+func hash(level uint8, made []interval) uint32 {
 	h := uint64(level) + 1
-	for i, k := range kids {
-		hi, lo := bits.Mul64(h^(uint64(starts[i])<<32|uint64(k)), 0x9e3779b97f4a7c15)
+	for _, x := range made {
+		hi, lo := bits.Mul64(h^(uint64(x.start)<<32|uint64(x.kid)), 0x9e3779b97f4a7c15)
 		h = hi ^ lo
 	}
 	return uint32(h ^ h>>32)
@@ -194,7 +193,7 @@ func (s *Space) grow() {
 	mask := uint32(len(s.unique) - 1)
 	for k := range s.nodes {
 		n := &s.nodes[k]
-		i := hash(n.level, s.starts[n.from:n.to], s.kids[n.from:n.to]) & mask
+		i := hash(n.level, s.store.of(n)) & mask
 		for s.unique[i] != 0 {
 			i = (i + 1) & mask
 		}
@@ -211,15 +210,42 @@ func (s *Space) grow() {
 	}
 }
 
-// intervals gives starts and kids of a Map at a level: those of its node, or, if it does not ask for that level, the one interval of all.
+// level gives the level that a Map asks for first; numbers ask for none and come last.
 func (s *Space) level(m Map) uint8 {
 	if m&nodeBit == 0 {
-		return uint8(len(s.width))
+		return uint8(len(s.levels))
 	}
 	return s.nodes[m&^nodeBit].level
 }
 
-func (s *Space) intervals(m Map) ([]uint32, []Map) {
-	n := s.nodes[m&^nodeBit]
-	return s.starts[n.from:n.to], s.kids[n.from:n.to]
+// intervals gives those of a Map that is no number.
+func (s *Space) intervals(m Map) []interval { return s.store.of(&s.nodes[m&^nodeBit]) }
+
+// store is the intervals of all nodes. It grows piece by piece, so that nothing is ever copied or moved; no node lies across the end of a piece.
+type store struct {
+	pieces [][]interval
+	used   int // intervals, without those that are left over at the ends
+}
+
+const (
+	pieceBits = 14
+	pieceSize = 1 << pieceBits
+)
+
+func (st *store) of(n *node) []interval {
+	from := n.at % pieceSize
+	return st.pieces[n.at/pieceSize][from : from+n.n]
+}
+
+// keep copies the intervals of a node, and tells where they are.
+func (st *store) keep(made []interval) uint32 {
+	last := len(st.pieces) - 1
+	if last < 0 || cap(st.pieces[last])-len(st.pieces[last]) < len(made) {
+		st.pieces = append(st.pieces, make([]interval, 0, max(pieceSize, len(made))))
+		last++
+	}
+	at := len(st.pieces[last])
+	st.pieces[last] = append(st.pieces[last], made...)
+	st.used += len(made)
+	return uint32(last)<<pieceBits | uint32(at)
 }
