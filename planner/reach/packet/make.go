@@ -190,3 +190,45 @@ func (s *Space) list(boxes []Box, first int, number func(i int) Map) Map {
 	half := len(boxes) / 2
 	return s.Else(s.list(boxes[:half], first, number), s.list(boxes[half:], first+half, number))
 }
+
+// Parts is List for lists whose Map would be too large, as that of ten thousand numbers may be: the same list cut into Maps, of which the first that does not
+// give 0 for a packet counts (First). Joining two of them may not make more than most new intervals.
+func (s *Space) Parts(boxes []Box, number func(i int) Map, most int) []Map {
+	return s.parts(boxes, 0, number, most)
+}
+
+func (s *Space) parts(boxes []Box, first int, number func(i int) Map, most int) []Map {
+	if len(boxes) < 2 {
+		return []Map{s.list(boxes, first, number)}
+	}
+	half := len(boxes) / 2
+	above, below := s.parts(boxes[:half], first, number, most), s.parts(boxes[half:], first+half, number, most)
+	if len(above) == 1 && len(below) == 1 {
+		if m, ok := s.within(most, func() Map { return s.Else(above[0], below[0]) }); ok {
+			return []Map{m}
+		}
+	}
+	return append(above, below...)
+}
+
+// within makes a Map of at most so many new intervals, if there is one.
+func (s *Space) within(most int, do func() Map) (m Map, ok bool) {
+	whole := s.budget
+	if s.store.used+most >= whole {
+		return do(), true // the budget of all holds
+	}
+	s.budget = s.store.used + most
+	err := s.Try(func() { m = do() })
+	s.budget = whole
+	return m, err == nil
+}
+
+// First gives the number that a list in Parts has for a packet.
+func (s *Space) First(parts []Map, p Packet) Map {
+	for _, m := range parts {
+		if n := s.At(m, p); n != 0 {
+			return n
+		}
+	}
+	return 0
+}

@@ -182,6 +182,15 @@ func TestCanonical(t *testing.T) {
 				return 0
 			})
 		}
+		boxes := rapid.SliceOfN(anyBox(s), 0, 12).Draw(t, "boxes")
+		number := func(i int) packet.Map { return packet.Map(i + 1) }
+		list := s.List(boxes, number)
+		parts := s.Parts(boxes, number, rapid.IntRange(0, 60).Draw(t, "most"))
+		for _, p := range packets {
+			if got, want := s.First(parts, p), s.At(list, p); got != want {
+				t.Fatalf("%d parts give %d for %v, the list %d", len(parts), got, p, want)
+			}
+		}
 		a, b := rapid.SampledFrom(all).Draw(t, "a"), rapid.SampledFrom(all).Draw(t, "b")
 		operate(t, s, a.m, b.m, add)
 	})
