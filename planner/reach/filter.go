@@ -204,11 +204,16 @@ func (c *chains) assigned(a policy.Assignment, after packet.Set) packet.Set {
 	if !ok {
 		return after // not a field of the header: decided where it is looked at
 	}
+	if a.Family != 0 && a.Family != c.Family {
+		return after // of packets of the other family
+	}
 	to := a.To
 	if a.Own {
 		to = c.at.Own
 	}
-	if len(to) == 1 && to[0].Lo == to[0].Hi && a.Keep == (policy.Word{}) {
+	if a.Keep != (policy.Word{}) && len(to) == 1 {
+		to = []policy.Range{{Lo: to[0].Lo, Mask: policy.Word{Hi: ^a.Keep.Hi, Lo: ^a.Keep.Lo}}} // which of them it is depends on the packet: all, or some
+	} else if len(to) == 1 && to[0].Lo == to[0].Hi {
 		return c.Set(after, c.Headers.at[name], to[0].Lo)
 	}
 	if len(to) == 0 {

@@ -287,3 +287,30 @@ func TestPass(t *testing.T) {
 		}
 	})
 }
+
+// TestPass_keepsBitsAndFamilies: of a translation prefix to prefix both bounds hold, and what is written into packets of the one family is not into those of the other.
+func TestPass_keepsBitsAndFamilies(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name      string
+		set       policy.Assignment
+		goal      policy.Range
+		must, may bool
+	}{
+		{"prefix to prefix", policy.Assignment{Family: policy.IPv4, To: []policy.Range{policy.Is(0x0a000100)}, Keep: policy.Num(0xff)}, policy.FromTo(0x0a000100, 0x0a0001ff), true, true},
+		{"one of the prefix", policy.Assignment{Family: policy.IPv4, To: []policy.Range{policy.Is(0x0a000100)}, Keep: policy.Num(0xff)}, policy.Is(0x0a000107), false, true},
+		{"the other family", policy.Assignment{Family: policy.IPv6, To: []policy.Range{policy.Is(1)}}, policy.Is(7), true, true},
+	} {
+		c.set.Field = policy.Destination
+		f := &policy.Filter{Name: "f", Family: policy.IP, Default: policy.Deny, Rules: []policy.Rule{{Set: []policy.Assignment{c.set}, Verdict: policy.Permit}}}
+		h := reach.NewHeaders(policy.IPv4, reach.Orders[0], 0)
+		goal := h.Box(packet.Box{{Field: 0, Of: []packet.Values{c.goal}}}, packet.Full)
+		p := make(packet.Packet, len(h.Fields()))
+		p[0] = packet.V(7)
+		for mode, want := range map[reach.Mode]bool{reach.Must: c.must, reach.May: c.may} {
+			if got := h.Has(h.Pass(map[string]*policy.Filter{"f": f}, "f", reach.Context{}, mode, goal), p); got != want {
+				t.Errorf("%s: may %t: %t", c.name, mode, got)
+			}
+		}
+	}
+}

@@ -1,0 +1,3 @@
+package filter
+
+func ebRule(r *xtRule) {}
