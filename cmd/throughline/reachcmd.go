@@ -1,0 +1,343 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/throughline-dc/throughline/planner/reach"
+	"github.com/throughline-dc/throughline/planner/reach/packet"
+	"github.com/throughline-dc/throughline/topology"
+	"github.com/throughline-dc/throughline/topology/policy"
+)
+
+func (a *app) reachCommand() *cobra.Command {
+	var proto, port string
+	cmd := &cobra.Command{
+		Use: "reach FROM TO", Short: "Tell whether packets get from one place to another, and the replies back, and by which rules", Args: cobra.ExactArgs(2),
+		Long: `Follow packets from FROM to TO and the replies back: VLANs and bridges, gateways and routes, and every filter on the way. The answer is yes, no or
+unknown for a protocol and port; without them, what gets through. It is yes only if the packets arrive whatever choice the devices make among
+equal ways, and nothing on the way is unknown; what a guest's own firewall does is not looked at.
+
+FROM and TO are VMs, hosts or interfaces, as in throughline path.` +
+			exits(exitOK, exitFailed, exitUsage, exitNothing, exitSeveral),
+		Example: "  throughline reach web-07 db-01 --proto tcp --port 443\n  throughline reach web-07 db-01",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			flow, err := flowOf(proto, port)
+			if err != nil {
+				return err
+			}
+			return a.reach(cmd.Context(), args[0], args[1], flow)
+		},
+		ValidArgsFunction: a.completeNames,
+	}
+	cmd.Flags().StringVar(&proto, "proto", "", "ask about this `PROTOCOL`: tcp, udp, icmp ..., or its number (with --port: tcp)")
+	cmd.Flags().StringVar(&port, "port", "", "ask about this destination `PORT`, or a range 8000-8080")
+	return cmd
+}
+
+func flowOf(proto, port string) (reach.Flow, error) {
+	var flow reach.Flow
+	if port != "" && proto == "" {
+		proto = "tcp"
+	}
+	if proto != "" {
+		n, ok := reach.ParseProtocol(proto)
+		if !ok {
+			return flow, exitWith(exitUsage, "--proto %q: want tcp, udp, icmp ..., or a number up to 255", proto)
+		}
+		flow.Protocol = &n
+	}
+	if port == "" {
+		return flow, nil
+	}
+	lo, hi, ranged := strings.Cut(port, "-")
+	if !ranged {
+		hi = lo
+	}
+	from, err := strconv.ParseUint(lo, 10, 16)
+	to, err2 := strconv.ParseUint(hi, 10, 16)
+	if err != nil || err2 != nil || to < from {
+		return flow, exitWith(exitUsage, "--port %q: want a port, or a range such as 8000-8080", port)
+	}
+	r := policy.FromTo(from, to)
+	flow.Ports = &r
+	return flow, nil
+}
+
+// end is one address of what was named.
+type end struct {
+	node topology.Node
+	addr netip.Addr
+}
+
+// ends gives the addresses of a VM, host or interface.
+func ends(n topology.Node) []end {
+	var all []end
+	add := func(n topology.Node) {
+		for _, v := range n.Values(topology.AttrAddress) {
+			if a := v.Prefix().Addr(); !a.IsLinkLocalUnicast() && !a.IsLoopback() {
+				all = append(all, end{n, a})
+			}
+		}
+	}
+	add(n)
+	for _, e := range n.Out(topology.Contains) {
+		if e.To.Kind() == topology.VNIC || e.To.Kind().Interface() {
+			add(e.To)
+		}
+	}
+	return all
+}
+
+type reachView struct {
+	From     string            `json:"from"`
+	To       string            `json:"to"`
+	Flow     string            `json:"flow"`
+	Verdict  reach.Verdict     `json:"verdict"`
+	Revision topology.Revision `json:"revision"`
+	Time     time.Time         `json:"time"`
+	Why      string            `json:"why,omitempty"`
+	Answers  []answerView      `json:"answers"`
+}
+
+type answerView struct {
+	Source  string        `json:"source"`
+	Target  string        `json:"target"`
+	Verdict reach.Verdict `json:"verdict"`
+	Forward directionView `json:"forward"`
+	Return  directionView `json:"return"`
+}
+
+type directionView struct {
+	Verdict reach.Verdict `json:"verdict"`
+	Passes  []string      `json:"passes,omitempty"` // protocols and ports that arrive for certain
+	May     []string      `json:"mayPass,omitempty"`
+	Packet  string        `json:"packet"` // the one that is followed below
+	Steps   []stepView    `json:"steps"`
+	End     string        `json:"end"`
+	Unknown []string      `json:"unknown,omitempty"`
+}
+
+type stepView struct {
+	Device string   `json:"device,omitempty"`
+	Kind   string   `json:"kind"` // frames, route, filter, unknown
+	Text   string   `json:"text"`
+	Rules  []string `json:"rules,omitempty"`
+}
+
+func (a *app) reach(ctx context.Context, from, to string, flow reach.Flow) error {
+	s, err := a.snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	source, err := a.findOne(s, from)
+	if err != nil {
+		return err
+	}
+	target, err := a.findOne(s, to)
+	if err != nil {
+		return err
+	}
+	v := reachView{From: nodeTitle(source), To: nodeTitle(target), Flow: flow.String(), Revision: s.Revision(), Time: s.Time(), Verdict: reach.NotKnown, Answers: []answerView{}}
+	net := reach.NewNetwork(s)
+	for _, f := range ends(source) {
+		for _, t := range ends(target) {
+			if f.addr.Is4() != t.addr.Is4() {
+				continue
+			}
+			answer, err := net.Between(f.node, f.addr, t.node, t.addr, flow)
+			if err != nil {
+				return err
+			}
+			v.Answers = append(v.Answers, viewOf(answer))
+		}
+	}
+	switch {
+	case len(ends(source)) == 0:
+		v.Why = "no source says which address " + source.Name() + " has"
+	case len(ends(target)) == 0:
+		v.Why = "no source says which address " + target.Name() + " has"
+	case len(v.Answers) == 0:
+		v.Why = "the two have no addresses of one family"
+	}
+	for i, answer := range v.Answers {
+		if i == 0 {
+			v.Verdict = answer.Verdict
+		} else {
+			v.Verdict = reach.Worst(v.Verdict, answer.Verdict)
+		}
+	}
+	return a.print(v, func(w io.Writer) error { writeReach(w, v); return nil })
+}
+
+const maxServices = 20 // that are listed
+
+func viewOf(answer reach.Answer) answerView {
+	return answerView{
+		Source: fmt.Sprintf("%s (%s)", answer.Source, answer.From.Name()), Target: fmt.Sprintf("%s (%s)", answer.Target, answer.To.Name()),
+		Verdict: answer.Verdict, Forward: viewOfWay(answer.Forward), Return: viewOfWay(answer.Return),
+	}
+}
+
+func viewOfWay(d reach.Direction) directionView {
+	h := d.Headers
+	v := directionView{Verdict: d.Verdict, Unknown: d.Doubts, Steps: []stepView{}}
+	if d.Must != d.Asked {
+		v.Passes = h.Services(d.Must, maxServices)
+	}
+	if may := h.Minus(d.May, d.Must); may != d.Asked {
+		v.May = h.Services(may, maxServices)
+	}
+	p, ok := h.Witness(telling(d))
+	if !ok {
+		return v
+	}
+	v.Packet = h.PacketText(p)
+	steps, last, why := h.Trace(d.Leg, p)
+	for _, s := range steps {
+		if step := stepOf(s); !slices.ContainsFunc(v.Steps, func(o stepView) bool { return step.Kind == "unknown" && reflect.DeepEqual(o, step) }) {
+			v.Steps = append(v.Steps, step)
+		}
+	}
+	switch last {
+	case reach.Delivered:
+		v.End = "delivered"
+	case reach.Dropped:
+		v.End = "lost: " + why
+	default:
+		v.End = "unknown: " + why
+	}
+	return v
+}
+
+// telling is the packets of which one tells most: those that do not arrive where all should, else those that do.
+func telling(d reach.Direction) packet.Set {
+	h := d.Headers
+	switch d.Verdict {
+	case reach.No:
+		return d.Asked
+	case reach.NotKnown:
+		return d.May
+	case reach.Some:
+		if d.Must != packet.Empty {
+			return d.Must
+		}
+	}
+	return h.Intersect(d.Asked, d.May)
+}
+
+func stepOf(s reach.Traced) stepView {
+	v := stepView{}
+	if !s.Device.IsZero() {
+		v.Device = s.Device.Name()
+	}
+	switch {
+	case s.Filter != nil:
+		v.Kind, v.Text = "filter", s.Filter.Dialect+" "+s.Filter.Name
+		for _, h := range s.Hits {
+			v.Rules = append(v.Rules, hitText(h))
+		}
+	case s.Route != "":
+		v.Kind, v.Text = "route", s.Route
+	case len(s.Hops) > 0:
+		v.Kind, v.Text = "frames", hopsText(s.Hops)
+	default:
+		v.Kind = "unknown"
+	}
+	if s.Doubt != "" {
+		v.Rules = append(v.Rules, "? "+s.Doubt)
+	}
+	return v
+}
+
+func hitText(h reach.Hit) string {
+	verdict := "drops"
+	if h.Passed {
+		verdict = "permits"
+	}
+	if h.Unsure {
+		verdict = "may decide"
+	}
+	if h.Rule == nil {
+		return fmt.Sprintf("%s: its end %s what no rule decides", h.Filter.Name, verdict)
+	}
+	place := h.Rule.Place.String()
+	if place != "" {
+		place += ": "
+	}
+	return fmt.Sprintf("%s %s%s", verdict, place, h.Rule.Text)
+}
+
+// hopsText is a way of frames in one line: by device, the interfaces that they cross.
+func hopsText(hops []topology.Hop) string {
+	var words []string
+	last := topology.Node{}
+	for _, h := range hops {
+		owner, ok := h.Node.Owner()
+		if ok && owner.Kind() == topology.Network {
+			owner, ok = owner.Owner()
+		}
+		switch name := h.Node.Name(); {
+		case ok && owner == last:
+			words[len(words)-1] += ", " + name
+		case ok:
+			words = append(words, owner.Name()+" "+name)
+		default:
+			words = append(words, name)
+		}
+		last = owner
+	}
+	return strings.Join(words, " > ")
+}
+
+func writeReach(w io.Writer, v reachView) {
+	fmt.Fprintf(w, "%s to %s, %s: %s\n", printable(v.From), printable(v.To), v.Flow, strings.ToUpper(string(v.Verdict)))
+	if v.Why != "" {
+		fmt.Fprintf(w, "%s\n", printable(v.Why))
+	}
+	for _, answer := range v.Answers {
+		fmt.Fprintf(w, "\n%s to %s: %s\n", printable(answer.Source), printable(answer.Target), answer.Verdict)
+		writeWay(w, "there", answer.Forward)
+		writeWay(w, "back", answer.Return)
+	}
+}
+
+func writeWay(w io.Writer, name string, v directionView) {
+	fmt.Fprintf(w, "\n%s: %s\n", name, v.Verdict)
+	if len(v.Passes) > 0 {
+		fmt.Fprintf(w, "  passes     %s\n", strings.Join(v.Passes, ", "))
+	}
+	if len(v.May) > 0 {
+		fmt.Fprintf(w, "  may pass   %s\n", strings.Join(v.May, ", "))
+	}
+	for _, u := range v.Unknown {
+		fmt.Fprintf(w, "  ? %s\n", printable(u))
+	}
+	if v.Packet == "" {
+		return
+	}
+	fmt.Fprintf(w, "  packet     %s\n", v.Packet)
+	for _, s := range v.Steps {
+		fmt.Fprintf(w, "  %-9s  %s\n", s.Kind, printable(strings.TrimSpace(prefixed(s.Device, s.Text))))
+		for _, r := range s.Rules {
+			fmt.Fprintf(w, "             %s\n", printable(r))
+		}
+	}
+	fmt.Fprintf(w, "  %s\n", printable(v.End))
+}
+
+func prefixed(device, text string) string {
+	if device == "" {
+		return text
+	}
+	return device + ": " + text
+}

@@ -1,0 +1,193 @@
+package reach
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/throughline-dc/throughline/planner/reach/packet"
+	"github.com/throughline-dc/throughline/topology"
+	"github.com/throughline-dc/throughline/topology/policy"
+)
+
+// Verdict is the answer to whether packets arrive.
+type Verdict string
+
+// The verdicts. Some: a part of what was asked arrives for certain, and a part does not or may not.
+const (
+	Yes      Verdict = "yes"
+	No       Verdict = "no"
+	Some     Verdict = "some"
+	NotKnown Verdict = "unknown"
+)
+
+// Flow is what is asked about: a protocol and ports. The zero Flow is everything.
+type Flow struct {
+	Protocol *uint8        // IANA number
+	Ports    *policy.Range // destination ports; of ICMP the types
+}
+
+// Answer tells whether packets of a flow get from one address to another, and replies back.
+type Answer struct {
+	From, To       topology.Node
+	Source, Target netip.Addr
+	Forward        Direction
+	Return         Direction
+	Verdict        Verdict
+}
+
+// Direction is one way of an answer.
+type Direction struct {
+	Verdict Verdict
+	Leg     *Leg
+	Asked   packet.Set // packets as they leave the sender
+	Must    packet.Set // of those: arrive for certain
+	May     packet.Set // of those: arrive if what is not known is favourable
+	Headers *Headers
+	Doubts  []string // what is not known, where that decides
+}
+
+// Between answers for one pair of addresses. from has the source, to the target.
+func (n *Network) Between(from topology.Node, source netip.Addr, to topology.Node, target netip.Addr, flow Flow) (a Answer, err error) {
+	a = Answer{From: from, To: to, Source: source, Target: target}
+	family := policy.IPv6
+	if source.Is4() {
+		family = policy.IPv4
+	}
+	h := NewHeaders(family, Orders[0], 0)
+	err = h.Try(func() {
+		opens := n.explorer(source, nil)
+		a.Forward = h.direction(opens.from(from, target), h.asked(source, target, flow, false))
+		replies := n.explorer(target, opens)
+		a.Return = h.direction(replies.from(to, source), h.asked(target, source, flow, true))
+	})
+	if err != nil {
+		return a, fmt.Errorf("from %s to %s: %w", source, target, err)
+	}
+	a.Verdict = both(a.Forward.Verdict, a.Return.Verdict)
+	return a, nil
+}
+
+// explorer makes an explorer. forward is that of the packets to which these are the replies, nil for packets that open connections.
+func (n *Network) explorer(source netip.Addr, forward *explorer) *explorer {
+	x := &explorer{Network: n, source: source, made: map[place]*Leg{}, inside: map[place]bool{}, touch: map[topology.Key]bool{}}
+	x.holds = func(topology.Node) sessions { return opening }
+	if forward != nil {
+		x.holds = func(d topology.Node) sessions {
+			switch {
+			case !forward.touch[d.Key()]:
+				return unheld
+			case forward.chooses:
+				return perhaps
+			}
+			return held
+		}
+	}
+	return x
+}
+
+// both is the verdict of two directions that are both needed.
+func both(a, b Verdict) Verdict {
+	order := []Verdict{No, NotKnown, Some, Yes}
+	return order[min(slices.Index(order, a), slices.Index(order, b))]
+}
+
+func (h *Headers) direction(l *Leg, asked packet.Set) Direction {
+	d := Direction{Leg: l, Asked: asked, Headers: h}
+	d.Must, d.May = h.Intersect(asked, h.Arriving(l, Must)), h.Intersect(asked, h.Arriving(l, May))
+	switch {
+	case d.Must == asked && asked != packet.Empty:
+		d.Verdict = Yes
+	case d.May == packet.Empty:
+		d.Verdict = No
+	case d.Must == packet.Empty && d.May == asked, d.Must == packet.Empty:
+		d.Verdict = NotKnown
+	default:
+		d.Verdict = Some
+	}
+	if d.Must != d.May {
+		d.Doubts = doubts(l)
+	}
+	return d
+}
+
+// asked is the packets of a flow as they leave the sender: the first one of a connection, or the first reply. They are whole, and nobody has marked them.
+func (h *Headers) asked(source, target netip.Addr, flow Flow, reply bool) packet.Set {
+	const syn, ack = 2, 16
+	flags := uint64(syn)
+	ports := fieldDestinationPort
+	if reply {
+		flags, ports = syn|ack, fieldSourcePort
+	}
+	box := packet.Box{
+		h.term(fieldSource, policy.PrefixRange(netip.PrefixFrom(source, source.BitLen()))),
+		h.term(fieldDestination, policy.PrefixRange(netip.PrefixFrom(target, target.BitLen()))),
+		h.term(fieldFragment, policy.Is(policy.FragmentNone)), h.term(fieldMark, policy.Is(0)), h.term(fieldDSCP, policy.Is(0)),
+	}
+	if flow.Protocol != nil {
+		box = append(box, h.protocols(uint64(*flow.Protocol)))
+	}
+	if flow.Ports != nil {
+		if !reply || flow.Protocol == nil || *flow.Protocol != icmp && *flow.Protocol != icmpv6 {
+			if flow.Protocol != nil && (*flow.Protocol == icmp || *flow.Protocol == icmpv6) {
+				ports = fieldSourcePort // where ICMP has its type
+			}
+			box = append(box, h.term(ports, *flow.Ports))
+		}
+	}
+	isTCP := h.Box(packet.Box{h.protocols(tcp)}, packet.Full)
+	opening := h.Box(packet.Box{h.protocols(tcp), h.term(fieldFlags, policy.Is(flags))}, packet.Full)
+	set := h.Intersect(h.Box(box, packet.Full), h.Valid)
+	return h.Union(h.Minus(set, isTCP), h.Intersect(set, opening))
+}
+
+// doubts lists what is not known on a way, each once, in the order of the way.
+func doubts(l *Leg) []string {
+	var all []string
+	seen := map[*Leg]bool{}
+	add := func(text string) {
+		if text != "" && !slices.Contains(all, text) {
+			all = append(all, text)
+		}
+	}
+	var walk func(*Leg)
+	walk = func(l *Leg) {
+		if seen[l] {
+			return
+		}
+		seen[l] = true
+		for _, s := range l.Steps {
+			add(s.Doubt)
+			if s.Filter != nil {
+				for _, r := range s.Filter.Rules {
+					if r.Unparsed != "" {
+						add(fmt.Sprintf("%s %s: %q was not understood (%s)", s.Filter.Name, r.Place, r.Text, r.Unparsed))
+					}
+				}
+			}
+		}
+		if l.End == Unknown {
+			add(l.Why)
+		}
+		for _, b := range l.Next {
+			walk(b.Leg)
+		}
+	}
+	walk(l)
+	return all
+}
+
+// String words a flow: tcp 443.
+func (f Flow) String() string {
+	if f.Protocol == nil {
+		return "everything"
+	}
+	text := ProtocolName(uint64(*f.Protocol))
+	if f.Ports != nil {
+		text += " " + span(f.Ports)
+	}
+	return text
+}
+
+// Worst is the verdict of two that both count.
+func Worst(a, b Verdict) Verdict { return both(a, b) }

@@ -1,0 +1,372 @@
+package reach
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/throughline-dc/throughline/topology"
+	"github.com/throughline-dc/throughline/topology/policy"
+)
+
+const (
+	maxRouters = 32    // devices that route on one way: what is longer goes round in a loop, or nobody has it
+	maxLegs    = 20000 // of one exploration
+)
+
+// explorer makes the legs of the ways of packets to one destination.
+type explorer struct {
+	*Network
+	source netip.Addr
+	holds  func(device topology.Node) sessions // what a device knows of the packets
+
+	legs    int
+	made    map[place]*Leg
+	inside  map[place]bool
+	loops   int                   // legs that were cut because they go round; what was made meanwhile is not kept
+	touch   map[topology.Key]bool // devices that route on one of the ways
+	chooses bool                  // somebody chooses between ways
+}
+
+// place is where packets enter a device that routes.
+type place struct {
+	device, in topology.Key
+	to         netip.Addr
+}
+
+func ended(end End, why string, steps ...Step) *Leg { return &Leg{Steps: steps, End: end, Why: why} }
+
+// from begins at a vNIC or an interface of a device that sends.
+func (x *explorer) from(start topology.Node, to netip.Addr) *Leg {
+	if o, ok := start.Owner(); ok && start.Kind() != topology.VNIC && o.Kind().Device() {
+		d := x.device(o)
+		return x.out(d, start, to, 0)
+	}
+	var onLink, known bool
+	for _, p := range addressesOf(start) {
+		known = known || !p.IsSingleIP()
+		onLink = onLink || p.Contains(to)
+	}
+	switch {
+	case !known:
+		return ended(Unknown, "no source says the subnet of "+start.Name()+", so nobody knows whether it needs a gateway")
+	case onLink:
+		return x.deliver(start, to)
+	}
+	return x.gateways(start, to)
+}
+
+// gateways sends to the gateway. Which one a guest takes is not known where there are several.
+func (x *explorer) gateways(start topology.Node, to netip.Addr) *Leg {
+	var ends []topology.Node
+	gap := ""
+	for _, r := range start.Rails() {
+		for _, p := range r.Paths {
+			if r.Name != "network" {
+				continue
+			}
+			last := p.Hops[len(p.Hops)-1]
+			if !routes(last.Node, addressesOf(start)) {
+				gap = cmp.Or(gap, p.Gap)
+			} else if !slices.Contains(ends, last.Node) {
+				ends = append(ends, last.Node)
+			}
+		}
+	}
+	if len(ends) == 0 {
+		return ended(Unknown, cmp.Or(gap, "no gateway of "+start.Name()+" is known"))
+	}
+	return x.choose(ends, func(gateway topology.Node) *Leg {
+		return x.frames(start, gateway, func() *Leg { return x.enter(gateway, to, 1) })
+	})
+}
+
+// routes tells whether an interface is one of a device other than the sender's that has an address in one of its subnets.
+func routes(n topology.Node, subnets []netip.Prefix) bool {
+	return n.Kind() != topology.VNIC && slices.ContainsFunc(addressesOf(n), func(p netip.Prefix) bool {
+		return slices.ContainsFunc(subnets, func(s netip.Prefix) bool { return s.Contains(p.Addr()) })
+	})
+}
+
+// choose makes a leg for each of several things, between which somebody chooses.
+func (x *explorer) choose(among []topology.Node, leg func(topology.Node) *Leg) *Leg {
+	if len(among) == 1 {
+		return leg(among[0])
+	}
+	x.chooses = true
+	l := &Leg{}
+	for _, n := range among {
+		l.Next = append(l.Next, Branch{Leg: leg(n)})
+	}
+	return l
+}
+
+// deliver brings packets to whoever has the address in the subnet of an interface.
+func (x *explorer) deliver(from topology.Node, to netip.Addr) *Leg {
+	owners := slices.DeleteFunc(slices.Clone(x.owners[to]), func(n topology.Node) bool { return n == from })
+	switch len(owners) {
+	case 0:
+		return ended(Unknown, fmt.Sprintf("nobody is known to have the address %s", to))
+	case 1:
+	default:
+		if !sameOwner(owners) {
+			return ended(Unknown, fmt.Sprintf("several have the address %s: %s", to, names(owners)))
+		}
+	}
+	target := owners[0]
+	return x.frames(from, target, func() *Leg { return x.arrive(target, to) })
+}
+
+func sameOwner(ns []topology.Node) bool {
+	first, _ := ns[0].Owner()
+	return !slices.ContainsFunc(ns, func(n topology.Node) bool { o, _ := n.Owner(); return o != first })
+}
+
+func names(ns []topology.Node) string {
+	var words []string
+	for _, n := range ns {
+		words = append(words, n.Name())
+	}
+	return strings.Join(words, ", ")
+}
+
+// arrive is the end at the destination: a device has filters for what is its own.
+func (x *explorer) arrive(target topology.Node, to netip.Addr) *Leg {
+	o, ok := target.Owner()
+	if target.Kind() == topology.VNIC || !ok || !o.Kind().Device() {
+		return ended(Delivered, "")
+	}
+	d := x.device(o)
+	at := Context{In: nameOf(target)}
+	steps := x.hooks(d, policy.HookPrerouting, at)
+	steps = append(steps, x.hooks(d, policy.HookInput, at)...)
+	return ended(Delivered, "", append(x.doubts(d), steps...)...)
+}
+
+// enter is what a device that routes does with packets that come in by an interface.
+func (x *explorer) enter(in topology.Node, to netip.Addr, routers int) *Leg {
+	o, _ := in.Owner()
+	here := place{o.Key(), in.Key(), to}
+	x.legs++
+	switch {
+	case x.inside[here] || routers > maxRouters:
+		x.loops++
+		return ended(Unknown, "packets to "+to.String()+" go round in a loop at "+o.Name())
+	case x.made[here] != nil:
+		return x.made[here]
+	case x.legs > maxLegs:
+		return ended(Unknown, fmt.Sprintf("there are more than %d ways", maxLegs))
+	}
+	x.inside[here] = true
+	loops := x.loops
+	l := x.entered(x.device(o), in, to, routers)
+	delete(x.inside, here)
+	if x.loops == loops {
+		x.made[here] = l
+	}
+	return l
+}
+
+func (x *explorer) entered(d *device, in topology.Node, to netip.Addr, routers int) *Leg {
+	x.touch[d.node.Key()] = true
+	steps := append(x.doubts(d), x.hooks(d, policy.HookPrerouting, Context{In: nameOf(in)})...)
+	l := &Leg{Steps: steps}
+	for _, dst := range x.translated(steps, to) {
+		next := x.routed(d, in, dst, routers)
+		if dst == to && len(x.translated(steps, to)) == 1 {
+			return &Leg{Steps: append(steps, next.Steps...), End: next.End, Why: next.Why, Next: next.Next}
+		}
+		l.Next = append(l.Next, Branch{To: dst, Leg: next})
+	}
+	return l
+}
+
+// translated lists the destinations that packets to an address may have behind filters: their own, and those that a translation may give them.
+func (x *explorer) translated(steps []Step, to netip.Addr) []netip.Addr {
+	all := []netip.Addr{to}
+	for _, s := range steps {
+		if s.Filter == nil {
+			continue
+		}
+		for _, f := range s.filters {
+			for i := range f.Rules {
+				for _, a := range f.Rules[i].Set {
+					all = appendTargets(all, a)
+				}
+			}
+		}
+	}
+	return all
+}
+
+const maxTargets = 256 // of one pool
+
+func appendTargets(all []netip.Addr, a policy.Assignment) []netip.Addr {
+	if a.Field != policy.Destination {
+		return all
+	}
+	for _, r := range a.To {
+		addr := r.Lo.Addr(a.Family)
+		for range maxTargets {
+			if !slices.Contains(all, addr) {
+				all = append(all, addr)
+			}
+			if addr == r.Hi.Addr(a.Family) {
+				break
+			}
+			addr = addr.Next()
+		}
+	}
+	return all
+}
+
+// routed is the rest of the way from the routing decision on.
+func (x *explorer) routed(d *device, in topology.Node, to netip.Addr, routers int) *Leg {
+	if d.has(to, x.Network) {
+		return ended(Delivered, "", x.hooks(d, policy.HookInput, Context{In: nameOf(in)})...)
+	}
+	return x.forward(d, in, vrfOf(in), to, routers)
+}
+
+// out is the way of packets that a device sends itself.
+func (x *explorer) out(d *device, from topology.Node, to netip.Addr, routers int) *Leg {
+	x.touch[d.node.Key()] = true
+	if d.has(to, x.Network) {
+		return ended(Delivered, "")
+	}
+	return x.forward(d, topology.Node{}, vrfOf(from), to, routers)
+}
+
+func (x *explorer) forward(d *device, in topology.Node, vrf string, to netip.Addr, routers int) *Leg {
+	best := d.lookup(vrf, to)
+	var doubt []Step
+	if d.policed != "" {
+		doubt = append(doubt, Step{Device: d.node, Doubt: d.policed})
+	}
+	if len(best) == 0 {
+		for _, via := range d.connected(to) {
+			best = append(best, route{via: via, text: "connected"})
+		}
+		switch {
+		case len(best) == 0 && len(d.routes) == 0:
+			return ended(Unknown, "the routes of "+d.node.Name()+" are not known", doubt...)
+		case len(best) == 0:
+			return ended(Dropped, fmt.Sprintf("%s has no route to %s", d.node.Name(), to), doubt...)
+		case len(d.routes) == 0:
+			doubt = append(doubt, Step{Device: d.node, Doubt: "the routes of " + d.node.Name() + " are not known, only its subnets"})
+		}
+	}
+	l := &Leg{Steps: doubt}
+	for _, r := range best {
+		l.Next = append(l.Next, Branch{Leg: x.along(d, in, r, to, routers)})
+	}
+	x.chooses = x.chooses || len(l.Next) > 1
+	if len(l.Next) == 1 {
+		next := l.Next[0].Leg
+		return &Leg{Steps: append(doubt, next.Steps...), End: next.End, Why: next.Why, Next: next.Next}
+	}
+	return l
+}
+
+// along follows one route.
+func (x *explorer) along(d *device, in topology.Node, r route, to netip.Addr, routers int) *Leg {
+	said := Step{Device: d.node, Route: r.words(to)}
+	switch {
+	case r.state != "":
+		return ended(Dropped, fmt.Sprintf("%s drops what goes to %s (%s)", d.node.Name(), r.prefix, r.state), said)
+	case r.via.IsZero() && r.nextHop.IsValid():
+		if in := d.connected(r.nextHop); len(in) == 1 {
+			r.via = in[0]
+		}
+	}
+	if r.via.IsZero() {
+		return ended(Unknown, fmt.Sprintf("no source says by which interface %s reaches %s", d.node.Name(), cmp.Or(nextHopText(r), to.String())), said)
+	}
+	at := Context{Out: nameOf(r.via)}
+	steps := []Step{said}
+	if in.IsZero() {
+		steps = append(steps, x.hooks(d, policy.HookOutput, at)...)
+	} else {
+		at.In = nameOf(in)
+		steps = append(steps, x.hooks(d, policy.HookForward, at)...)
+	}
+	steps = append(steps, x.hooks(d, policy.HookPostrouting, at)...)
+	next := x.onward(d, r, to, routers)
+	return &Leg{Steps: append(steps, next.Steps...), End: next.End, Why: next.Why, Next: next.Next}
+}
+
+// onward goes from the interface of a route to the next router, or to the destination.
+func (x *explorer) onward(d *device, r route, to netip.Addr, routers int) *Leg {
+	if !r.nextHop.IsValid() || r.nextHop.IsUnspecified() || r.nextHop == to {
+		return x.deliver(r.via, to)
+	}
+	hops := slices.DeleteFunc(slices.Clone(x.owners[r.nextHop]), func(n topology.Node) bool { o, ok := n.Owner(); return ok && o == d.node })
+	switch {
+	case len(hops) == 0:
+		return ended(Unknown, fmt.Sprintf("nobody is known to have the address %s, the next hop of %s", r.nextHop, d.node.Name()))
+	case hops[0].Kind() == topology.VNIC:
+		return ended(Unknown, "the next hop is a VM, "+hops[0].Name()+": what it does with packets of others is not known")
+	}
+	return x.choose(hops, func(next topology.Node) *Leg {
+		return x.frames(r.via, next, func() *Leg { return x.enter(next, to, routers+1) })
+	})
+}
+
+func nextHopText(r route) string {
+	if r.nextHop.IsValid() {
+		return r.nextHop.String()
+	}
+	return ""
+}
+
+// words is a route for people: 10.1.99.0/24 via 10.1.20.254 by vlan20 (static).
+func (r route) words(to netip.Addr) string {
+	text := to.String()
+	if r.prefix.IsValid() {
+		text = r.prefix.String()
+	}
+	if r.nextHop.IsValid() {
+		text += " via " + r.nextHop.String()
+	}
+	if !r.via.IsZero() {
+		text += " by " + nameOf(r.via)
+	}
+	if r.text != "" {
+		text += " (" + r.text + ")"
+	}
+	return text
+}
+
+// nameOf gives the name of an interface on its device, as filters call it.
+func nameOf(n topology.Node) string {
+	return cmp.Or(n.Text(topology.AttrIfName), n.Text(topology.AttrDeviceName), n.Text(topology.AttrIfDescr), n.Text(topology.AttrName), n.Name())
+}
+
+// doubts is what is not known of a device that packets cross.
+func (x *explorer) doubts(d *device) []Step {
+	if d.unread == "" {
+		return nil
+	}
+	return []Step{{Device: d.node, Doubt: d.unread}}
+}
+
+// hooks gives the filters that packets meet at a hook, in their order.
+func (x *explorer) hooks(d *device, hook policy.Hook, at Context) []Step {
+	var steps []Step
+	for _, h := range d.hooks {
+		if h.Hook != hook || h.Bridged {
+			continue
+		}
+		if side := cmp.Or(at.In, at.Out); h.Interface != "" && h.Interface != side && !(hook == policy.HookPostrouting && h.Interface == at.Out) {
+			continue
+		}
+		steps = append(steps, x.filter(d, h, at))
+	}
+	return steps
+}
+
+func (x *explorer) filter(d *device, h hooked, at Context) Step {
+	return Step{Device: d.node, Filter: h.filter, Node: h.node, filters: d.filters[h.filter.Dialect], at: at, sessions: x.holds(d.node)}
+}

@@ -1,0 +1,186 @@
+package reach
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/throughline-dc/throughline/topology"
+	"github.com/throughline-dc/throughline/topology/policy"
+)
+
+// frames brings packets from one interface or vNIC to another within a VLAN, and then further.
+func (x *explorer) frames(from, to topology.Node, then func() *Leg) *Leg {
+	ways, gap := topology.Ways(from, to)
+	var sound, doubtful, broken []topology.Way
+	lost := ""
+	for _, w := range ways {
+		switch {
+		case w.Fault != "":
+			broken = append(broken, w)
+			if w.Lost {
+				lost = cmp.Or(lost, w.Fault)
+			}
+		case w.Doubt != "":
+			doubtful = append(doubtful, w)
+		default:
+			sound = append(sound, w)
+		}
+	}
+	switch {
+	case len(sound) > 0:
+		return x.over(sound, lost, then)
+	case len(doubtful) > 0:
+		return x.over(doubtful, doubtful[0].Doubt, then)
+	case len(broken) > 0 && gap == "":
+		return ended(Dropped, broken[0].Fault, Step{Hops: broken[0].Hops})
+	case len(broken) > 0:
+		gap = broken[0].Fault + "; and " + gap
+	}
+	return ended(Unknown, gap)
+}
+
+// over takes the ways that there are. Those on which packets meet the same filters are one.
+func (x *explorer) over(ways []topology.Way, doubt string, then func() *Leg) *Leg {
+	next := then()
+	seen := map[string]bool{}
+	l := &Leg{}
+	for _, w := range ways {
+		steps := []Step{{Hops: w.Hops, Doubt: doubt}}
+		steps = append(steps, x.bridged(w.Hops)...)
+		if sign := signature(steps); seen[sign] {
+			continue
+		} else {
+			seen[sign] = true
+		}
+		l.Next = append(l.Next, Branch{Leg: &Leg{Steps: append(steps, next.Steps...), End: next.End, Why: next.Why, Next: next.Next}})
+	}
+	if len(l.Next) == 1 {
+		return l.Next[0].Leg
+	}
+	return l
+}
+
+func signature(steps []Step) string {
+	var b strings.Builder
+	for _, s := range steps {
+		if s.Filter != nil {
+			fmt.Fprintf(&b, "%s %v %s\n", s.Node.Key(), s.at, s.Doubt)
+		} else {
+			fmt.Fprintf(&b, "%s\n", s.Doubt)
+		}
+	}
+	return b.String()
+}
+
+// bridged gives the filters that frames meet in the bridges of a way, and what is not known of them.
+func (x *explorer) bridged(hops []topology.Hop) []Step {
+	var steps []Step
+	told := map[topology.Key]bool{}
+	for i, h := range hops {
+		owner, ok := h.Node.Owner()
+		if h.Node.Kind() == topology.VNIC {
+			steps = append(steps, x.guest(h.Node, i == 0)...)
+			continue
+		}
+		if !ok || !owner.Kind().Device() {
+			continue
+		}
+		d := x.device(owner)
+		if !told[owner.Key()] && (i > 0 && i < len(hops)-1) { // the ends are those that send and take: they ask for their own filters
+			told[owner.Key()] = true
+			steps = append(steps, x.doubts(d)...)
+			steps = append(steps, x.vlanMaps(d, h)...)
+		}
+		hook := policy.HookEgress
+		if h.Rel == topology.Link {
+			hook = policy.HookIngress
+		}
+		for _, f := range d.hooks {
+			if f.Hook == hook && f.Interface != "" && f.Interface == nameOf(h.Node) {
+				steps = append(steps, x.filter(d, f, Context{InPort: nameOf(h.Node), VLAN: uint16(h.VID)}))
+			}
+		}
+		if h.Node.Kind() == topology.VirtualSwitch {
+			steps = append(steps, x.bridge(d, hops, i)...)
+		}
+	}
+	return steps
+}
+
+// guest gives the filters of a vNIC: for what the guest sends, or for what it gets.
+func (x *explorer) guest(vnic topology.Node, sends bool) []Step {
+	hook := policy.HookEgress
+	if sends {
+		hook = policy.HookIngress
+	}
+	var steps []Step
+	read := false
+	for _, e := range vnic.In(topology.AppliesTo) {
+		owner, ok := e.From.Owner()
+		if e.From.Kind() != topology.Filter || !ok {
+			continue
+		}
+		read = true
+		d := x.device(owner)
+		for _, f := range d.hooks {
+			if f.node == e.From && f.Hook == hook {
+				steps = append(steps, x.filter(d, f, Context{}))
+			}
+		}
+	}
+	if name := vnic.Text(topology.AttrFilterRef); name != "" && !read {
+		steps = append(steps, Step{Doubt: fmt.Sprintf("the rules of %s, the network filter of %s, are not known", name, vnic.Name())})
+	}
+	return steps
+}
+
+// vlanMaps gives the VLAN maps of a device for the VLAN of a frame.
+func (x *explorer) vlanMaps(d *device, h topology.Hop) []Step {
+	var steps []Step
+	for _, f := range d.hooks {
+		if f.Hook != policy.HookVLAN {
+			continue
+		}
+		set, err := topology.ParseVIDSet(f.VLANs)
+		if err != nil || set.Has(h.VID) {
+			steps = append(steps, x.filter(d, f, Context{VLAN: uint16(h.VID)}))
+		}
+	}
+	return steps
+}
+
+// bridge gives what a host's bridge does with frames: its own hooks; and, where br_netfilter is loaded, those of the router too, which nobody knows.
+func (x *explorer) bridge(d *device, hops []topology.Hop, i int) []Step {
+	at := Context{InPort: Unsure, OutPort: Unsure, VLAN: uint16(hops[i].VID)}
+	if i > 0 {
+		at.InPort = nameOf(hops[i-1].Node)
+	}
+	if i+1 < len(hops) {
+		at.OutPort = nameOf(hops[i+1].Node)
+	}
+	var steps []Step
+	for _, f := range d.hooks {
+		if f.Bridged && slices.Contains([]policy.Hook{policy.HookPrerouting, policy.HookForward, policy.HookPostrouting}, f.Hook) {
+			steps = append(steps, x.filter(d, f, at))
+		}
+	}
+	if linuxBridge(hops[i].Node) {
+		for _, f := range d.hooks {
+			if !f.Bridged && f.Hook == policy.HookForward && stops(f.filter) {
+				return append(steps, Step{Device: d.node, Doubt: fmt.Sprintf(
+					"nobody says whether br_netfilter is loaded on %s: if it is, frames through %s meet %s", d.node.Name(), nameOf(hops[i].Node), f.filter.Name)})
+			}
+		}
+	}
+	return steps
+}
+
+// linuxBridge tells that a bridge is, or may be, the kernel's own and not Open vSwitch's, which knows no br_netfilter.
+func linuxBridge(n topology.Node) bool { return n.Text(topology.AttrVirtualPort) != "openvswitch" }
+
+// stops tells that a filter may deny something.
+func stops(f *policy.Filter) bool {
+	return f.Default != policy.Permit || slices.ContainsFunc(f.Rules, func(r policy.Rule) bool { return r.Verdict != policy.Permit && r.Verdict != policy.Continue })
+}

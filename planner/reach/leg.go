@@ -1,0 +1,158 @@
+package reach
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/throughline-dc/throughline/planner/reach/packet"
+	"github.com/throughline-dc/throughline/topology"
+	"github.com/throughline-dc/throughline/topology/policy"
+)
+
+// Leg is a part of the way of packets to one destination: steps, one after the other, and then an end or further legs. The legs of a way are a tree; equal
+// branches are one leg.
+type Leg struct {
+	Steps []Step
+	End   End    // where there are no further legs
+	Why   string // of an end that is not Delivered
+	Next  []Branch
+}
+
+// End is what becomes of packets at the end of a leg.
+type End uint8
+
+// The ends. Of an end that is not known packets must not arrive, and may.
+const (
+	Onward    End = iota // further legs
+	Delivered            // at their destination
+	Dropped              // gone, whatever they are
+	Unknown
+)
+
+// Branch is one of several legs that follow a leg. Without To a device chooses among them (equal routes, gateways, members): nobody knows which it takes for a
+// packet. With To, it is the leg of packets that now have this destination.
+type Branch struct {
+	To  netip.Addr
+	Leg *Leg
+}
+
+// Step is one thing that happens to packets on their way.
+type Step struct {
+	Device topology.Node
+	Hops   []topology.Hop // frames: the way through bridges
+	Route  string         // routing: the line of the table, in words
+	Doubt  string         // what is not known here: then no packet must pass
+
+	Filter   *policy.Filter // packets meet it here
+	Node     topology.Node  // of the filter
+	filters  map[string]*policy.Filter
+	at       Context
+	sessions sessions
+}
+
+// sessions tells what a device that tracks connections holds of the packets of a step.
+type sessions uint8
+
+const (
+	opening sessions = iota // the first packet of a connection: new
+	held                    // replies to what has passed here
+	unheld                  // replies to what has not passed here: to the device they are no replies
+	perhaps                 // one or the other
+)
+
+// bounds evaluates a leg: the packets, as they are at its beginning, that arrive.
+type bounds struct {
+	*Headers
+	mode  Mode
+	known map[*Leg]packet.Set
+}
+
+// Arriving gives the packets at the beginning of a leg that are delivered at its end.
+func (h *Headers) Arriving(l *Leg, mode Mode) packet.Set {
+	b := &bounds{h, mode, map[*Leg]packet.Set{}}
+	return b.leg(l)
+}
+
+func (b *bounds) leg(l *Leg) packet.Set {
+	if s, ok := b.known[l]; ok {
+		return s
+	}
+	s := b.end(l)
+	for _, step := range slices.Backward(l.Steps) {
+		if s == packet.Empty {
+			break
+		}
+		s = b.step(&step, s)
+	}
+	b.known[l] = s
+	return s
+}
+
+func (b *bounds) end(l *Leg) packet.Set {
+	switch {
+	case l.End == Delivered:
+		return b.Valid
+	case l.End == Unknown:
+		return bound(b.mode, b.Valid)
+	case l.End == Dropped || len(l.Next) == 0:
+		return packet.Empty
+	}
+	var chosen packet.Set
+	for i, br := range l.Next {
+		s := b.leg(br.Leg)
+		switch {
+		case br.To.IsValid():
+			chosen = b.Union(chosen, b.Intersect(b.Addresses(policy.Destination, netip.PrefixFrom(br.To, br.To.BitLen())), s))
+		case i == 0:
+			chosen = s
+		case b.mode == May:
+			chosen = b.Union(chosen, s)
+		default:
+			chosen = b.Intersect(chosen, s)
+		}
+	}
+	return chosen
+}
+
+func (b *bounds) step(s *Step, goal packet.Set) packet.Set {
+	if s.Doubt != "" && b.mode == Must {
+		return packet.Empty
+	}
+	if s.Filter == nil {
+		return goal
+	}
+	pass := func(state uint64) packet.Set {
+		at := s.at
+		at.State = state
+		return b.Pass(s.filters, s.Filter.Name, at, b.mode, goal)
+	}
+	switch s.sessions {
+	case held:
+		return pass(policy.StateEstablished)
+	case unheld:
+		return b.unheld(pass)
+	case perhaps:
+		x, y := pass(policy.StateEstablished), b.unheld(pass)
+		if b.mode == May {
+			return b.Union(x, y)
+		}
+		return b.Intersect(x, y)
+	}
+	return pass(policy.StateNew)
+}
+
+// unheld is what passes of replies that a device has no state of: a TCP segment that opens nothing, and an answer of ICMP, are invalid to it (nf_conntrack); of
+// a device that picks up connections midway (nf_conntrack_tcp_loose) a segment without SYN is new. Datagrams are new.
+func (b *bounds) unheld(pass func(uint64) packet.Set) packet.Set {
+	fresh, invalid := pass(policy.StateNew), pass(policy.StateInvalid)
+	const syn = 2
+	opens := b.Box(packet.Box{b.protocols(tcp), b.term(fieldFlags, policy.Bits(syn, syn))}, packet.Full)
+	answers := b.Union(opens, b.Box(packet.Box{b.isICMP()}, packet.Full))
+	midway := b.Minus(b.Box(packet.Box{b.protocols(tcp)}, packet.Full), opens)
+	either := b.Union(fresh, invalid)
+	if b.mode == Must {
+		either = b.Intersect(fresh, invalid)
+	}
+	rest := b.Minus(b.Valid, b.Union(answers, midway))
+	return b.Union(b.Union(b.Intersect(answers, invalid), b.Intersect(midway, either)), b.Intersect(rest, fresh))
+}

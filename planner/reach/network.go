@@ -1,0 +1,218 @@
+package reach
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/throughline-dc/throughline/topology"
+	"github.com/throughline-dc/throughline/topology/policy"
+)
+
+// Network is what a snapshot says of who forwards what. It is filled in as it is asked, and is for one goroutine.
+type Network struct {
+	*topology.Snapshot
+	devices map[topology.Key]*device
+	owners  map[netip.Addr][]topology.Node // interfaces and vNICs by address
+}
+
+// NewNetwork looks at a snapshot.
+func NewNetwork(s *topology.Snapshot) *Network {
+	n := &Network{Snapshot: s, devices: map[topology.Key]*device{}, owners: map[netip.Addr][]topology.Node{}}
+	for node := range s.Nodes(topology.VNIC, topology.Port, topology.NIC, topology.LAG) {
+		for _, a := range addressesOf(node) {
+			n.owners[a.Addr()] = append(n.owners[a.Addr()], node)
+		}
+	}
+	return n
+}
+
+// addressesOf gives the addresses of an interface or vNIC. One of which nobody says the prefix length is alone in its subnet.
+func addressesOf(n topology.Node) []netip.Prefix {
+	var ps []netip.Prefix
+	for _, v := range n.Values(topology.AttrAddress) {
+		ps = append(ps, v.Prefix())
+	}
+	for _, v := range n.Values(topology.AttrUnnumbered) {
+		ps = append(ps, netip.PrefixFrom(v.Addr(), v.Addr().BitLen()))
+	}
+	return ps
+}
+
+// device is what forwards packets.
+type device struct {
+	node    topology.Node
+	filters map[string]map[string]*policy.Filter // by dialect and name
+	hooks   []hooked
+	unread  string // why its filters are not known
+	routes  map[string][]route
+	policed string // why its routing tables are not all that decides
+}
+
+// hooked is one filter where packets meet it.
+type hooked struct {
+	policy.Attachment
+	filter *policy.Filter
+	node   topology.Node
+}
+
+// route is one line of a forwarding table.
+type route struct {
+	prefix  netip.Prefix
+	nextHop netip.Addr // not valid: the destination is on the link
+	via     topology.Node
+	metric  int64
+	state   string // reject, blackhole: dropped
+	text    string // the protocol that made it
+}
+
+func (n *Network) device(node topology.Node) *device {
+	if d, ok := n.devices[node.Key()]; ok {
+		return d
+	}
+	d := &device{node: node, filters: map[string]map[string]*policy.Filter{}, routes: map[string][]route{}}
+	n.devices[node.Key()] = d
+	d.readFilters()
+	d.readRoutes()
+	return d
+}
+
+func (d *device) readFilters() {
+	parsed := map[string]bool{} // digests of texts of which there are rules
+	for _, e := range d.node.Out(topology.Contains) {
+		if e.To.Kind() == topology.Filter {
+			d.readFilter(e.To)
+			parsed[e.To.Text(topology.AttrDigest)] = true
+		}
+	}
+	told := len(parsed) > 0
+	for _, e := range d.node.In(topology.AppliesTo) {
+		if e.From.Kind() != topology.FilterText || e.From.Text(topology.AttrDialect) == "openflow" {
+			continue // whether OpenFlow rules decide what a bridge passes, topology says
+		}
+		told = true
+		if t := e.From; !parsed[t.Text(topology.AttrDigest)] && t.Text(topology.AttrState) != "parsed" {
+			d.unread = cmp.Or(d.unread, "the filters of "+d.node.Name()+" ("+t.Text(topology.AttrDialect)+") are known as text only")
+		}
+	}
+	if !told {
+		d.unread = "nobody has read the filters of " + d.node.Name()
+	}
+	slices.SortStableFunc(d.hooks, func(a, b hooked) int {
+		return cmp.Or(cmp.Compare(a.Hook, b.Hook), cmp.Compare(a.Priority, b.Priority), strings.Compare(a.filter.Name, b.filter.Name))
+	})
+}
+
+func (d *device) readFilter(node topology.Node) {
+	f, err := policy.DecodeFilter(node.Text(topology.AttrRules))
+	if err != nil {
+		d.unread = cmp.Or(d.unread, fmt.Sprintf("filter %s of %s cannot be read: %v", node.Name(), d.node.Name(), err))
+		return
+	}
+	if d.filters[f.Dialect] == nil {
+		d.filters[f.Dialect] = map[string]*policy.Filter{}
+	}
+	d.filters[f.Dialect][f.Name] = f
+	for _, a := range f.Attached {
+		d.hooks = append(d.hooks, hooked{a, f, node})
+	}
+}
+
+// mainTable is the routing table of interfaces that are in no VRF, as keys of routes call it.
+const mainTable = "default"
+
+// vrfOf names the routing table of an interface, as keys of routes call it.
+func vrfOf(n topology.Node) string {
+	if v, ok := n.First(topology.InVRF); ok {
+		id := v.Key().ID
+		return id[strings.LastIndexByte(id, '/')+1:]
+	}
+	return mainTable
+}
+
+// tableOf names the table of a route: its key is DEVICE/TABLE/PREFIX/NEXT HOP, and no part has a slash.
+func tableOf(route topology.Node) string {
+	parts := strings.Split(route.Key().ID, "/")
+	return parts[max(0, len(parts)-3)]
+}
+
+func (d *device) readRoutes() {
+	for _, e := range d.node.Out(topology.Contains) {
+		if e.To.Kind() != topology.Route {
+			continue
+		}
+		p, ok := e.To.Value(topology.AttrPrefix)
+		if !ok {
+			continue
+		}
+		r := route{prefix: p.Prefix(), state: e.To.Text(topology.AttrState), text: e.To.Text(topology.AttrProtocol)}
+		if v, ok := e.To.Value(topology.AttrNextHop); ok {
+			r.nextHop = v.Addr()
+		}
+		r.via, _ = e.To.First(topology.RoutesVia)
+		r.metric, _ = e.To.Int(topology.AttrMetric)
+		d.routes[tableOf(e.To)] = append(d.routes[tableOf(e.To)], r)
+	}
+	for _, v := range d.node.Values(topology.AttrPolicyRule) {
+		if !usual(v.String()) {
+			d.policed = "a rule of policy routing on " + d.node.Name() + ": " + v.String()
+		}
+	}
+}
+
+// usual tells the rules that a Linux kernel makes itself (fib_default_rules_init), and that of VRFs, from others.
+func usual(rule string) bool {
+	_, words, _ := strings.Cut(rule, " ")
+	_, words, _ = strings.Cut(words, " ")
+	switch words {
+	case "from all lookup local", "from all lookup main", "from all lookup default", "from all lookup [l3mdev-table]":
+		return true
+	}
+	return false
+}
+
+// lookup gives the best routes to an address: those of the longest prefix, and of them those of the least metric, which share the load.
+func (d *device) lookup(vrf string, to netip.Addr) []route {
+	var best []route
+	for _, r := range d.routes[vrf] {
+		if !r.prefix.Contains(to) {
+			continue
+		}
+		switch {
+		case len(best) == 0 || r.prefix.Bits() > best[0].prefix.Bits() || r.prefix.Bits() == best[0].prefix.Bits() && r.metric < best[0].metric:
+			best = []route{r}
+		case r.prefix.Bits() == best[0].prefix.Bits() && r.metric == best[0].metric:
+			best = append(best, r)
+		}
+	}
+	return distinct(best)
+}
+
+// distinct leaves out routes that two tables of the device say alike.
+func distinct(rs []route) []route {
+	var out []route
+	for _, r := range rs {
+		if !slices.ContainsFunc(out, func(o route) bool { return o.nextHop == r.nextHop && o.via == r.via }) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// connected gives the interfaces of the device whose subnet an address is in.
+func (d *device) connected(to netip.Addr) []topology.Node {
+	var in []topology.Node
+	for _, e := range d.node.Out(topology.Contains) {
+		if e.To.Kind().Interface() && slices.ContainsFunc(addressesOf(e.To), func(p netip.Prefix) bool { return !p.IsSingleIP() && p.Contains(to) }) {
+			in = append(in, e.To)
+		}
+	}
+	return in
+}
+
+// has tells whether an address is the device's own.
+func (d *device) has(a netip.Addr, n *Network) bool {
+	return slices.ContainsFunc(n.owners[a], func(o topology.Node) bool { owner, ok := o.Owner(); return ok && owner == d.node })
+}

@@ -1,0 +1,135 @@
+package topology
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Way is one way of frames between two interfaces, within one VLAN: no router is between them.
+type Way struct {
+	Hops  []Hop
+	Fault string // why nothing passes; the first on the way
+	Doubt string // what is not known, where nothing is at fault
+	// Lost says that the frames are lost where they arrive, while the sender does not know it: ways beside this one do not help those that are sent here.
+	Lost bool
+}
+
+// Ways lists the ways of frames from one interface or vNIC to another, and why there may be more, if there may.
+func Ways(from, to Node) (ways []Way, gap string) {
+	ps, qs := networkPaths(from), networkPaths(to)
+	seen := map[string]bool{}
+	add := func(hops []Hop) {
+		if text := wayText(hops); !seen[text] {
+			seen[text] = true
+			ways = append(ways, wayOf(hops))
+		}
+	}
+	for _, p := range ps {
+		if i := hopAt(p, to); i > 0 {
+			add(p.Hops[:i+1])
+		}
+	}
+	for _, q := range qs {
+		if i := hopAt(q, from); i > 0 {
+			add(turned(q.Hops[:i+1]))
+		}
+	}
+	if len(ways) == 0 {
+		for _, p := range ps {
+			for _, q := range qs {
+				if i, j := meetBridged(p, q); i >= 0 {
+					add(append(p.Hops[:i+1:i+1], turned(q.Hops[:j+1])...))
+				}
+			}
+		}
+	}
+	if len(ways) == 0 {
+		gap = cmp.Or(firstGap(ps, qs), "no way between "+from.Name()+" and "+to.Name()+" is known")
+	}
+	return shortest(ways), gap
+}
+
+// shortest leaves out ways that a bridge would not take, since it has a shorter one: of those that enter the fabric by one cable, the ones that are longer than the
+// shortest which nothing stops.
+func shortest(ways []Way) []Way {
+	least := map[Key]int{}
+	for _, w := range ways {
+		if n, ok := least[w.entry()]; w.Fault == "" && (!ok || len(w.Hops) < n) {
+			least[w.entry()] = len(w.Hops)
+		}
+	}
+	return slices.DeleteFunc(ways, func(w Way) bool { n, ok := least[w.entry()]; return ok && len(w.Hops) > n })
+}
+
+// entry is where the way enters the first device behind a cable.
+func (w Way) entry() Key {
+	for _, h := range w.Hops {
+		if h.Rel == Link {
+			return h.Node.Key()
+		}
+	}
+	return Key{}
+}
+
+func networkPaths(n Node) []Path {
+	var ps []Path
+	for _, r := range n.Rails() {
+		if r.Name == "network" {
+			ps = append(ps, r.Paths...)
+		}
+	}
+	return ps
+}
+
+// hopAt finds a node on a path.
+func hopAt(p Path, n Node) int {
+	for i, h := range p.Hops {
+		if h.Node == n {
+			return i
+		}
+	}
+	return -1
+}
+
+// meetBridged finds where two paths first are in one bridge and VLAN; -1 if they are not.
+func meetBridged(p, q Path) (int, int) {
+	for i, h := range p.Hops {
+		if above(p.Hops, i) {
+			continue
+		}
+		for j, g := range q.Hops {
+			if h.VID == g.VID && (h.Node == g.Node || sameBridge(h.Node, g.Node)) {
+				return i, j
+			}
+		}
+	}
+	return -1, -1
+}
+
+// turned turns a way round. Evidence stays with the pair of nodes that it joins.
+func turned(hops []Hop) []Hop {
+	back := make([]Hop, 0, len(hops))
+	for k := len(hops) - 1; k >= 0; k-- {
+		h := hops[k]
+		h.Rel, h.Reading, h.Confidence = 0, Reading{}, 0
+		if k+1 < len(hops) {
+			h.Rel, h.Reading, h.Confidence = hops[k+1].Rel, hops[k+1].Reading, hops[k+1].Confidence
+		}
+		back = append(back, h)
+	}
+	return back
+}
+
+func wayOf(hops []Hop) Way {
+	w := Way{Hops: hops}
+	for i, h := range hops {
+		if h.Fault != "" && w.Fault == "" {
+			w.Fault = h.Fault
+			w.Lost = h.Rel == Link && i > 0 && hops[i-1].Fault == "" && stopped(h.Node) == ""
+		}
+		if h.Doubt != "" && w.Doubt == "" {
+			w.Doubt = h.Doubt
+		}
+	}
+	return w
+}
