@@ -139,8 +139,7 @@ func (s *Space) Count(m Map) (nodes, intervals int) {
 // Boxes lists products of intervals that together are the set, each field by its place; at most limit of them, and whether these are all. A field of several
 // levels is told only where it has one value; nil is any value.
 func (s *Space) Boxes(m Set, limit int) (boxes [][]*Values, all bool) {
-	lo, hi := make([]uint32, len(s.width)), make([]uint32, len(s.width))
-	bound := make([]bool, len(s.width))
+	at := make([]*Values, len(s.levels)) // the interval of each level that was asked
 	all = true
 	var walk func(m Set)
 	walk = func(m Set) {
@@ -151,39 +150,40 @@ func (s *Space) Boxes(m Set, limit int) (boxes [][]*Values, all bool) {
 			all = false
 			return
 		case m&nodeBit == 0:
-			boxes = append(boxes, s.box(lo, hi, bound))
+			boxes = append(boxes, s.product(at))
 			return
 		}
-		level := s.level(m)
-		starts, kids := s.intervals(m)
-		bound[level] = true
-		for i, k := range kids {
-			lo[level], hi[level] = starts[i], uint32(ones(int(s.width[level])))
-			if i+1 < len(starts) {
-				hi[level] = starts[i+1] - 1
+		level, made := s.level(m), s.intervals(m)
+		for i, x := range made {
+			hi := ones(s.levels[level].bits)
+			if i+1 < len(made) {
+				hi = uint64(made[i+1].start) - 1
 			}
-			walk(k)
+			at[level] = &Values{Lo: V(uint64(x.start)), Hi: V(hi)}
+			walk(x.kid)
 		}
-		bound[level] = false
+		at[level] = nil
 	}
 	walk(m)
 	return boxes, all
 }
 
-func (s *Space) box(lo, hi []uint32, bound []bool) []*Values {
+// product puts the intervals of levels together to values of fields.
+func (s *Space) product(at []*Values) []*Values {
 	box := make([]*Values, len(s.fields))
 	for f := range s.fields {
 		first, end := s.first[f], s.first[f+1]
 		p, single := make(Packet, len(s.fields)), true
 		for l := first; l < end; l++ {
-			single = single && bound[l] && lo[l] == hi[l]
-			s.put(p, l, lo[l])
+			if single = single && at[l] != nil && at[l].Lo == at[l].Hi; single {
+				s.put(p, l, uint32(at[l].Lo.Lo))
+			}
 		}
 		switch {
 		case single:
 			box[f] = &Values{Lo: p[f], Hi: p[f]}
-		case end-first == 1 && bound[first]:
-			box[f] = &Values{Lo: V(uint64(lo[first])), Hi: V(uint64(hi[first]))}
+		case end-first == 1:
+			box[f] = at[first]
 		}
 	}
 	return box
