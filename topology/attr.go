@@ -185,6 +185,9 @@ const (
 	// AttrUnparsed is a line of the configuration that bears on the node and that nobody understood: "FILE:LINE: TEXT". What it does is not known.
 	AttrUnparsed
 
+	// AttrVirtualAddress is an address that an interface answers to while it is the active one of those that share it (HSRP, VRRP RFC 9568, GLBP, anycast gateway).
+	AttrVirtualAddress
+
 	attrEnd
 )
 
@@ -286,6 +289,7 @@ var attrs = [attrEnd]attrSpec{ //nolint:gochecknoglobals // read-only table
 
 	AttrDialect: {name: "dialect", typ: TypeText}, AttrText: {name: "text", typ: TypeText},
 	AttrDigest: {name: "digest", typ: TypeText}, AttrRules: {name: "rules", typ: TypeText}, AttrUnparsed: {name: "unparsed", typ: TypeText, multi: true},
+	AttrVirtualAddress: {name: "virtualAddress", typ: TypeAddr, multi: true},
 }
 
 // String gives the canonical name.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/collectors/cli"
 	"github.com/throughline-dc/throughline/collectors/libvirt"
 	"github.com/throughline-dc/throughline/collectors/san"
 	"github.com/throughline-dc/throughline/collectors/snmp"
@@ -50,7 +51,7 @@ func sourcesOfBuild() []string {
 type parser func(answer string, raw []byte) ([]topology.Observation, []collectors.Unparsed, error)
 
 func parsers() map[string]parser {
-	return map[string]parser{"libvirt": libvirt.Parse, "snmp": parseSNMP, "ssh": named("ssh", ssh.Answers(), ssh.Parse), "san": named("san", san.Answers(), san.Parse)}
+	return map[string]parser{"libvirt": libvirt.Parse, "snmp": parseSNMP, "ssh": named("ssh", ssh.Answers(), ssh.Parse), "san": named("san", san.Answers(), san.Parse), "cli": named("cli", cli.Answers(), cli.Parse)}
 }
 
 // named makes a parser that needs to be told which command gave the answer: their forms are too much alike.

@@ -1,0 +1,235 @@
+package cli
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+
+	"github.com/throughline-dc/throughline/topology"
+	"github.com/throughline-dc/throughline/topology/policy"
+)
+
+// words gathers what one answer states.
+type statements struct{ facts []topology.Fact }
+
+func (w *statements) set(k topology.Key, a topology.Attr, v topology.Value) {
+	w.facts = append(w.facts, topology.Attribute(k, a, v))
+}
+
+// text states a text unless it is empty.
+func (w *statements) text(k topology.Key, a topology.Attr, text string) {
+	if text != "" {
+		w.set(k, a, topology.TextValue(text))
+	}
+}
+
+func (w *statements) relate(from topology.Key, r topology.Rel, to topology.Key) {
+	w.facts = append(w.facts, topology.Relate(from, r, to))
+}
+
+// likely states a relation that is configured, and that need not be in force: as a row of ifStackTable that is not active.
+func (w *statements) likely(from topology.Key, r topology.Rel, to topology.Key) {
+	f := topology.Relate(from, r, to)
+	f.Confidence = configured
+	w.facts = append(w.facts, f)
+}
+
+const configured = 20
+
+// once leaves out what is stated again.
+func (w *statements) once() []topology.Fact {
+	seen := make(map[topology.Fact]bool, len(w.facts))
+	return slices.DeleteFunc(w.facts, func(f topology.Fact) bool {
+		twice := seen[f.Identity()]
+		seen[f.Identity()] = true
+		return twice
+	})
+}
+
+// Facts is what the configuration states.
+func (c *Config) Facts() []topology.Fact {
+	var w statements
+	w.text(c.device, topology.AttrSysName, c.name)
+	w.text(c.device, topology.AttrVersion, c.version)
+	for _, family := range c.routed {
+		w.text(c.device, topology.AttrForwarding, family)
+	}
+	for _, rule := range c.localRule {
+		w.text(c.device, topology.AttrPolicyRule, rule)
+	}
+	c.tellVLANs(&w)
+	for _, name := range c.vrfs {
+		k := topology.PartKey(topology.VRF, c.device, name)
+		w.relate(c.device, topology.Contains, k)
+		w.text(k, topology.AttrName, name)
+	}
+	for _, f := range c.faceOrder {
+		c.tellFace(&w, f)
+	}
+	for _, s := range c.static {
+		c.tellStatic(&w, s)
+	}
+	for _, f := range c.Filters {
+		c.tellFilter(&w, f)
+	}
+	for k, lines := range c.unparsed {
+		for _, l := range lines {
+			w.text(k, topology.AttrUnparsed, l)
+		}
+	}
+	facts := w.once()
+	slices.SortStableFunc(facts, func(a, b topology.Fact) int { return a.Subject.Compare(b.Subject) })
+	return facts
+}
+
+func (c *Config) tellVLANs(w *statements) {
+	for _, vid := range c.vlanSet.All() {
+		v, k := c.vlans[vid], vlanKey(c.device, vid)
+		w.relate(c.device, topology.Contains, k)
+		w.set(k, topology.AttrVID, topology.IntValue(vid))
+		w.text(k, topology.AttrName, v.name)
+		w.text(k, topology.AttrState, v.state)
+		if v.vni != 0 {
+			w.set(k, topology.AttrVNI, topology.IntValue(v.vni))
+		}
+	}
+}
+
+func (c *Config) tellFace(w *statements, f *face) {
+	k := f.key
+	w.relate(c.device, topology.Contains, k)
+	if c.dialect.ifName {
+		w.text(k, topology.AttrIfName, f.name)
+	} else {
+		w.text(k, topology.AttrIfDescr, f.name)
+	}
+	w.text(k, topology.AttrIfAlias, f.description)
+	w.text(k, topology.AttrAdminState, map[bool]string{true: "down", false: "up"}[f.down])
+	if f.mtu > 0 {
+		w.set(k, topology.AttrMTU, topology.IntValue(f.mtu))
+	}
+	for _, p := range f.addresses {
+		w.set(k, topology.AttrAddress, topology.PrefixValue(p))
+	}
+	for _, a := range f.virtual {
+		w.set(k, topology.AttrVirtualAddress, topology.AddrValue(a))
+	}
+	if from := c.faces[f.unnumbered]; from != nil {
+		for _, p := range from.addresses {
+			w.set(k, topology.AttrUnnumbered, topology.AddrValue(p.Addr()))
+		}
+	}
+	if f.vrf != "" {
+		vrf := topology.PartKey(topology.VRF, c.device, f.vrf)
+		w.relate(c.device, topology.Contains, vrf)
+		w.text(vrf, topology.AttrName, f.vrf)
+		w.relate(k, topology.InVRF, vrf)
+	}
+	for _, rule := range f.rules {
+		w.text(k, topology.AttrPolicyRule, rule)
+	}
+	if f.isolated {
+		w.text(k, topology.AttrPortLimit, "isolated")
+	}
+	c.tellLayers(w, f)
+}
+
+// tellLayers states what an interface lies on, and the VLANs of a bridge port.
+func (c *Config) tellLayers(w *statements, f *face) {
+	k := f.key
+	if vid, ok := f.svi(); ok {
+		w.set(k, topology.AttrVID, topology.IntValue(vid))
+		if c.vlans[vid] != nil {
+			w.relate(k, topology.SupportedBy, vlanKey(c.device, vid))
+		}
+	}
+	if m := subName.FindStringSubmatch(f.name); m != nil && c.faces[m[1]] != nil {
+		w.relate(k, topology.SupportedBy, c.faces[m[1]].key)
+	}
+	if f.vid != 0 {
+		w.set(k, topology.AttrVID, topology.IntValue(f.vid))
+	}
+	if lag := c.faces[c.dialect.lagName(f.lag)]; f.lag != "" && lag != nil {
+		if f.lacp {
+			w.likely(lag.key, topology.SupportedBy, k)
+			w.text(lag.key, topology.AttrLAGMode, "802.3ad")
+		} else {
+			w.relate(lag.key, topology.SupportedBy, k)
+		}
+	}
+	if !f.bridge {
+		return
+	}
+	if pvid, tagged, untagged, known := f.member(); known {
+		w.set(k, topology.AttrPVID, topology.IntValue(pvid))
+		w.set(k, topology.AttrTagged, topology.VIDsValue(tagged))
+		w.set(k, topology.AttrUntagged, topology.VIDsValue(untagged))
+	}
+}
+
+// tellStatic states a route that is configured: with little confidence, since the forwarding table alone says that it is used.
+func (c *Config) tellStatic(w *statements, s staticRoute) {
+	vrf, towards := s.vrf, s.face
+	if vrf == "" {
+		vrf = "default"
+	}
+	if s.nextHop.IsValid() {
+		towards = s.nextHop.String()
+	}
+	k := topology.PartKey(topology.Route, c.device, vrf, s.prefix.String(), towards)
+	w.relate(c.device, topology.Contains, k)
+	from := len(w.facts)
+	w.set(k, topology.AttrPrefix, topology.PrefixValue(s.prefix))
+	if s.nextHop.IsValid() {
+		w.set(k, topology.AttrNextHop, topology.AddrValue(s.nextHop))
+	}
+	w.text(k, topology.AttrProtocol, "static")
+	switch via := c.faces[s.face]; {
+	case s.drop:
+		w.text(k, topology.AttrState, "blackhole")
+	case via != nil:
+		w.relate(k, topology.RoutesVia, via.key)
+	}
+	if s.vrf != "" {
+		w.relate(k, topology.InVRF, topology.PartKey(topology.VRF, c.device, s.vrf))
+	}
+	for i := range w.facts[from:] {
+		w.facts[from+i].Confidence = configured
+	}
+}
+
+// tellFilter states a filter whole, and where it is attached.
+func (c *Config) tellFilter(w *statements, f *policy.Filter) {
+	k := topology.PartKey(topology.Filter, c.device, f.Name)
+	rules := f.Encode()
+	sum := sha256.Sum256([]byte(rules))
+	w.relate(c.device, topology.Contains, k)
+	w.text(k, topology.AttrName, f.Name)
+	w.text(k, topology.AttrDialect, f.Dialect)
+	w.text(k, topology.AttrDigest, hex.EncodeToString(sum[:]))
+	w.text(k, topology.AttrRules, rules)
+	for _, a := range f.Attached {
+		switch to := c.faces[a.Interface]; {
+		case to != nil:
+			w.relate(k, topology.AppliesTo, to.key)
+		case a.VLANs != "":
+			set, _ := topology.ParseVIDSet(a.VLANs) //nolint:errcheck // written by it
+			for _, vid := range set.All() {
+				if c.vlans[vid] != nil {
+					w.relate(k, topology.AppliesTo, vlanKey(c.device, vid))
+				}
+			}
+			w.relate(k, topology.AppliesTo, c.device)
+		default:
+			w.relate(k, topology.AppliesTo, c.device)
+		}
+	}
+	if f.Missing != "" {
+		place := ""
+		if len(f.Attached) > 0 {
+			place = f.Attached[0].Place.String() + ": "
+		}
+		w.text(k, topology.AttrUnparsed, strings.TrimSpace(place+f.Missing))
+	}
+}
