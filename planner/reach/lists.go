@@ -72,6 +72,9 @@ func NewLists(space *packet.Space, key [32]byte) *Lists {
 	return &Lists{space: space, key: key, atoms: []atom{{packets: packet.Full}}, bySign: map[print]Atom{{}: 0}}
 }
 
+// Space gives the space of the sets.
+func (l *Lists) Space() *packet.Space { return l.space }
+
 // Count gives the number of atoms.
 func (l *Lists) Count() int { return len(l.bySign) }
 
@@ -314,4 +317,13 @@ func (l *Lists) recast(from Atom, part packet.Set, by print) {
 	}
 	l.atoms[to].packets = l.space.Union(l.atoms[to].packets, part)
 	l.cast = append(l.cast, Recast{From: from, To: to, Packets: part})
+}
+
+// Map gives each packet the number of its atom plus one.
+func (l *Lists) Map() packet.Map {
+	m := packet.Map(0)
+	for i, set := range l.Atoms() {
+		m = l.space.Else(m, l.space.Relabel(set, func(in packet.Map) packet.Map { return in * packet.Map(i+1) }))
+	}
+	return m
 }

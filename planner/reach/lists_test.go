@@ -59,6 +59,7 @@ func TestLists(t *testing.T) {
 		var rules [lists][]reach.Ruled
 		atomOf := map[string]reach.Atom{}
 		check := func() {
+			which := l.Map()
 			seen, clear := map[string]reach.Atom{}, map[reach.Atom]string{}
 			for _, p := range packets {
 				var v []bool
@@ -75,7 +76,7 @@ func TestLists(t *testing.T) {
 					}
 				}
 				k := fmt.Sprint(v)
-				if len(in) != 1 {
+				if len(in) != 1 || s.At(which, p) != packet.Map(in[0]+1) {
 					t.Fatalf("%v is in atoms %v", p, in)
 				}
 				if a, ok := seen[k]; ok && a != in[0] {
