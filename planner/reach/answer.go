@@ -57,15 +57,37 @@ func (n *Network) Between(from topology.Node, source netip.Addr, to topology.Nod
 	h := NewHeaders(family, Orders[0], 0)
 	err = h.Try(func() {
 		opens := n.explorer(source, nil)
-		a.Forward = h.direction(opens.from(from, target), h.asked(source, target, flow, false))
+		a.Forward = h.direction(opens.from(from, target), h.asked(source, target, flow))
+		if a.Forward.May == packet.Empty {
+			a.Return = Direction{Verdict: No, Headers: h, Leg: ended(Dropped, "nothing arrives that could be answered")}
+			return
+		}
 		replies := n.explorer(target, opens)
-		a.Return = h.direction(replies.from(to, source), h.asked(target, source, flow, true))
+		replies.reply, replies.nated = true, h.translated(opens.nats, a.Forward.Asked)
+		a.Return = h.direction(replies.from(to, source), h.replies(a.Forward.May))
 	})
 	if err != nil {
 		return a, fmt.Errorf("from %s to %s: %w", source, target, err)
 	}
 	a.Verdict = both(a.Forward.Verdict, a.Return.Verdict)
 	return a, nil
+}
+
+// translated tells whether one of the filters gives some of the packets other addresses.
+func (h *Headers) translated(nats []Step, asked packet.Set) bool {
+	for _, s := range nats {
+		c := &chains{Headers: h, filters: s.filters, at: s.at}
+		for i := range s.Filter.Rules {
+			r := &s.Filter.Rules[i]
+			if len(r.Set) == 0 && r.Verdict != policy.Jump && r.Verdict != policy.Goto {
+				continue
+			}
+			if m := c.match(r); !m.never && h.Intersect(h.Box(m.box, packet.Full), asked) != packet.Empty {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // explorer makes an explorer. forward is that of the packets to which these are the replies, nil for packets that open connections.
@@ -111,34 +133,90 @@ func (h *Headers) direction(l *Leg, asked packet.Set) Direction {
 	return d
 }
 
-// asked is the packets of a flow as they leave the sender: the first one of a connection, or the first reply. They are whole, and nobody has marked them.
-func (h *Headers) asked(source, target netip.Addr, flow Flow, reply bool) packet.Set {
-	const syn, ack = 2, 16
-	flags := uint64(syn)
-	ports := fieldDestinationPort
-	if reply {
-		flags, ports = syn|ack, fieldSourcePort
-	}
+const (
+	syn = 2
+	ack = 16
+	// Those who open connections take ports that need no privilege.
+	firstPort, lastPort = 1024, 65535
+)
+
+// asked is the packets of a flow as they leave the sender: the first one of a connection. They are whole, and nobody has marked them.
+func (h *Headers) asked(source, target netip.Addr, flow Flow) packet.Set {
 	box := packet.Box{
 		h.term(fieldSource, policy.PrefixRange(netip.PrefixFrom(source, source.BitLen()))),
 		h.term(fieldDestination, policy.PrefixRange(netip.PrefixFrom(target, target.BitLen()))),
 		h.term(fieldFragment, policy.Is(policy.FragmentNone)), h.term(fieldMark, policy.Is(0)), h.term(fieldDSCP, policy.Is(0)),
 	}
+	isICMP := false
 	if flow.Protocol != nil {
 		box = append(box, h.protocols(uint64(*flow.Protocol)))
+		isICMP = *flow.Protocol == icmp || *flow.Protocol == icmpv6
 	}
-	if flow.Ports != nil {
-		if !reply || flow.Protocol == nil || *flow.Protocol != icmp && *flow.Protocol != icmpv6 {
-			if flow.Protocol != nil && (*flow.Protocol == icmp || *flow.Protocol == icmpv6) {
-				ports = fieldSourcePort // where ICMP has its type
+	if flow.Ports != nil && isICMP {
+		box = append(box, h.term(fieldSourcePort, *flow.Ports)) // where ICMP has its type
+	} else if flow.Ports != nil {
+		box = append(box, h.term(fieldDestinationPort, *flow.Ports))
+	}
+	all := h.Intersect(h.Box(box, packet.Full), h.Valid)
+	opens := h.Box(packet.Box{h.protocols(tcp), h.term(fieldFlags, policy.Is(syn)), h.term(fieldSourcePort, policy.FromTo(firstPort, lastPort))}, packet.Full)
+	datagrams := h.Box(packet.Box{h.protocols(udp, dccp, sctp, udplite), h.term(fieldSourcePort, policy.FromTo(firstPort, lastPort))}, packet.Full)
+	asks := h.Box(packet.Box{h.isICMP(), h.term(fieldSourcePort, echo(h.Family))}, packet.Full)
+	if isICMP && flow.Ports != nil {
+		asks = h.Box(packet.Box{h.isICMP()}, packet.Full)
+	}
+	others := h.Minus(packet.Full, h.Box(packet.Box{h.protocols(tcp, udp, dccp, sctp, udplite, icmp, icmpv6)}, packet.Full))
+	return h.Intersect(all, h.Union(h.Union(opens, datagrams), h.Union(asks, others)))
+}
+
+// echo is the type of an echo request (RFC 792, RFC 4443).
+func echo(f policy.Family) policy.Range {
+	if f == policy.IPv6 {
+		return policy.Is(128)
+	}
+	return policy.Is(8)
+}
+
+const maxReplies = 4096 // boxes of packets whose replies are made one by one
+
+// replies is the first replies to packets: addresses and ports change places, TCP acknowledges, an echo request is answered. To other messages of ICMP there are none.
+func (h *Headers) replies(to packet.Set) packet.Set {
+	boxes, _ := h.Boxes(to, maxReplies)
+	swap := map[int]int{
+		h.at[fieldSource]: h.at[fieldDestination], h.at[fieldDestination]: h.at[fieldSource],
+		h.at[fieldSourcePort]: h.at[fieldDestinationPort], h.at[fieldDestinationPort]: h.at[fieldSourcePort],
+	}
+	isICMP := h.Box(packet.Box{h.isICMP()}, packet.Full)
+	var all packet.Set
+	for _, b := range boxes {
+		var turned, same packet.Box
+		for f, v := range b {
+			if v == nil {
+				continue
 			}
-			box = append(box, h.term(ports, *flow.Ports))
+			if g, ok := swap[f]; ok {
+				turned = append(turned, packet.Term{Field: g, Of: []packet.Values{*v}})
+			} else if f != h.at[fieldFlags] {
+				same = append(same, packet.Term{Field: f, Of: []packet.Values{*v}})
+			}
+		}
+		all = h.Union(all, h.Minus(h.Box(append(turned, same...), packet.Full), isICMP))
+		if b[h.at[fieldSourcePort]] != nil && b[h.at[fieldSourcePort]].Has(echo(h.Family).Lo) {
+			answer := policy.Num(0)
+			if h.Family == policy.IPv6 {
+				answer = policy.Num(129)
+			}
+			same = append(same, h.isICMP(), h.term(fieldSourcePort, packet.One(answer)), h.term(fieldDestinationPort, packet.One(policy.Num(0))))
+			for _, t := range turned {
+				if t.Field == h.at[fieldSource] || t.Field == h.at[fieldDestination] {
+					same = append(same, t)
+				}
+			}
+			all = h.Union(all, h.Box(same, packet.Full))
 		}
 	}
 	isTCP := h.Box(packet.Box{h.protocols(tcp)}, packet.Full)
-	opening := h.Box(packet.Box{h.protocols(tcp), h.term(fieldFlags, policy.Is(flags))}, packet.Full)
-	set := h.Intersect(h.Box(box, packet.Full), h.Valid)
-	return h.Union(h.Minus(set, isTCP), h.Intersect(set, opening))
+	answers := h.Box(packet.Box{h.protocols(tcp), h.term(fieldFlags, policy.Is(syn|ack))}, packet.Full)
+	return h.Intersect(h.Valid, h.Union(h.Minus(all, isTCP), h.Intersect(all, answers)))
 }
 
 // doubts lists what is not known on a way, each once, in the order of the way.

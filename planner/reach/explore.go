@@ -359,7 +359,11 @@ func (x *explorer) hooks(d *device, hook policy.Hook, at Context) []Step {
 		if h.Hook != hook || h.Bridged {
 			continue
 		}
-		if side := cmp.Or(at.In, at.Out); h.Interface != "" && h.Interface != side && !(hook == policy.HookPostrouting && h.Interface == at.Out) {
+		side := at.In
+		if hook == policy.HookOutput || hook == policy.HookPostrouting {
+			side = at.Out
+		}
+		if h.Interface != "" && h.Interface != side {
 			continue
 		}
 		steps = append(steps, x.filter(d, h, at))
@@ -368,5 +372,20 @@ func (x *explorer) hooks(d *device, hook policy.Hook, at Context) []Step {
 }
 
 func (x *explorer) filter(d *device, h hooked, at Context) Step {
-	return Step{Device: d.node, Filter: h.filter, Node: h.node, filters: d.filters[h.filter.Dialect], at: at, sessions: x.holds(d.node)}
+	s := Step{Device: d.node, Filter: h.filter, Node: h.node, filters: d.filters[h.filter.Dialect], at: at, sessions: x.holds(d.node)}
+	if !translates(h.filter) {
+		return s
+	}
+	x.nats = append(x.nats, s)
+	if x.reply && x.nated {
+		s.Doubt = fmt.Sprintf("what %s of %s has translated, and how replies find back, is not followed", h.filter.Name, d.node.Name())
+	}
+	return s
+}
+
+// translates tells that a filter may give packets other addresses.
+func translates(f *policy.Filter) bool {
+	return slices.ContainsFunc(f.Rules, func(r policy.Rule) bool {
+		return slices.ContainsFunc(r.Set, func(a policy.Assignment) bool { return a.Field == policy.Source || a.Field == policy.Destination })
+	})
 }

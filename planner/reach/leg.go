@@ -145,7 +145,6 @@ func (b *bounds) step(s *Step, goal packet.Set) packet.Set {
 // a device that picks up connections midway (nf_conntrack_tcp_loose) a segment without SYN is new. Datagrams are new.
 func (b *bounds) unheld(pass func(uint64) packet.Set) packet.Set {
 	fresh, invalid := pass(policy.StateNew), pass(policy.StateInvalid)
-	const syn = 2
 	opens := b.Box(packet.Box{b.protocols(tcp), b.term(fieldFlags, policy.Bits(syn, syn))}, packet.Full)
 	answers := b.Union(opens, b.Box(packet.Box{b.isICMP()}, packet.Full))
 	midway := b.Minus(b.Box(packet.Box{b.protocols(tcp)}, packet.Full), opens)

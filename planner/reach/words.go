@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/throughline-dc/throughline/planner/reach/packet"
-	"github.com/throughline-dc/throughline/topology/policy"
 )
 
 var protocols = map[uint64]string{ //nolint:gochecknoglobals // read-only table (IANA)
@@ -75,14 +74,17 @@ func (h *Headers) service(b []*packet.Values) []string {
 	if !slices.Contains([]uint64{tcp, udp, dccp, sctp, udplite}, proto.Lo.Lo) {
 		return []string{text}
 	}
-	if from != nil && (from.Lo.Lo != 0 || from.Hi.Lo < 65535) {
+	if from != nil && !anyPort(from) {
 		text += " from " + span(from)
 	}
-	if to != nil && (to.Lo.Lo != 0 || to.Hi.Lo < 65535) {
+	if to != nil && !anyPort(to) {
 		text += " " + span(to)
 	}
 	return []string{text}
 }
+
+// anyPort tells that nothing is said of a port: all that a sender of its own accord would take.
+func anyPort(v *packet.Values) bool { return v.Lo.Lo <= firstPort && v.Hi.Lo == lastPort }
 
 func span(v *packet.Values) string {
 	if v.Lo == v.Hi {
@@ -121,14 +123,10 @@ func flagText(flags uint64) string {
 
 // Witness gives one packet of a set: one that people know, if there is one.
 func (h *Headers) Witness(s packet.Set) (packet.Packet, bool) {
-	const anyPort = 49152 // the first of the dynamic ports (RFC 6335)
-	echo := packet.Box{h.isICMP(), h.term(fieldSourcePort, packet.Span(8, 8))}
-	if h.Family == policy.IPv6 {
-		echo = packet.Box{h.isICMP(), h.term(fieldSourcePort, packet.Span(128, 128))}
-	}
-	from, to := h.term(fieldSourcePort, packet.Span(anyPort, anyPort)), h.term(fieldDestinationPort, packet.Span(anyPort, anyPort))
+	const dynamic = 49152 // the first of the dynamic ports (RFC 6335)
+	from, to := h.term(fieldSourcePort, packet.Span(dynamic, dynamic)), h.term(fieldDestinationPort, packet.Span(dynamic, dynamic))
 	for _, wish := range []packet.Box{
-		echo, {h.isICMP()}, {h.protocols(tcp), from}, {h.protocols(tcp), to}, {h.protocols(udp), from}, {h.protocols(udp), to}, {h.protocols(tcp)}, {h.protocols(udp)}, {},
+		{h.isICMP(), h.term(fieldSourcePort, echo(h.Family))}, {h.isICMP()}, {h.protocols(tcp), from}, {h.protocols(tcp), to}, {h.protocols(udp), from}, {h.protocols(udp), to}, {h.protocols(tcp)}, {h.protocols(udp)}, {},
 	} {
 		if p, ok := h.Pick(h.Intersect(s, h.Box(wish, packet.Full))); ok {
 			return p, true

@@ -1,0 +1,326 @@
+package reach_test
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/throughline-dc/throughline/planner/reach"
+	"github.com/throughline-dc/throughline/topology"
+	"github.com/throughline-dc/throughline/topology/policy"
+)
+
+// estate is a host with three VMs behind a switch and a firewall: v and u in VLAN 120, w in VLAN 130. Nobody filters.
+const estate = `
+host:h Contains virtualswitch:h/br0
+host:h Contains nic:h/e
+virtualswitch:h/br0 SupportedBy nic:h/e
+virtualswitch:h/br0 virtualPort=openvswitch
+switch:s Contains port:s/1
+switch:s Contains port:s/2
+port:s/1 ifName=s1
+port:s/2 ifName=s2
+port:s/1 tagged=120,130
+port:s/2 tagged=120,130
+nic:h/e Link port:s/1 ~95
+firewall:f Contains port:f/1
+port:f/1 ifName=f1
+port:f/1 Link port:s/2 ~95
+firewall:f Contains port:f/v120
+port:f/v120 ifName=f1.120
+port:f/v120 ifType=135
+port:f/v120 address=192.0.2.1/24
+port:f/v120 InSubnet subnet:192.0.2.0/24
+port:f/v120 SupportedBy port:f/1
+firewall:f Contains port:f/v130
+port:f/v130 ifName=f1.130
+port:f/v130 ifType=135
+port:f/v130 address=198.51.100.1/24
+port:f/v130 InSubnet subnet:198.51.100.0/24
+port:f/v130 SupportedBy port:f/1
+firewall:f Contains route:f/default/192.0.2.0%2F24/v120
+route:f/default/192.0.2.0%2F24/v120 prefix=192.0.2.0/24
+route:f/default/192.0.2.0%2F24/v120 RoutesVia port:f/v120
+firewall:f Contains route:f/default/198.51.100.0%2F24/v130
+route:f/default/198.51.100.0%2F24/v130 prefix=198.51.100.0/24
+route:f/default/198.51.100.0%2F24/v130 RoutesVia port:f/v130
+vm:v Contains vnic:v/n
+vnic:v/n AttachedTo virtualswitch:h/br0
+vnic:v/n vid=120
+vnic:v/n address=192.0.2.10/24
+vnic:v/n InSubnet subnet:192.0.2.0/24
+vm:u Contains vnic:u/n
+vnic:u/n AttachedTo virtualswitch:h/br0
+vnic:u/n vid=120
+vnic:u/n address=192.0.2.11/24
+vnic:u/n InSubnet subnet:192.0.2.0/24
+vm:w Contains vnic:w/n
+vnic:w/n AttachedTo virtualswitch:h/br0
+vnic:w/n vid=130
+vnic:w/n address=198.51.100.10/24
+vnic:w/n InSubnet subnet:198.51.100.0/24
+filtertext:none state=parsed
+filtertext:none AppliesTo host:h
+filtertext:none AppliesTo switch:s
+filtertext:none AppliesTo firewall:f
+`
+
+// scene is the estate with facts taken away ("-port:s/1 ifName=s1"), given, and filters "DEVICE" each.
+func scene(t *testing.T, changes string, filters map[string][]*policy.Filter) *topology.Snapshot {
+	t.Helper()
+	now := time.Date(2026, 1, 1, 10, 0, 0, 0, time.UTC)
+	r := topology.Reading{ReadingKey: topology.ReadingKey{Device: "test", Source: topology.SourceSNMP, Table: "all"}, Time: now}
+	d := topology.Delta{Time: now, Renew: []topology.Reading{r}}
+	lines := strings.Split(estate, "\n")
+	for line := range strings.Lines(changes) {
+		line = strings.TrimSpace(line)
+		if gone, ok := strings.CutPrefix(line, "-"); ok {
+			n := len(lines)
+			lines = deleteLine(lines, gone)
+			if len(lines) == n {
+				t.Fatalf("%q is not there", gone)
+			}
+			continue
+		}
+		lines = append(lines, line)
+	}
+	for _, line := range lines {
+		if line = strings.TrimSpace(line); line != "" {
+			f := factOf(t, line)
+			f.Reading, f.Since = r.ReadingKey, now
+			d.Add = append(d.Add, f)
+		}
+	}
+	for device, fs := range filters {
+		owner, err := topology.ParseKey(device)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range fs {
+			key := topology.PartKey(topology.Filter, owner, f.Name)
+			for _, fact := range []topology.Fact{
+				topology.Relate(owner, topology.Contains, key), topology.Attribute(key, topology.AttrRules, topology.TextValue(f.Encode())),
+			} {
+				fact.Reading, fact.Since, fact.Confidence = r.ReadingKey, now, topology.ConfidenceStated
+				d.Add = append(d.Add, fact)
+			}
+		}
+	}
+	s, err := topology.Empty().Apply(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func deleteLine(lines []string, line string) []string {
+	var rest []string
+	for _, l := range lines {
+		if strings.TrimSpace(l) != line {
+			rest = append(rest, l)
+		}
+	}
+	return rest
+}
+
+func factOf(t *testing.T, line string) topology.Fact {
+	t.Helper()
+	line, confidence, _ := strings.Cut(line, " ~")
+	subject, rest, _ := strings.Cut(line, " ")
+	must := func(err error) {
+		if err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+	}
+	key, err := topology.ParseKey(subject)
+	must(err)
+	var f topology.Fact
+	if name, value, ok := strings.Cut(rest, "="); ok && !strings.Contains(name, " ") {
+		a, err := topology.ParseAttr(name)
+		must(err)
+		v, err := topology.ParseValue(a.Type(), value)
+		must(err)
+		f = topology.Attribute(key, a, v)
+	} else {
+		name, object, _ := strings.Cut(rest, " ")
+		rel, err := topology.ParseRel(name)
+		must(err)
+		to, err := topology.ParseKey(object)
+		must(err)
+		f = topology.Relate(key, rel, to)
+	}
+	f.Confidence = topology.ConfidenceStated
+	if confidence != "" {
+		_, err := fmt.Sscan(confidence, &f.Confidence)
+		must(err)
+	}
+	return f
+}
+
+// ask gives the verdicts there and back, and what is not known.
+func ask(t *testing.T, s *topology.Snapshot, from, to string, flow reach.Flow) string {
+	t.Helper()
+	end := func(vm string) (topology.Node, netip.Addr) {
+		n, ok := s.Node(topology.Key{Kind: topology.VNIC, ID: vm + "/n"})
+		if !ok {
+			t.Fatalf("no VM %s", vm)
+		}
+		v, _ := n.Value(topology.AttrAddress)
+		return n, v.Prefix().Addr()
+	}
+	a, source := end(from)
+	b, target := end(to)
+	answer, err := reach.NewNetwork(s).Between(a, source, b, target, flow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprintf("%s %s", answer.Forward.Verdict, answer.Return.Verdict)
+	if doubts := append(answer.Forward.Doubts, answer.Return.Doubts...); len(doubts) > 0 {
+		text += ": " + doubts[0]
+	}
+	return text
+}
+
+func services(proto uint8, port uint64) reach.Flow {
+	r := policy.Is(port)
+	return reach.Flow{Protocol: &proto, Ports: &r}
+}
+
+func list(name string, at policy.Attachment, def policy.Verdict, rules ...policy.Rule) *policy.Filter {
+	for i := range rules {
+		rules[i].Text = rules[i].String()
+	}
+	return &policy.Filter{Name: name, Dialect: "test", Family: policy.IP, Default: def, Attached: []policy.Attachment{at}, Rules: rules}
+}
+
+func permit(terms ...policy.Term) policy.Rule {
+	return policy.Rule{Verdict: policy.Permit, Match: terms}
+}
+func deny(terms ...policy.Term) policy.Rule { return policy.Rule{Verdict: policy.Deny, Match: terms} }
+func protocol(n uint64) policy.Term {
+	return policy.Term{Field: policy.Protocol, Of: []policy.Range{policy.Is(n)}}
+}
+func port(n uint64) policy.Term {
+	return policy.Term{Field: policy.DestinationPort, Of: []policy.Range{policy.Is(n)}}
+}
+func state(s uint64) policy.Term {
+	return policy.Term{Field: policy.ConnState, Of: []policy.Range{policy.Is(s)}}
+}
+func in(name string) policy.Term {
+	return policy.Term{Field: policy.InInterface, Names: []string{name}}
+}
+
+// nat is a masquerade of what matches.
+func nat(terms ...policy.Term) *policy.Filter {
+	f := list("nat", policy.Attachment{Hook: policy.HookPostrouting, Priority: 100}, policy.Permit, policy.Rule{
+		Verdict: policy.Permit, Match: terms, Set: []policy.Assignment{{Field: policy.Source, Family: policy.IPv4, Own: true}},
+	})
+	return f
+}
+
+var forward = policy.Attachment{Hook: policy.HookForward}
+
+func TestBetween(t *testing.T) {
+	t.Parallel()
+	web := services(6, 80)
+	stateful := list("fw", forward, policy.Deny, permit(state(policy.StateEstablished)), permit(in("f1.120"), protocol(6), port(80)))
+	for _, c := range []struct {
+		name, from, to string
+		flow           reach.Flow
+		changes        string
+		filters        map[string][]*policy.Filter
+		want           string
+	}{
+		{"nobody filters", "v", "w", web, "", nil, "yes yes"},
+		{"one VLAN, one bridge", "v", "u", web, "", nil, "yes yes"},
+		{"a stateful filter lets it through, and what comes back", "v", "w", web, "", map[string][]*policy.Filter{"firewall:f": {stateful}}, "yes yes"},
+		{"another port", "v", "w", services(6, 81), "", map[string][]*policy.Filter{"firewall:f": {stateful}}, "no no"},
+		{"the other direction opens nothing", "w", "v", web, "", map[string][]*policy.Filter{"firewall:f": {stateful}}, "no no"},
+		{"everything: a part", "v", "w", reach.Flow{}, "", map[string][]*policy.Filter{"firewall:f": {stateful}}, "some yes"},
+		{
+			"a stateless list has to let replies back itself", "v", "w", web, "",
+			map[string][]*policy.Filter{"firewall:f": {list("acl", forward, policy.Deny, permit(protocol(6), port(80)))}}, "yes no",
+		},
+		{
+			"a list on the routed interface sees nothing of what stays in its VLAN", "v", "u", web, "",
+			map[string][]*policy.Filter{"firewall:f": {list("acl", policy.Attachment{Hook: policy.HookPrerouting, Interface: "f1.120"}, policy.Deny)}}, "yes yes",
+		},
+		{
+			"but all that leaves it", "v", "w", web, "",
+			map[string][]*policy.Filter{"firewall:f": {list("acl", policy.Attachment{Hook: policy.HookPrerouting, Interface: "f1.120"}, policy.Deny)}}, "no no",
+		},
+		{
+			"a list on the way out", "v", "w", web, "",
+			map[string][]*policy.Filter{"firewall:f": {list("acl", policy.Attachment{Hook: policy.HookPostrouting, Interface: "f1.120"}, policy.Deny)}}, "yes no",
+		},
+		{
+			"accept ends one base chain only", "v", "w", web, "",
+			map[string][]*policy.Filter{"firewall:f": {list("a", forward, policy.Permit), list("b", policy.Attachment{Hook: policy.HookForward, Priority: 10}, policy.Deny)}},
+			"no no",
+		},
+		{
+			"a port list on the switch", "v", "w", web, "",
+			map[string][]*policy.Filter{"switch:s": {list("pacl", policy.Attachment{Hook: policy.HookIngress, Interface: "s1"}, policy.Permit, deny(protocol(6), port(80)))}},
+			"no no",
+		},
+		{
+			"two VMs on one host meet in its bridge, and bypass the lists of the switch", "v", "u", web, "",
+			map[string][]*policy.Filter{"switch:s": {list("pacl", policy.Attachment{Hook: policy.HookIngress, Interface: "s1"}, policy.Deny)}}, "yes yes",
+		},
+		{
+			"a VLAN map is met by what is bridged, too", "v", "w", web, "",
+			map[string][]*policy.Filter{"switch:s": {list("vacl", policy.Attachment{Hook: policy.HookVLAN, VLANs: "130"}, policy.Deny)}}, "no no",
+		},
+		{
+			"IPv4 lists do not filter IPv6, nor IPv6 lists IPv4", "v", "w", web, "",
+			map[string][]*policy.Filter{"firewall:f": {{Name: "six", Dialect: "test", Family: policy.IPv6, Default: policy.Deny, Attached: []policy.Attachment{forward}}}},
+			"yes yes",
+		},
+		{
+			"a limit: it may pass, or not", "v", "w", web, "",
+			map[string][]*policy.Filter{"firewall:f": {list("fw", forward, policy.Deny, policy.Rule{Verdict: policy.Permit, Uncertain: "limit"})}}, "unknown unknown",
+		},
+		{
+			"a line that nobody understood, behind one that decides", "v", "w", web, "",
+			map[string][]*policy.Filter{"firewall:f": {list("fw", forward, policy.Deny, permit(protocol(6)), policy.Rule{Unparsed: "frob"})}}, "yes yes",
+		},
+		{
+			"a line that nobody understood, before it", "v", "w", web, "",
+			map[string][]*policy.Filter{"firewall:f": {list("fw", forward, policy.Deny, policy.Rule{Unparsed: "frob"}, permit(protocol(6)))}},
+			`unknown unknown: fw : "0 [unparsed: frob]" was not understood (frob)`,
+		},
+		{"filters that nobody has read", "v", "w", web, "-filtertext:none AppliesTo firewall:f", nil, "unknown unknown: nobody has read the filters of f"},
+		{
+			"filters known as text", "v", "w", web, "-filtertext:none state=parsed", nil,
+			"unknown unknown: the filters of h () are known as text only",
+		},
+		{"a VLAN that a trunk lacks", "v", "w", web, "-port:s/2 tagged=120,130\nport:s/2 tagged=120", nil, "no no"},
+		{"a port that is down", "v", "w", web, "port:s/2 state=down", nil, "no no"},
+		{"and does not matter inside the bridge", "v", "u", web, "port:s/1 state=down", nil, "yes yes"},
+		{"no route", "v", "w", web, "-route:f/default/198.51.100.0%2F24/v130 prefix=198.51.100.0/24\n-port:f/v130 address=198.51.100.1/24\n-port:f/v130 InSubnet subnet:198.51.100.0/24", nil, "no no"},
+		{"a route that drops", "v", "w", web, "route:f/default/198.51.100.0%2F24/v130 state=blackhole", nil, "no no"},
+		{
+			"a translation that does not concern it", "v", "w", web, "",
+			map[string][]*policy.Filter{"firewall:f": {nat(policy.Term{Field: policy.OutInterface, Names: []string{"wan*"}})}}, "yes yes",
+		},
+		{
+			"a translation on the way", "v", "w", web, "",
+			map[string][]*policy.Filter{"firewall:f": {nat(policy.Term{Field: policy.OutInterface, Names: []string{"f1.130"}})}},
+			"yes unknown: what nat of f has translated, and how replies find back, is not followed",
+		},
+		{"policy routing", "v", "w", web, "firewall:f policyRule=100 ipv4 from 192.0.2.0/24 lookup 7", nil, "unknown unknown: a rule of policy routing on f: 100 ipv4 from 192.0.2.0/24 lookup 7"},
+		{"the rules of every kernel", "v", "w", web, "firewall:f policyRule=32766 ipv4 from all lookup main", nil, "yes yes"},
+		{"a network filter of which nobody knows the rules", "v", "u", web, "vnic:v/n filterRef=clean", nil, "unknown unknown: the rules of clean, the network filter of v/n, are not known"},
+		{"two with one address", "v", "w", web, "vm:x Contains vnic:x/n\nvnic:x/n address=198.51.100.10/24", nil, "unknown yes: several have the address 198.51.100.10: w/n, x/n"},
+		{"no address known of the target's subnet", "v", "w", web, "-vnic:v/n address=192.0.2.10/24\nvnic:v/n address=192.0.2.10/32", nil, "unknown yes: no source says the subnet of v/n, so nobody knows whether it needs a gateway"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			if got := ask(t, scene(t, c.changes, c.filters), c.from, c.to, c.flow); got != c.want {
+				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
