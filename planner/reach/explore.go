@@ -25,6 +25,9 @@ type explorer struct {
 	legs    int
 	made    map[place]*Leg
 	inside  map[place]bool
+	nats    []Step                // filters on the way that translate addresses
+	reply   bool                  // these are replies: conntrack has translated them back
+	nated   bool                  // and to what they are replies, was translated
 	loops   int                   // legs that were cut because they go round; what was made meanwhile is not kept
 	touch   map[topology.Key]bool // devices that route on one of the ways
 	chooses bool                  // somebody chooses between ways
