@@ -27,9 +27,9 @@ func (a *app) reachCommand() *cobra.Command {
 unknown for a protocol and port; without them, what gets through. It is yes only if the packets arrive whatever choice the devices make among
 equal ways, and nothing on the way is unknown; what a guest's own firewall does is not looked at.
 
-FROM and TO are VMs, hosts or interfaces, as in throughline path.` +
+FROM and TO are VMs, hosts or interfaces, as in throughline path, or one of them "any": then all VMs are asked, one line for each.` +
 			exits(exitOK, exitFailed, exitUsage, exitNothing, exitSeveral),
-		Example: "  throughline reach web-07 db-01 --proto tcp --port 443\n  throughline reach web-07 db-01",
+		Example: "  throughline reach web-07 db-01 --proto tcp --port 443\n  throughline reach web-07 db-01\n  throughline reach any db-01 --port 22",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			flow, err := flowOf(proto, port)
 			if err != nil {
@@ -139,16 +139,83 @@ func (a *app) reach(ctx context.Context, from, to string, flow reach.Flow) error
 	if err != nil {
 		return err
 	}
-	source, err := a.findOne(s, from)
+	sources, err := a.reachEnds(s, from)
 	if err != nil {
 		return err
 	}
-	target, err := a.findOne(s, to)
+	targets, err := a.reachEnds(s, to)
 	if err != nil {
 		return err
 	}
-	v := reachView{From: nodeTitle(source), To: nodeTitle(target), Flow: flow.String(), Revision: s.Revision(), Time: s.Time(), Verdict: reach.NotKnown, Answers: []answerView{}}
 	net := reach.NewNetwork(s)
+	if from != "any" && to != "any" {
+		v, err := reachOne(s, net, sources[0], targets[0], flow)
+		if err != nil {
+			return err
+		}
+		return a.print(v, func(w io.Writer) error { writeReach(w, v); return nil })
+	}
+	all := reachAllView{Flow: flow.String(), Revision: s.Revision(), Time: s.Time(), Pairs: []reachView{}}
+	for _, source := range sources {
+		for _, target := range targets {
+			if source == target {
+				continue
+			}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			v, err := reachOne(s, net, source, target, flow)
+			if err != nil {
+				return err
+			}
+			all.Pairs = append(all.Pairs, v)
+		}
+	}
+	return a.print(all, func(w io.Writer) error { writeReachAll(w, all); return nil })
+}
+
+// reachEnds gives what was named, or all VMs.
+func (a *app) reachEnds(s *topology.Snapshot, what string) ([]topology.Node, error) {
+	if what == "any" {
+		return slices.SortedFunc(s.Nodes(topology.VM), func(a, b topology.Node) int { return strings.Compare(a.Name(), b.Name()) }), nil
+	}
+	n, err := a.findOne(s, what)
+	return []topology.Node{n}, err
+}
+
+type reachAllView struct {
+	Flow     string            `json:"flow"`
+	Revision topology.Revision `json:"revision"`
+	Time     time.Time         `json:"time"`
+	Pairs    []reachView       `json:"pairs"`
+}
+
+// writeReachAll is a line for each pair; what passes for certain, or what is not known.
+func writeReachAll(w io.Writer, all reachAllView) {
+	var rows [][]string
+	for _, v := range all.Pairs {
+		note := v.Why
+		for _, answer := range v.Answers {
+			switch {
+			case len(answer.Forward.Passes) > 0:
+				note = strings.Join(answer.Forward.Passes, ", ")
+			case answer.Verdict == reach.No:
+				note = answer.Forward.End
+				if answer.Forward.Verdict == reach.Yes {
+					note = "back: " + answer.Return.End
+				}
+			case len(answer.Forward.Unknown)+len(answer.Return.Unknown) > 0:
+				note = slices.Concat(answer.Forward.Unknown, answer.Return.Unknown)[0]
+			}
+		}
+		rows = append(rows, []string{v.From, v.To, strings.ToUpper(string(v.Verdict)), note})
+	}
+	fmt.Fprintf(w, "%s, at revision @%d\n\n", all.Flow, all.Revision)
+	printTable(w, []string{"FROM", "TO", "ARRIVES", "WHAT, OR WHY"}, rows)
+}
+
+func reachOne(s *topology.Snapshot, net *reach.Network, source, target topology.Node, flow reach.Flow) (reachView, error) {
+	v := reachView{From: nodeTitle(source), To: nodeTitle(target), Flow: flow.String(), Revision: s.Revision(), Time: s.Time(), Verdict: reach.NotKnown, Answers: []answerView{}}
 	for _, f := range ends(source) {
 		for _, t := range ends(target) {
 			if f.addr.Is4() != t.addr.Is4() {
@@ -156,7 +223,7 @@ func (a *app) reach(ctx context.Context, from, to string, flow reach.Flow) error
 			}
 			answer, err := net.Between(f.node, f.addr, t.node, t.addr, flow)
 			if err != nil {
-				return err
+				return v, err
 			}
 			v.Answers = append(v.Answers, viewOf(answer))
 		}
@@ -176,7 +243,7 @@ func (a *app) reach(ctx context.Context, from, to string, flow reach.Flow) error
 			v.Verdict = reach.Worst(v.Verdict, answer.Verdict)
 		}
 	}
-	return a.print(v, func(w io.Writer) error { writeReach(w, v); return nil })
+	return v, nil
 }
 
 const maxServices = 20 // that are listed
