@@ -80,7 +80,7 @@ var relations = [relEnd]RelationSpec{ //nolint:gochecknoglobals // read-only tab
 		Name: "StoredOn", From: []Kind{VDisk, Volume, StoragePool},
 		To: []Kind{Volume, LogicalUnit, StoragePool, TargetPort},
 	},
-	LoggedIn:      {Name: "LoggedIn", From: []Kind{InitiatorPort, TargetPort}, To: []Kind{FCPort}, Single: true},
+	LoggedIn:      {Name: "LoggedIn", From: []Kind{InitiatorPort, TargetPort, FCPort}, To: []Kind{FCPort}, Single: true},
 	Nexus:         {Name: "Nexus", From: []Kind{InitiatorPort}, To: []Kind{TargetPort}},
 	Exports:       {Name: "Exports", From: []Kind{TargetPort}, To: []Kind{LogicalUnit}},
 	MemberOf:      {Name: "MemberOf", From: []Kind{InitiatorPort, TargetPort, FCPort, FCZoneAlias, FCZone, FCZoneSet, FCSwitch}, To: []Kind{FCZone, FCZoneAlias, FCZoneSet, FCFabric}},

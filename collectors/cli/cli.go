@@ -32,6 +32,11 @@ type read struct {
 func answers() []answer {
 	return []answer{
 		{"ios-config", "show running-config", topology.Router, readConfig},
+		{"mds-zoneset-active", "show zoneset active", topology.FCSwitch, readActiveZones},
+		{"mds-zone", "show zone", topology.FCSwitch, readFullZones},
+		{"mds-zone-status", "show zone status", topology.FCSwitch, readZoneStatus},
+		{"mds-device-alias", "show device-alias database", topology.FCSwitch, readDeviceAliases},
+		{"mds-flogi", "show flogi database", topology.FCSwitch, readLogins},
 	}
 }
 
