@@ -133,7 +133,7 @@ func (d *differ) parallel(a, b *Leg) packet.Set {
 		last++
 	}
 	ours, theirs := a.Steps[:len(a.Steps)-last], b.Steps[:len(b.Steps)-last]
-	if slices.ContainsFunc(ours, translates) || slices.ContainsFunc(theirs, translates) {
+	if slices.ContainsFunc(ours, rewrites) || slices.ContainsFunc(theirs, rewrites) {
 		return d.whole(a, b) // behind them the packets are not the same
 	}
 	end := &Leg{Steps: a.Steps[len(ours):], End: a.End, Why: a.Why, Next: a.Next}
@@ -152,8 +152,8 @@ func (d *differ) parallel(a, b *Leg) packet.Set {
 	return d.Intersect(shared, d.Minus(d.may.leg(plainEnd(only)), d.must.leg(plainEnd(left))))
 }
 
-// translates tells whether a step may write into packets what rules look at.
-func translates(s Step) bool {
+// rewrites tells whether a step may write into packets what rules look at.
+func rewrites(s Step) bool {
 	for _, f := range s.filters {
 		if slices.ContainsFunc(f.Rules, func(r policy.Rule) bool { return len(r.Set) > 0 }) {
 			return true
