@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/netip"
 	"reflect"
 	"slices"
 	"strconv"
@@ -39,6 +38,7 @@ FROM and TO are VMs, hosts or interfaces, as in throughline path, or one of them
 		},
 		ValidArgsFunction: a.completeNames,
 	}
+	cmd.AddCommand(a.reachDiffCommand())
 	cmd.Flags().StringVar(&proto, "proto", "", "ask about this `PROTOCOL`: tcp, udp, icmp ..., or its number (with --port: tcp)")
 	cmd.Flags().StringVar(&port, "port", "", "ask about this destination `PORT`, or a range 8000-8080")
 	return cmd
@@ -71,31 +71,6 @@ func flowOf(proto, port string) (reach.Flow, error) {
 	r := policy.FromTo(from, to)
 	flow.Ports = &r
 	return flow, nil
-}
-
-// end is one address of what was named.
-type end struct {
-	node topology.Node
-	addr netip.Addr
-}
-
-// ends gives the addresses of a VM, host or interface.
-func ends(n topology.Node) []end {
-	var all []end
-	add := func(n topology.Node) {
-		for _, v := range n.Values(topology.AttrAddress) {
-			if a := v.Prefix().Addr(); !a.IsLinkLocalUnicast() && !a.IsLoopback() {
-				all = append(all, end{n, a})
-			}
-		}
-	}
-	add(n)
-	for _, e := range n.Out(topology.Contains) {
-		if e.To.Kind() == topology.VNIC || e.To.Kind().Interface() {
-			add(e.To)
-		}
-	}
-	return all
 }
 
 type reachView struct {
@@ -216,12 +191,12 @@ func writeReachAll(w io.Writer, all reachAllView) {
 
 func reachOne(s *topology.Snapshot, net *reach.Network, source, target topology.Node, flow reach.Flow) (reachView, error) {
 	v := reachView{From: nodeTitle(source), To: nodeTitle(target), Flow: flow.String(), Revision: s.Revision(), Time: s.Time(), Verdict: reach.NotKnown, Answers: []answerView{}}
-	for _, f := range ends(source) {
-		for _, t := range ends(target) {
-			if f.addr.Is4() != t.addr.Is4() {
+	for _, f := range reach.Endpoints(source) {
+		for _, t := range reach.Endpoints(target) {
+			if f.Addr.Is4() != t.Addr.Is4() {
 				continue
 			}
-			answer, err := net.Between(f.node, f.addr, t.node, t.addr, flow)
+			answer, err := net.Between(f, t, flow)
 			if err != nil {
 				return v, err
 			}
@@ -229,9 +204,9 @@ func reachOne(s *topology.Snapshot, net *reach.Network, source, target topology.
 		}
 	}
 	switch {
-	case len(ends(source)) == 0:
+	case len(reach.Endpoints(source)) == 0:
 		v.Why = "no source says which address " + source.Name() + " has"
-	case len(ends(target)) == 0:
+	case len(reach.Endpoints(target)) == 0:
 		v.Why = "no source says which address " + target.Name() + " has"
 	case len(v.Answers) == 0:
 		v.Why = "the two have no addresses of one family"
@@ -250,7 +225,7 @@ const maxServices = 20 // that are listed
 
 func viewOf(answer reach.Answer) answerView {
 	return answerView{
-		Source: fmt.Sprintf("%s (%s)", answer.Source, answer.From.Name()), Target: fmt.Sprintf("%s (%s)", answer.Target, answer.To.Name()),
+		Source: fmt.Sprintf("%s (%s)", answer.From.Addr, answer.From.Node.Name()), Target: fmt.Sprintf("%s (%s)", answer.To.Addr, answer.To.Node.Name()),
 		Verdict: answer.Verdict, Forward: viewOfWay(answer.Forward), Return: viewOfWay(answer.Return),
 	}
 }
@@ -275,15 +250,18 @@ func viewOfWay(d reach.Direction) directionView {
 			v.Steps = append(v.Steps, step)
 		}
 	}
-	switch last {
-	case reach.Delivered:
-		v.End = "delivered"
-	case reach.Dropped:
-		v.End = "lost: " + why
-	default:
-		v.End = "unknown: " + why
-	}
+	v.End = endText(last, why)
 	return v
+}
+
+func endText(end reach.End, why string) string {
+	switch end {
+	case reach.Delivered:
+		return "delivered"
+	case reach.Dropped:
+		return "lost: " + why
+	}
+	return "unknown: " + why
 }
 
 // telling is the packets of which one tells most: those that do not arrive where all should, else those that do.

@@ -27,13 +27,37 @@ type Flow struct {
 	Ports    *policy.Range // destination ports; of ICMP the types
 }
 
+// Endpoint is an address, and the vNIC or interface that has it.
+type Endpoint struct {
+	Node topology.Node
+	Addr netip.Addr
+}
+
+// Endpoints gives the addresses of a VM, device or interface, without those that are of one link or of the node alone.
+func Endpoints(n topology.Node) []Endpoint {
+	var all []Endpoint
+	add := func(n topology.Node) {
+		for _, p := range addressesOf(n) {
+			if a := p.Addr(); !a.IsLinkLocalUnicast() && !a.IsLoopback() {
+				all = append(all, Endpoint{n, a})
+			}
+		}
+	}
+	add(n)
+	for _, e := range n.Out(topology.Contains) {
+		if e.To.Kind() == topology.VNIC || e.To.Kind().Interface() {
+			add(e.To)
+		}
+	}
+	return all
+}
+
 // Answer tells whether packets of a flow get from one address to another, and replies back.
 type Answer struct {
-	From, To       topology.Node
-	Source, Target netip.Addr
-	Forward        Direction
-	Return         Direction
-	Verdict        Verdict
+	From, To Endpoint
+	Forward  Direction
+	Return   Direction
+	Verdict  Verdict
 }
 
 // Direction is one way of an answer.
@@ -47,27 +71,34 @@ type Direction struct {
 	Doubts  []string // what is not known, where that decides
 }
 
-// Between answers for one pair of addresses. from has the source, to the target.
-func (n *Network) Between(from topology.Node, source netip.Addr, to topology.Node, target netip.Addr, flow Flow) (a Answer, err error) {
-	a = Answer{From: from, To: to, Source: source, Target: target}
-	family := policy.IPv6
-	if source.Is4() {
-		family = policy.IPv4
+// Between answers for one pair of addresses of one family.
+func (n *Network) Between(from, to Endpoint, flow Flow) (Answer, error) {
+	return n.between(headersFor(from.Addr), from, to, flow)
+}
+
+// headersFor makes the space of an address's family.
+func headersFor(a netip.Addr) *Headers {
+	if a.Is4() {
+		return NewHeaders(policy.IPv4, Orders[0], 0)
 	}
-	h := NewHeaders(family, Orders[0], 0)
-	err = h.Try(func() {
-		opens := n.explorer(source, nil)
-		a.Forward = h.direction(opens.from(from, target), h.asked(source, target, flow))
+	return NewHeaders(policy.IPv6, Orders[0], 0)
+}
+
+func (n *Network) between(h *Headers, from, to Endpoint, flow Flow) (Answer, error) {
+	a := Answer{From: from, To: to}
+	err := h.Try(func() {
+		opens := n.explorer(nil)
+		a.Forward = h.direction(opens.from(from.Node, to.Addr), h.asked(from.Addr, to.Addr, flow))
 		if a.Forward.May == packet.Empty {
 			a.Return = Direction{Verdict: No, Headers: h, Leg: ended(Dropped, "nothing arrives that could be answered")}
 			return
 		}
-		replies := n.explorer(target, opens)
+		replies := n.explorer(opens)
 		replies.reply, replies.nated = true, h.translated(opens.nats, a.Forward.Asked)
-		a.Return = h.direction(replies.from(to, source), h.replies(a.Forward.May))
+		a.Return = h.direction(replies.from(to.Node, from.Addr), h.replies(a.Forward.May))
 	})
 	if err != nil {
-		return a, fmt.Errorf("from %s to %s: %w", source, target, err)
+		return a, fmt.Errorf("from %s to %s: %w", from.Addr, to.Addr, err)
 	}
 	a.Verdict = both(a.Forward.Verdict, a.Return.Verdict)
 	return a, nil
@@ -91,8 +122,8 @@ func (h *Headers) translated(nats []Step, asked packet.Set) bool {
 }
 
 // explorer makes an explorer. forward is that of the packets to which these are the replies, nil for packets that open connections.
-func (n *Network) explorer(source netip.Addr, forward *explorer) *explorer {
-	x := &explorer{Network: n, source: source, made: map[place]*Leg{}, inside: map[place]bool{}, touch: map[topology.Key]bool{}}
+func (n *Network) explorer(forward *explorer) *explorer {
+	x := &explorer{Network: n, made: map[place]*Leg{}, inside: map[place]bool{}, touch: map[topology.Key]bool{}}
 	x.holds = func(topology.Node) sessions { return opening }
 	if forward != nil {
 		x.holds = func(d topology.Node) sessions {

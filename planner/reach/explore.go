@@ -19,8 +19,7 @@ const (
 // explorer makes the legs of the ways of packets to one destination.
 type explorer struct {
 	*Network
-	source netip.Addr
-	holds  func(device topology.Node) sessions // what a device knows of the packets
+	holds func(device topology.Node) sessions // what a device knows of the packets
 
 	legs    int
 	made    map[place]*Leg

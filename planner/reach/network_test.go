@@ -2,7 +2,6 @@ package reach_test
 
 import (
 	"fmt"
-	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -162,17 +161,14 @@ func factOf(t *testing.T, line string) topology.Fact {
 // ask gives the verdicts there and back, and what is not known.
 func ask(t *testing.T, s *topology.Snapshot, from, to string, flow reach.Flow) string {
 	t.Helper()
-	end := func(vm string) (topology.Node, netip.Addr) {
+	end := func(vm string) reach.Endpoint {
 		n, ok := s.Node(topology.Key{Kind: topology.VNIC, ID: vm + "/n"})
 		if !ok {
 			t.Fatalf("no VM %s", vm)
 		}
-		v, _ := n.Value(topology.AttrAddress)
-		return n, v.Prefix().Addr()
+		return reach.Endpoints(n)[0]
 	}
-	a, source := end(from)
-	b, target := end(to)
-	answer, err := reach.NewNetwork(s).Between(a, source, b, target, flow)
+	answer, err := reach.NewNetwork(s).Between(end(from), end(to), flow)
 	if err != nil {
 		t.Fatal(err)
 	}
