@@ -151,12 +151,12 @@ func sameEnd(n *reach.Network, e reach.Endpoint) (reach.Endpoint, bool) {
 	return old, slices.Contains(reach.Endpoints(node), old)
 }
 
-func pairDiff(c reach.Change) pairDiffView {
+func pairDiff(c reach.Comparison) pairDiffView {
 	v := pairDiffView{
 		Source: fmt.Sprintf("%s (%s)", ownersName(c.After.From.Node), c.After.From.Addr), Target: fmt.Sprintf("%s (%s)", ownersName(c.After.To.Node), c.After.To.Addr),
 	}
-	v.Lost = append(regions(c, "there", c.Lost, c.Before.Forward, c.After.Forward), regions(c, "back", c.LostBack, c.Before.Return, c.After.Return)...)
-	v.Opened = append(regions(c, "there", c.Opened, c.Before.Forward, c.After.Forward), regions(c, "back", c.OpenedBack, c.Before.Return, c.After.Return)...)
+	v.Lost = append(regions(c, "there", c.There.Lost, c.Before.Forward, c.After.Forward), regions(c, "back", c.Back.Lost, c.Before.Return, c.After.Return)...)
+	v.Opened = append(regions(c, "there", c.There.Opened, c.Before.Forward, c.After.Forward), regions(c, "back", c.Back.Opened, c.Before.Return, c.After.Return)...)
 	return v
 }
 
@@ -167,7 +167,7 @@ func ownersName(n topology.Node) string {
 	return n.Name()
 }
 
-func regions(c reach.Change, way string, s packet.Set, before, after reach.Direction) []regionView {
+func regions(c reach.Comparison, way string, s packet.Set, before, after reach.Direction) []regionView {
 	p, some := c.Headers.Witness(s)
 	if !some {
 		return nil
