@@ -32,6 +32,12 @@ type read struct {
 func answers() []answer {
 	return []answer{
 		{"ios-config", "show running-config", topology.Router, readConfig},
+		{"eos-config", "show running-config", topology.Switch, readConfig},
+		{"nxos-config", "show running-config", topology.Switch, readConfig},
+		{"ios-route", "show ip route", topology.Router, readRoutes(iosLine)},
+		{"ios-cef", "show ip cef", topology.Router, readRoutes(cefLine)},
+		{"eos-route", "show ip route vrf all | json", topology.Switch, readEOSRoutes},
+		{"nxos-route", "show ip route vrf all", topology.Switch, readRoutes(nxosLine)},
 		{"mds-zoneset-active", "show zoneset active", topology.FCSwitch, readActiveZones},
 		{"mds-zone", "show zone", topology.FCSwitch, readFullZones},
 		{"mds-zone-status", "show zone status", topology.FCSwitch, readZoneStatus},

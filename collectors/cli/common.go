@@ -11,7 +11,7 @@ import (
 
 // dialects are the platforms whose configurations are read, by the name of the answer.
 func dialects() map[string]*dialect {
-	return map[string]*dialect{"ios-config": ios()}
+	return map[string]*dialect{"ios-config": ios(), "eos-config": eos(), "nxos-config": nxos()}
 }
 
 // common are the statements that platforms in the tradition of IOS share. A dialect's own go before them.
@@ -171,7 +171,7 @@ func (r *reader) staticRoute(args []string) (why string) {
 
 // lagName is the name of an aggregate by its number.
 func (d *dialect) lagName(number string) string {
-	return map[string]string{"ios": "Port-channel", "eos": "Port-Channel", "nxos": "port-channel"}[d.name] + number
+	return d.lag + number
 }
 
 func vlanKey(device topology.Key, vid topology.VID) topology.Key {

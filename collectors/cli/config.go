@@ -16,6 +16,7 @@ import (
 type dialect struct {
 	name       string // of its filters, as policy.Filter has it
 	kind       topology.Kind
+	lag        string        // of an aggregate's name, before its number
 	statements [][]statement // the first that fits counts
 	fragments  fragments
 
@@ -26,7 +27,7 @@ type dialect struct {
 	mode     string // of a bridge port that does not say any: access, trunk; "" where it is negotiated
 	ifName   bool   // a name of the configuration is the interface's ifName; else its ifDescr (RFC 2863)
 	ends     string // the last statement of every configuration; without it the text is cut off
-	ndPlace  string // said behind the rules that stand in every IPv6 list unwritten
+	nd       string // why it is not certain that IPv6 lists permit neighbour discovery without a word; "": it is
 }
 
 // missing is what a platform does with a list that is not there, and how that is known.
@@ -73,9 +74,11 @@ type attachment struct {
 
 // vlan is a VLAN as it is configured.
 type vlan struct {
-	name  string
-	state string
-	vni   uint32
+	name   string
+	state  string
+	vni    uint32
+	groups []string // trunk groups of EOS: only ports of one of them carry it
+	unsaid bool     // named elsewhere alone: whether there is such a VLAN, nothing has said so far
 }
 
 // staticRoute is a route that is configured; whether it is used, the forwarding table says.
@@ -166,6 +169,10 @@ func (c *Config) finish() {
 			Name: a.list + " at " + a.Place.String(), Dialect: c.dialect.name, Family: f.Family, Default: policy.Permit, Attached: []policy.Attachment{a.Attachment},
 			Rules: []policy.Rule{{Match: a.only, Verdict: policy.Jump, Target: f.Name, Text: "access-class " + a.list, Place: a.Place}},
 		})
+	}
+	if len(c.Filters) == 0 {
+		// That there is none is known, too.
+		add(&policy.Filter{Name: "no access list", Dialect: c.dialect.name, Family: policy.AnyFamily, Default: policy.Permit})
 	}
 }
 

@@ -33,14 +33,17 @@ type face struct {
 	allowed          topology.VIDSet
 	allowedSaid      bool
 	isolated         bool
+	groupNames       []string // trunk groups
 
-	vid    topology.VID // of a subinterface
-	lag    string       // number
-	lacp   bool
-	nat    string // inside, outside
-	rules  []string
-	spoken []*line // statements that depend on what is said later
-	groups []listAt
+	vid         topology.VID // of a subinterface
+	lag         string       // number
+	distributed bool         // an aggregate that ends on two systems
+	vtep        string       // interface whose address is the end of its tunnels
+	lacp        bool
+	nat         string // inside, outside
+	rules       []string
+	spoken      []*line // statements that depend on what is said later
+	groups      []listAt
 }
 
 // listAt is a list that the interface names.
@@ -94,7 +97,7 @@ func (c *Config) settleFaces() {
 	said := slices.ContainsFunc(c.faceOrder, func(f *face) bool { return f.switched })
 	for _, f := range c.faceOrder {
 		f.routed = f.routed || f.bare && !f.switched && len(f.spoken) == 0
-		f.bridge = ethernet.MatchString(f.name) && !f.routed && (f.switched || c.dialect.switched || !said && len(f.spoken) > 0)
+		f.bridge = ethernet.MatchString(f.name) && !f.routed && (f.switched || !said && (c.dialect.switched || len(f.spoken) > 0))
 		if !f.bridge {
 			for _, l := range f.spoken {
 				if l.State == Understood {
@@ -233,7 +236,7 @@ func (f *face) allow(args []string) (why string) {
 }
 
 // member gives the VLANs of a bridge port: that of untagged frames, and those with and without a tag. known: the configuration decides.
-func (f *face) member() (pvid topology.VID, tagged, untagged topology.VIDSet, known bool) {
+func (c *Config) member(f *face) (pvid topology.VID, tagged, untagged topology.VIDSet, known bool) {
 	switch f.mode {
 	case "access":
 		return f.access, tagged, topology.VIDs(f.access), true
@@ -242,10 +245,23 @@ func (f *face) member() (pvid topology.VID, tagged, untagged topology.VIDSet, kn
 		if !f.allowedSaid {
 			allowed = topology.VIDRange(1, 4094)
 		}
+		allowed = allowed.Minus(c.grouped(f))
 		native := topology.VIDs(f.native)
 		return f.native, allowed.Minus(native), allowed.Intersect(native), true
 	}
 	return 0, tagged, untagged, false
+}
+
+// grouped gives the VLANs that a trunk does not carry because they are of trunk groups that it is not in. Source: Arista EOS manual, "VLAN Trunking".
+func (c *Config) grouped(f *face) topology.VIDSet {
+	var out []topology.VID
+	for _, vid := range c.vlanSet.All() {
+		in := c.vlans[vid].groups
+		if len(in) > 0 && !slices.ContainsFunc(in, func(name string) bool { return slices.Contains(f.groupNames, name) }) {
+			out = append(out, vid)
+		}
+	}
+	return topology.VIDs(out...)
 }
 
 func parseVLAN(word string, to *topology.VID) (why string) {
@@ -266,7 +282,10 @@ func (r *reader) openVLANs(text string) (why string) {
 	r.bears = nil
 	for _, vid := range set.All() {
 		if r.Config.vlans[vid] == nil {
-			r.Config.vlans[vid] = &vlan{state: "active"}
+			r.Config.vlans[vid] = &vlan{}
+		}
+		if v := r.Config.vlans[vid]; v.state == "" {
+			v.state, v.unsaid = "active", false
 		}
 		r.bears = append(r.bears, topology.PartKey(topology.VLAN, r.device, strconv.Itoa(int(vid))))
 	}

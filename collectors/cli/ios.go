@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/throughline-dc/throughline/topology"
@@ -11,10 +12,9 @@ import (
 func ios() *dialect {
 	permits := "IOS permits all until the first entry is there (Cisco IOS Security Command Reference, \"ip access-group\")"
 	return &dialect{
-		name: "ios", kind: topology.Router, fragments: laterPermitted, ends: "end",
+		name: "ios", kind: topology.Router, lag: "Port-channel", fragments: laterPermitted, ends: "end",
 		empty: missing{policy.Permit, permits}, undefined: missing{policy.Permit, permits},
 		statements: [][]statement{iosStatements(), iosInterface(), iosGroups(), iosHarmless(), iosHarmlessInterface()},
-		ndPlace:    " (unwritten, before the last deny)",
 	}
 }
 
@@ -110,6 +110,9 @@ func openGroup(kind string, family policy.Family) func(r *reader, args []string)
 // groupEntry takes down a member of an object group. Whether it is one is known at once: what is not makes every entry that uses the group unparsed.
 func (r *reader) groupEntry([]string) (why string) {
 	e := groupEntry{words: r.at.words}
+	if _, err := strconv.Atoi(e.words[0]); err == nil && len(e.words) > 1 {
+		e.words = e.words[1:] // NX-OS numbers them
+	}
 	r.group.entries = append(r.group.entries, e)
 	switch {
 	case e.words[0] == "group-object":

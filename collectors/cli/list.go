@@ -151,7 +151,7 @@ func (c *Config) filter(l *list) *policy.Filter {
 		f.Rules = append(f.Rules, rules...)
 	}
 	if l.family == policy.IPv6 {
-		f.Rules = append(f.Rules, neighbourDiscovery(c.dialect.ndPlace)...)
+		f.Rules = append(f.Rules, neighbourDiscovery(c.dialect.nd)...)
 	}
 	if len(f.Rules) == 0 && len(l.entries) == 0 {
 		c.missing(f, "is empty", c.dialect.empty)
@@ -159,13 +159,13 @@ func (c *Config) filter(l *list) *policy.Filter {
 	return f
 }
 
-// neighbourDiscovery is what stands before the last deny of every IPv6 list without being written.
-// Source: Cisco IOS IPv6 Command Reference, "ipv6 access-list": implicit permit icmp any any nd-na, nd-ns, deny ipv6 any any; NX-OS and EOS permit the same.
-func neighbourDiscovery(text string) []policy.Rule {
+// neighbourDiscovery is what stands before the last deny of an IPv6 list without being written.
+// Source: Cisco IOS IPv6 Command Reference, "ipv6 access-list": permit icmp any any nd-na, permit icmp any any nd-ns, deny ipv6 any any.
+func neighbourDiscovery(uncertain string) []policy.Rule {
 	var rules []policy.Rule
 	for _, name := range []string{"nd-na", "nd-ns"} {
 		match := append([]policy.Term{{Field: policy.Protocol, Of: []policy.Range{policy.Is(protoICMPv6)}}}, icmp6Messages[name].terms()...)
-		rules = append(rules, policy.Rule{Match: match, Verdict: policy.Permit, Text: "permit icmp any any " + name + text})
+		rules = append(rules, policy.Rule{Match: match, Verdict: policy.Permit, Uncertain: uncertain, Text: "permit icmp any any " + name + " (unwritten, before the last deny)"})
 	}
 	return rules
 }

@@ -86,6 +86,9 @@ func (c *Config) Facts() []topology.Fact {
 func (c *Config) tellVLANs(w *statements) {
 	for _, vid := range c.vlanSet.All() {
 		v, k := c.vlans[vid], vlanKey(c.device, vid)
+		if !c.bridges(vid) {
+			continue
+		}
 		w.relate(c.device, topology.Contains, k)
 		w.set(k, topology.AttrVID, topology.IntValue(vid))
 		w.text(k, topology.AttrName, v.name)
@@ -95,6 +98,9 @@ func (c *Config) tellVLANs(w *statements) {
 		}
 	}
 }
+
+// bridges tells whether the configuration has a VLAN.
+func (c *Config) bridges(vid topology.VID) bool { return c.vlans[vid] != nil && !c.vlans[vid].unsaid }
 
 func (c *Config) tellFace(w *statements, f *face) {
 	k := f.key
@@ -132,6 +138,15 @@ func (c *Config) tellFace(w *statements, f *face) {
 	if f.isolated {
 		w.text(k, topology.AttrPortLimit, "isolated")
 	}
+	if f.distributed {
+		w.set(k, topology.AttrDistributed, topology.BoolValue(true))
+	}
+	if from := c.faces[f.vtep]; from != nil {
+		for _, p := range from.addresses {
+			w.set(k, topology.AttrVTEP, topology.AddrValue(p.Addr()))
+			break // the first is the interface's own, the others are secondary
+		}
+	}
 	c.tellLayers(w, f)
 }
 
@@ -140,7 +155,7 @@ func (c *Config) tellLayers(w *statements, f *face) {
 	k := f.key
 	if vid, ok := f.svi(); ok {
 		w.set(k, topology.AttrVID, topology.IntValue(vid))
-		if c.vlans[vid] != nil {
+		if c.bridges(vid) {
 			w.relate(k, topology.SupportedBy, vlanKey(c.device, vid))
 		}
 	}
@@ -161,25 +176,26 @@ func (c *Config) tellLayers(w *statements, f *face) {
 	if !f.bridge {
 		return
 	}
-	if pvid, tagged, untagged, known := f.member(); known {
+	if pvid, tagged, untagged, known := c.member(f); known {
 		w.set(k, topology.AttrPVID, topology.IntValue(pvid))
 		w.set(k, topology.AttrTagged, topology.VIDsValue(tagged))
 		w.set(k, topology.AttrUntagged, topology.VIDsValue(untagged))
 	}
 }
 
-// tellStatic states a route that is configured: with little confidence, since the forwarding table alone says that it is used.
+// configuredTable is the table of routes that are configured. Which of them are used, the forwarding table says: they are in no table that packets meet.
+const configuredTable = "configured"
+
 func (c *Config) tellStatic(w *statements, s staticRoute) {
-	vrf, towards := s.vrf, s.face
-	if vrf == "" {
-		vrf = "default"
+	table, towards := configuredTable, s.face
+	if s.vrf != "" {
+		table += " " + s.vrf
 	}
 	if s.nextHop.IsValid() {
 		towards = s.nextHop.String()
 	}
-	k := topology.PartKey(topology.Route, c.device, vrf, s.prefix.String(), towards)
+	k := topology.PartKey(topology.Route, c.device, table, s.prefix.String(), towards)
 	w.relate(c.device, topology.Contains, k)
-	from := len(w.facts)
 	w.set(k, topology.AttrPrefix, topology.PrefixValue(s.prefix))
 	if s.nextHop.IsValid() {
 		w.set(k, topology.AttrNextHop, topology.AddrValue(s.nextHop))
@@ -190,12 +206,6 @@ func (c *Config) tellStatic(w *statements, s staticRoute) {
 		w.text(k, topology.AttrState, "blackhole")
 	case via != nil:
 		w.relate(k, topology.RoutesVia, via.key)
-	}
-	if s.vrf != "" {
-		w.relate(k, topology.InVRF, topology.PartKey(topology.VRF, c.device, s.vrf))
-	}
-	for i := range w.facts[from:] {
-		w.facts[from+i].Confidence = configured
 	}
 }
 
@@ -216,7 +226,7 @@ func (c *Config) tellFilter(w *statements, f *policy.Filter) {
 		case a.VLANs != "":
 			set, _ := topology.ParseVIDSet(a.VLANs) //nolint:errcheck // written by it
 			for _, vid := range set.All() {
-				if c.vlans[vid] != nil {
+				if c.bridges(vid) {
 					w.relate(k, topology.AppliesTo, vlanKey(c.device, vid))
 				}
 			}
