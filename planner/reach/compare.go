@@ -1,7 +1,5 @@
 package reach
 
-import ()
-
 // Comparison is what became of the packets from one address to another, and of the replies, between two networks.
 type Comparison struct {
 	Before, After Answer
