@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -44,6 +45,42 @@ FROM and TO are VMs, hosts or interfaces, as in throughline path, or one of them
 	return cmd
 }
 
+// explainCommand follows one packet. What it says of the packet, it says of that one alone.
+func (a *app) explainCommand() *cobra.Command {
+	var proto, port, from string
+	cmd := &cobra.Command{
+		Use: "explain FROM TO --proto PROTOCOL", Short: "Follow one packet and its reply, rule by rule", Args: cobra.ExactArgs(2),
+		Long: `Follow one packet from FROM to TO, and the reply to it, hop by hop and rule by rule, each with its file and line: what decided, or what is not known.` +
+			exits(exitOK, exitFailed, exitUsage, exitNothing, exitSeveral),
+		Example: "  throughline explain web-07 db-01 --proto tcp --port 5432 --from-port 40000\n  throughline explain web-07 db-01 --proto icmp",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if slices.Contains(args, "any") {
+				return exitWith(exitUsage, "explain is about one packet: name FROM and TO; throughline reach takes any")
+			}
+			if proto == "" && port == "" {
+				return exitWith(exitUsage, "which packet? give --proto, and --port where the protocol has ports")
+			}
+			flow, err := flowOf(proto, port)
+			if err != nil {
+				return err
+			}
+			source, err := rangeOf("--from-port", cmp.Or(from, "49152"))
+			if err != nil {
+				return err
+			}
+			if flow.From = &source; source.Lo != source.Hi || flow.Ports != nil && flow.Ports.Lo != flow.Ports.Hi {
+				return exitWith(exitUsage, "explain is about one packet: give single ports")
+			}
+			return a.reach(cmd.Context(), args[0], args[1], flow)
+		},
+		ValidArgsFunction: a.completeNames,
+	}
+	cmd.Flags().StringVar(&proto, "proto", "", "`PROTOCOL` of the packet: tcp, udp, icmp ..., or its number (with --port: tcp)")
+	cmd.Flags().StringVar(&port, "port", "", "destination `PORT`; of ICMP the type")
+	cmd.Flags().StringVar(&from, "from-port", "", "source `PORT` (default 49152)")
+	return cmd
+}
+
 func flowOf(proto, port string) (reach.Flow, error) {
 	var flow reach.Flow
 	if port != "" && proto == "" {
@@ -59,18 +96,22 @@ func flowOf(proto, port string) (reach.Flow, error) {
 	if port == "" {
 		return flow, nil
 	}
-	lo, hi, ranged := strings.Cut(port, "-")
+	r, err := rangeOf("--port", port)
+	flow.Ports = &r
+	return flow, err
+}
+
+func rangeOf(flag, text string) (policy.Range, error) {
+	lo, hi, ranged := strings.Cut(text, "-")
 	if !ranged {
 		hi = lo
 	}
 	from, err := strconv.ParseUint(lo, 10, 16)
 	to, err2 := strconv.ParseUint(hi, 10, 16)
 	if err != nil || err2 != nil || to < from {
-		return flow, exitWith(exitUsage, "--port %q: want a port, or a range such as 8000-8080", port)
+		return policy.Range{}, exitWith(exitUsage, "%s %q: want a port, or a range such as 8000-8080", flag, text)
 	}
-	r := policy.FromTo(from, to)
-	flow.Ports = &r
-	return flow, nil
+	return policy.FromTo(from, to), nil
 }
 
 type reachView struct {

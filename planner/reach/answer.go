@@ -25,6 +25,7 @@ const (
 type Flow struct {
 	Protocol *uint8        // IANA number
 	Ports    *policy.Range // destination ports; of ICMP the types
+	From     *policy.Range // source ports; none: those that need no privilege
 }
 
 // Endpoint is an address, and the vNIC or interface that has it.
@@ -188,9 +189,13 @@ func (h *Headers) asked(source, target netip.Addr, flow Flow) packet.Set {
 	} else if flow.Ports != nil {
 		box = append(box, h.term(fieldDestinationPort, *flow.Ports))
 	}
+	from := policy.FromTo(firstPort, lastPort)
+	if flow.From != nil {
+		from = *flow.From
+	}
 	all := h.Intersect(h.Box(box, packet.Full), h.Valid)
-	opens := h.Box(packet.Box{h.protocols(tcp), h.term(fieldFlags, policy.Is(syn)), h.term(fieldSourcePort, policy.FromTo(firstPort, lastPort))}, packet.Full)
-	datagrams := h.Box(packet.Box{h.protocols(udp, dccp, sctp, udplite), h.term(fieldSourcePort, policy.FromTo(firstPort, lastPort))}, packet.Full)
+	opens := h.Box(packet.Box{h.protocols(tcp), h.term(fieldFlags, policy.Is(syn)), h.term(fieldSourcePort, from)}, packet.Full)
+	datagrams := h.Box(packet.Box{h.protocols(udp, dccp, sctp, udplite), h.term(fieldSourcePort, from)}, packet.Full)
 	asks := h.Box(packet.Box{h.isICMP(), h.term(fieldSourcePort, echo(h.Family))}, packet.Full)
 	if isICMP && flow.Ports != nil {
 		asks = h.Box(packet.Box{h.isICMP()}, packet.Full)

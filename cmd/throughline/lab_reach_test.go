@@ -1,0 +1,125 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/throughline-dc/throughline/fixtures/lab"
+	"github.com/throughline-dc/throughline/planner/reach"
+	"github.com/throughline-dc/throughline/topology"
+)
+
+// reaches wants what is said of every VM, every other VM and every service to be what the guests find when they knock. In a lab that is whole everything is
+// known; in one that is broken some may not be.
+func (r *labWorld) reaches(t *testing.T, graph func(*testing.T) *topology.Snapshot, broken bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), settleLimit)
+	defer cancel()
+	for {
+		said := r.saidToReach(t, graph(t))
+		wrong := disagree(said, r.knock(ctx), broken)
+		if len(wrong) == 0 {
+			t.Logf("%d ways of %d VMs are as the guests find them", len(said), len(r.Spec.VMs))
+			return
+		}
+		if ctx.Err() != nil {
+			slices.Sort(wrong)
+			t.Fatalf("%d of %d ways differ:\n%s", len(wrong), len(said), strings.Join(wrong, "\n"))
+		}
+	}
+}
+
+func disagree(said map[string]reach.Answer, found map[string]string, broken bool) (wrong []string) {
+	for way, answer := range said {
+		want := reach.Yes
+		if found[way] == lab.PortSilent || found[way] == "" {
+			want = reach.No
+		}
+		if answer.Verdict != want && (answer.Verdict != reach.NotKnown || !broken) {
+			why := slices.Concat(answer.Forward.Doubts, answer.Return.Doubts)
+			wrong = append(wrong, fmt.Sprintf("%s: %s (there %s, back %s), the guest found %s; not known: %q",
+				way, answer.Verdict, answer.Forward.Verdict, answer.Return.Verdict, found[way], why))
+		}
+	}
+	return wrong
+}
+
+// saidToReach asks the graph, by "vm1 vm2 tcp/80".
+func (r *labWorld) saidToReach(t *testing.T, s *topology.Snapshot) map[string]reach.Answer {
+	t.Helper()
+	net := reach.NewNetwork(s)
+	ends := map[string]reach.Endpoint{}
+	for vm := range s.Nodes(topology.VM) {
+		if es := reach.Endpoints(vm); len(es) == 1 {
+			ends[vm.Name()] = es[0]
+		}
+	}
+	said := map[string]reach.Answer{}
+	for _, from := range r.Spec.VMs {
+		for _, to := range r.Spec.VMs {
+			for _, service := range []string{"tcp/80", "tcp/443", "tcp/8080", "udp/9000"} {
+				way := from.Name + " " + to.Name + " " + service
+				a, b := ends[from.Name], ends[to.Name]
+				if from.Name == to.Name {
+					continue
+				}
+				if said[way] = (reach.Answer{Verdict: reach.NotKnown}); a.Node.IsZero() || b.Node.IsZero() {
+					continue
+				}
+				proto, port, _ := strings.Cut(service, "/")
+				flow, err := flowOf(proto, port)
+				if err != nil {
+					t.Fatal(err)
+				}
+				answer, err := net.Between(a, b, flow)
+				if err != nil {
+					t.Fatal(err)
+				}
+				said[way] = answer
+			}
+		}
+	}
+	return said
+}
+
+// knock has every VM knock at all others, all at once.
+func (r *labWorld) knock(ctx context.Context) map[string]string {
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	found := map[string]string{}
+	names := map[netip.Addr]string{}
+	for _, vm := range r.Spec.VMs {
+		names[vm.Address] = vm.Name
+	}
+	for _, vm := range r.Spec.VMs {
+		all.Go(func() {
+			var peers []netip.Addr
+			for _, other := range r.Spec.VMs {
+				if other.Name != vm.Name {
+					peers = append(peers, other.Address)
+				}
+			}
+			answers, err := r.Probe(ctx, vm.Name, peers...)
+			mu.Lock()
+			defer mu.Unlock()
+			for peer, services := range answers {
+				for service, is := range services {
+					found[vm.Name+" "+names[peer]+" "+service] = is
+				}
+			}
+			if err != nil {
+				found["error "+strconv.Quote(vm.Name)] = err.Error()
+			}
+		})
+	}
+	all.Wait()
+	return found
+}
