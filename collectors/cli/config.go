@@ -25,7 +25,6 @@ type dialect struct {
 
 	switched bool   // an Ethernet port is a bridge port unless it says "no switchport"
 	mode     string // of a bridge port that does not say any: access, trunk; "" where it is negotiated
-	ifName   bool   // a name of the configuration is the interface's ifName; else its ifDescr (RFC 2863)
 	ends     string // the last statement of every configuration; without it the text is cut off
 	nd       string // why it is not certain that IPv6 lists permit neighbour discovery without a word; "": it is
 }

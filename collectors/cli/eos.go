@@ -14,7 +14,7 @@ func eos() *dialect {
 	return &dialect{
 		name: "eos", kind: topology.Switch, lag: "Port-Channel", fragments: laterUnknown, ends: "end",
 		empty: missing{policy.Permit, said}, undefined: missing{policy.Permit, said},
-		switched: true, mode: "access", ifName: true, nd: "whether EOS permits neighbour discovery by itself is not known",
+		switched: true, mode: "access", nd: "whether EOS permits neighbour discovery by itself is not known",
 		statements: [][]statement{eosStatements(), eosInterface(), eosHarmless(), iosHarmless(), iosHarmlessInterface()},
 	}
 }

@@ -13,7 +13,8 @@ import (
 
 // face is an interface as it is configured.
 type face struct {
-	name string
+	said string // its name in the configuration
+	name string // ifName
 	key  topology.Key
 
 	description string
@@ -64,7 +65,8 @@ func (r *reader) openFace(name string) *face {
 	if strings.HasPrefix(strings.ToLower(name), "port-channel") {
 		kind = topology.LAG
 	}
-	f := &face{name: name, key: topology.PartKey(kind, r.device, name), access: 1, native: 1}
+	f := &face{said: name, name: inDialect(r.dialect.name, name), access: 1, native: 1}
+	f.key = topology.PartKey(kind, r.device, f.name)
 	r.faces[name] = f
 	r.faceOrder = append(r.faceOrder, f)
 	return f
@@ -83,7 +85,7 @@ var (
 
 // svi gives the VLAN whose routed interface it is.
 func (f *face) svi() (topology.VID, bool) {
-	m := sviName.FindStringSubmatch(f.name)
+	m := sviName.FindStringSubmatch(f.said)
 	if m == nil {
 		return 0, false
 	}
@@ -97,7 +99,7 @@ func (c *Config) settleFaces() {
 	said := slices.ContainsFunc(c.faceOrder, func(f *face) bool { return f.switched })
 	for _, f := range c.faceOrder {
 		f.routed = f.routed || f.bare && !f.switched && len(f.spoken) == 0
-		f.bridge = ethernet.MatchString(f.name) && !f.routed && (f.switched || !said && (c.dialect.switched || len(f.spoken) > 0))
+		f.bridge = ethernet.MatchString(f.said) && !f.routed && (f.switched || !said && (c.dialect.switched || len(f.spoken) > 0))
 		if !f.bridge {
 			for _, l := range f.spoken {
 				if l.State == Understood {

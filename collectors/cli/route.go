@@ -30,6 +30,7 @@ const mainTable = "default"
 // routes gathers the lines of a table, and what the lines before say of those that follow.
 type routes struct {
 	*tally
+	dialect  string
 	all      []route
 	vrf      string
 	prefix   netip.Prefix
@@ -51,7 +52,9 @@ func (r *routes) lost(why string) {
 // tell states the routes. A next hop without interface is looked up in the same table until one is on a link, as the device does.
 func (r *routes) tell() {
 	lookups := map[string]*lookup{}
-	for _, x := range r.all {
+	for i, x := range r.all {
+		r.all[i].face = inDialect(r.dialect, x.face)
+		x = r.all[i]
 		if lookups[x.vrf] == nil {
 			lookups[x.vrf] = &lookup{known: map[route][]route{}}
 		}
@@ -125,25 +128,13 @@ func (l *lookup) ways(x route, depth int) []route {
 	return ways
 }
 
-// faceKey is an interface by the name that a table has for it.
+// faceKey is an interface by its ifName.
 func (t *tally) faceKey(name string) topology.Key {
-	name = longName(name)
 	kind := topology.Port
-	if strings.HasPrefix(strings.ToLower(name), "port-channel") {
+	if word := strings.ToLower(name); strings.HasPrefix(word, "port-channel") || strings.HasPrefix(word, "po") && len(word) > 2 && word[2] <= '9' {
 		kind = topology.LAG
 	}
 	return topology.PartKey(kind, t.device, name)
-}
-
-var shortName = regexp.MustCompile(`^(Eth|Lo|Po)([0-9].*)$`)
-
-// longName gives the name that configurations have for an interface of NX-OS, whose tables shorten it.
-func longName(name string) string {
-	m := shortName.FindStringSubmatch(name)
-	if m == nil {
-		return name
-	}
-	return map[string]string{"Eth": "Ethernet", "Lo": "loopback", "Po": "port-channel"}[m[1]] + m[2]
 }
 
 func (t *tally) route(x route) {
@@ -194,9 +185,9 @@ func (t *tally) seen(x route) bool {
 }
 
 // readRoutes makes a reader of a table of lines.
-func readRoutes(line func(r *routes, words []string)) func(answer, string, collectors.Device, []byte) (read, error) {
+func readRoutes(dialect string, line func(r *routes, words []string)) func(answer, string, collectors.Device, []byte) (read, error) {
 	return func(_ answer, file string, d collectors.Device, raw []byte) (read, error) {
-		r := &routes{vrf: mainTable, bits: -1}
+		r := &routes{dialect: dialect, vrf: mainTable, bits: -1}
 		return finishLines(file, d, raw, func(t *tally, words []string) {
 			r.tally = t
 			line(r, words)
@@ -420,7 +411,7 @@ func readEOSRoutes(_ answer, file string, d collectors.Device, raw []byte) (read
 		return read{}, malformed("no table of routes: %v", err)
 	}
 	t := &tally{file: file, device: topology.DeviceKey(d.Kind, d.Handle)}
-	r := &routes{tally: t}
+	r := &routes{tally: t, dialect: "eos"}
 	for vrf, in := range table.VRFs {
 		for text, x := range in.Routes {
 			t.got.rows++

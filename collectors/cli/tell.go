@@ -105,11 +105,8 @@ func (c *Config) bridges(vid topology.VID) bool { return c.vlans[vid] != nil && 
 func (c *Config) tellFace(w *statements, f *face) {
 	k := f.key
 	w.relate(c.device, topology.Contains, k)
-	if c.dialect.ifName {
-		w.text(k, topology.AttrIfName, f.name)
-	} else {
-		w.text(k, topology.AttrIfDescr, f.name)
-	}
+	w.text(k, topology.AttrIfName, f.name)
+	w.text(k, topology.AttrIfDescr, f.said)
 	w.text(k, topology.AttrIfAlias, f.description)
 	w.text(k, topology.AttrAdminState, map[bool]string{true: "down", false: "up"}[f.down])
 	if f.mtu > 0 {
@@ -159,7 +156,7 @@ func (c *Config) tellLayers(w *statements, f *face) {
 			w.relate(k, topology.SupportedBy, vlanKey(c.device, vid))
 		}
 	}
-	if m := subName.FindStringSubmatch(f.name); m != nil && c.faces[m[1]] != nil {
+	if m := subName.FindStringSubmatch(f.said); m != nil && c.faces[m[1]] != nil {
 		w.relate(k, topology.SupportedBy, c.faces[m[1]].key)
 	}
 	if f.vid != 0 {
@@ -194,7 +191,7 @@ func (c *Config) tellStatic(w *statements, s staticRoute) {
 	if s.nextHop.IsValid() {
 		towards = s.nextHop.String()
 	}
-	k := topology.PartKey(topology.Route, c.device, table, s.prefix.String(), towards)
+	k := topology.PartKey(topology.Route, c.device, table, s.prefix.String(), inDialect(c.dialect.name, towards))
 	w.relate(c.device, topology.Contains, k)
 	w.set(k, topology.AttrPrefix, topology.PrefixValue(s.prefix))
 	if s.nextHop.IsValid() {
@@ -220,9 +217,10 @@ func (c *Config) tellFilter(w *statements, f *policy.Filter) {
 	w.text(k, topology.AttrDigest, hex.EncodeToString(sum[:]))
 	w.text(k, topology.AttrRules, rules)
 	for _, a := range f.Attached {
-		switch to := c.faces[a.Interface]; {
-		case to != nil:
-			w.relate(k, topology.AppliesTo, to.key)
+		at := slices.IndexFunc(c.faceOrder, func(f *face) bool { return f.name == a.Interface })
+		switch {
+		case at >= 0:
+			w.relate(k, topology.AppliesTo, c.faceOrder[at].key)
 		case a.VLANs != "":
 			set, _ := topology.ParseVIDSet(a.VLANs) //nolint:errcheck // written by it
 			for _, vid := range set.All() {

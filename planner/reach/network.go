@@ -132,10 +132,10 @@ func vrfOf(n topology.Node) string {
 	return mainTable
 }
 
-// tableOf names the table of a route: its key is DEVICE/TABLE/PREFIX/NEXT HOP, and no part has a slash.
-func tableOf(route topology.Node) string {
-	parts := strings.Split(route.Key().ID, "/")
-	return parts[max(0, len(parts)-3)]
+// tableOf names the table of a route of the device: its key is DEVICE/TABLE/PREFIX/NEXT HOP, and the last may be an interface, with slashes in its name.
+func (d *device) tableOf(route topology.Node) string {
+	table, _, _ := strings.Cut(strings.TrimPrefix(route.Key().ID, d.node.Key().ID+"/"), "/")
+	return table
 }
 
 func (d *device) readRoutes() {
@@ -153,7 +153,8 @@ func (d *device) readRoutes() {
 		}
 		r.via, _ = e.To.First(topology.RoutesVia)
 		r.metric, _ = e.To.Int(topology.AttrMetric)
-		d.routes[tableOf(e.To)] = append(d.routes[tableOf(e.To)], r)
+		table := d.tableOf(e.To)
+		d.routes[table] = append(d.routes[table], r)
 	}
 	for _, v := range d.node.Values(topology.AttrPolicyRule) {
 		if !usual(v.String()) {
