@@ -14,9 +14,10 @@ type Way struct {
 	Lost bool
 }
 
-// Ways lists the ways of frames from one interface or vNIC to another, and why there may be more, if there may.
-func Ways(from, to Node) (ways []Way, gap string) {
-	ps, qs := networkPaths(from), networkPaths(to)
+// Ways lists the ways of frames from one interface or vNIC to another, and why there may be more, if there may. paths gives NetworkPaths of both; who asks
+// often remembers them.
+func Ways(from, to Node, paths func(Node) []Path) (ways []Way, gap string) {
+	ps, qs := paths(from), paths(to)
 	seen := map[string]bool{}
 	add := func(hops []Hop) {
 		if text := wayText(hops); !seen[text] {
@@ -71,7 +72,8 @@ func (w Way) entry() Key {
 	return Key{}
 }
 
-func networkPaths(n Node) []Path {
+// NetworkPaths gives the paths of all network rails of a node.
+func NetworkPaths(n Node) []Path {
 	var ps []Path
 	for _, r := range n.Rails() {
 		if r.Name == "network" {

@@ -64,17 +64,12 @@ func (x *explorer) from(start topology.Node, to netip.Addr) *Leg {
 func (x *explorer) gateways(start topology.Node, to netip.Addr) *Leg {
 	var ends []topology.Node
 	gap := ""
-	for _, r := range start.Rails() {
-		for _, p := range r.Paths {
-			if r.Name != "network" {
-				continue
-			}
-			last := p.Hops[len(p.Hops)-1]
-			if !routes(last.Node, addressesOf(start)) {
-				gap = cmp.Or(gap, p.Gap)
-			} else if !slices.Contains(ends, last.Node) {
-				ends = append(ends, last.Node)
-			}
+	for _, p := range x.paths(start) {
+		last := p.Hops[len(p.Hops)-1]
+		if !routes(last.Node, addressesOf(start)) {
+			gap = cmp.Or(gap, p.Gap)
+		} else if !slices.Contains(ends, last.Node) {
+			ends = append(ends, last.Node)
 		}
 	}
 	if len(ends) == 0 {

@@ -12,7 +12,7 @@ import (
 
 // frames brings packets from one interface or vNIC to another within a VLAN, and then further.
 func (x *explorer) frames(from, to topology.Node, then func() *Leg) *Leg {
-	ways, gap := topology.Ways(from, to)
+	ways, gap := topology.Ways(from, to, x.paths)
 	var sound, doubtful, broken []topology.Way
 	lost := ""
 	for _, w := range ways {

@@ -16,17 +16,28 @@ type Network struct {
 	*topology.Snapshot
 	devices map[topology.Key]*device
 	owners  map[netip.Addr][]topology.Node // interfaces and vNICs by address
+	ways    map[topology.Key][]topology.Path
 }
 
 // NewNetwork looks at a snapshot.
 func NewNetwork(s *topology.Snapshot) *Network {
-	n := &Network{Snapshot: s, devices: map[topology.Key]*device{}, owners: map[netip.Addr][]topology.Node{}}
+	n := &Network{Snapshot: s, devices: map[topology.Key]*device{}, owners: map[netip.Addr][]topology.Node{}, ways: map[topology.Key][]topology.Path{}}
 	for node := range s.Nodes(topology.VNIC, topology.Port, topology.NIC, topology.LAG) {
 		for _, a := range addressesOf(node) {
 			n.owners[a.Addr()] = append(n.owners[a.Addr()], node)
 		}
 	}
 	return n
+}
+
+// paths remembers the network paths of a node: they are asked for again and again.
+func (n *Network) paths(node topology.Node) []topology.Path {
+	ps, ok := n.ways[node.Key()]
+	if !ok {
+		ps = topology.NetworkPaths(node)
+		n.ways[node.Key()] = ps
+	}
+	return ps
 }
 
 // addressesOf gives the addresses of an interface or vNIC. One of which nobody says the prefix length is alone in its subnet.
