@@ -61,7 +61,7 @@ live: bin/gotest guest ## run only the live suites: libvirtd with a guest, snmpd
 .PHONY: lab
 lab: build-libvirt guest ## run a miniature data center of real daemons on this machine (needs root; LAB_INSTALL=1 installs what it lacks; LAB=--small, or --file FILE)
 ifeq ($(LAB_INSTALL),1)
-	missing=$$(bin/throughline lab packages); if [ -n "$$missing" ]; then tools/install.sh $$missing; fi
+	missing=$$(bin/throughline lab packages $(filter --bmc,$(LAB))); if [ -n "$$missing" ]; then tools/install.sh $$missing; fi
 endif
 	bin/throughline lab up $(LAB)
 

@@ -63,7 +63,11 @@ Ctrl-C half-way leaves what there is; throughline lab down removes it. Needs roo
 			if err := needRoot(cmd); err != nil {
 				return err
 			}
-			if lacks := lab.Missing(); lacks != "" {
+			lacks := lab.Missing()
+			if bmc {
+				lacks = strings.TrimSpace(lacks + "\n" + lab.MissingBMC())
+			}
+			if lacks != "" {
 				return exitWith(exitFailed, "%s", lacks)
 			}
 			folder := filepath.Join(lab.Root, spec.Name)
@@ -77,7 +81,7 @@ Ctrl-C half-way leaves what there is; throughline lab down removes it. Needs roo
 	}
 	cmd.Flags().StringVarP(&file, "file", "f", "", "build what this `FILE` declares (default: two racks, four hosts, eight VMs)")
 	cmd.Flags().BoolVar(&small, "small", false, "build the smallest lab in which a VM can move")
-	cmd.Flags().BoolVar(&bmc, "bmc", false, "run a Redfish service on every host, in which its VMs are systems; fetches sushy-tools from PyPI, once")
+	cmd.Flags().BoolVar(&bmc, "bmc", false, "run a Redfish service on every host, in which its VMs are systems; pip fetches sushy-tools, once")
 	return cmd
 }
 
@@ -307,17 +311,20 @@ func (a *app) labConsole(dir *string) *cobra.Command {
 }
 
 func (a *app) labPackages() *cobra.Command {
-	return &cobra.Command{
+	var bmc bool
+	cmd := &cobra.Command{
 		Use: "packages", Short: "Print the Debian packages that a lab needs and this machine lacks", Args: noArgs,
 		Long: "Print the Debian packages that a lab needs and this machine lacks, on one line; nothing, if it lacks none." + exits(exitOK, exitUsage),
 		RunE: func(*cobra.Command, []string) error {
-			_, packages, _ := strings.Cut(lab.InstallLine(), "--no-install-recommends ")
+			_, packages, _ := strings.Cut(lab.InstallLine(bmc), "--no-install-recommends ")
 			if packages != "" {
 				fmt.Fprintln(a.out, packages)
 			}
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&bmc, "bmc", false, "also those for lab up --bmc")
+	return cmd
 }
 
 func (a *app) labInventory(dir *string) *cobra.Command {
