@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -72,9 +73,10 @@ Ctrl-C half-way leaves what there is; throughline lab down removes it. Needs roo
 			}
 			folder := filepath.Join(lab.Root, spec.Name)
 			if *dir != "" {
-				if folder, err = filepath.Abs(*dir); err != nil {
-					return err
-				}
+				folder = *dir
+			}
+			if folder, err = realPath(folder); err != nil {
+				return err
 			}
 			return a.labBuild(cmd.Context(), folder, name, raw, bmc)
 		},
@@ -163,16 +165,30 @@ func printLab(w io.Writer, s lab.Status) {
 // labDir gives the folder of the lab that a command is about: the one that is named, or the only one.
 func labDir(dir string) (string, error) {
 	if dir != "" {
-		return filepath.Abs(dir)
+		return realPath(dir)
 	}
 	switch all := lab.List(); len(all) {
 	case 0:
 		return "", exitWith(exitNothing, "no lab is up in %s: throughline lab up builds one", lab.Root)
 	case 1:
-		return all[0], nil
+		return realPath(all[0])
 	default:
 		return "", exitWith(exitSeveral, "several labs are up: choose one by --dir %s", strings.Join(all, " or --dir "))
 	}
+}
+
+// realPath gives a folder its one name: absolute, and without symbolic links, as far as it is there. Processes of a lab are known by it.
+func realPath(dir string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	real, err := filepath.EvalSymlinks(dir)
+	if errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) {
+		above, err := realPath(filepath.Dir(dir))
+		return filepath.Join(above, filepath.Base(dir)), err
+	}
+	return real, err
 }
 
 // labOpen gives the lab that a command is about, to root.
@@ -258,7 +274,7 @@ func (a *app) labStatus(dir *string) *cobra.Command {
 func (a *app) labExec(dir *string) *cobra.Command {
 	return &cobra.Command{
 		Use: "exec NODE -- COMMAND...", Short: "Run a command inside a node",
-		Long: "Run a command inside a node, as root of that node. oob is the bridge of the management network. Needs root." +
+		Long: "Run a command inside a node, as root of that node. oob is the bridge of the management network. At Ctrl-C the command\nis asked to end, and killed after some seconds. Needs root." +
 			exits(exitNothing, exitUsage, exitSeveral) + "\n  else  that of the command",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 2 {
@@ -275,7 +291,7 @@ func (a *app) labExec(dir *string) *cobra.Command {
 			if m == nil {
 				return exitWith(exitNothing, "lab %s has no node %q", l.Spec.Name, args[0])
 			}
-			return a.attach(m.Command(cmd.Context(), args[1:]...))
+			return a.attach(m.Attached(cmd.Context(), args[1:]...))
 		},
 	}
 }
