@@ -5,13 +5,10 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,7 +36,6 @@ const (
 type labWorld struct {
 	*lab.Lab
 	liveRun
-	raw       []byte // its file
 	inventory string
 	rng       *rand.Rand
 	all       bool
@@ -52,10 +48,7 @@ func TestLiveLab_graph(t *testing.T) { //nolint:paralleltest // one lab at a tim
 	parts := []struct {
 		name string
 		run  func(*testing.T)
-	}{{"graph", r.compare}, {"rails", r.rails}, {"breaks", r.breakSome}, {"moves", r.followAll}, {"graph at the end", r.compare}, {"Redfish", r.redfish}}
-	if !r.all {
-		parts = parts[:len(parts)-1] // the service comes from PyPI
-	}
+	}{{"graph", r.compare}, {"rails", r.rails}, {"breaks", r.breakSome}, {"moves", r.followAll}, {"graph at the end", r.compare}}
 	for _, part := range parts { //nolint:paralleltest // one after the other on one lab
 		t.Run(part.name, part.run)
 	}
@@ -91,7 +84,7 @@ func startLab(t *testing.T) *labWorld {
 		t.Fatalf("%v\n%s", err, &said)
 	}
 	r := &labWorld{
-		Lab: l, liveRun: liveRun{t: t, dir: dir}, raw: raw, inventory: filepath.Join(dir, "inventory.yaml"),
+		Lab: l, liveRun: liveRun{t: t, dir: dir}, inventory: filepath.Join(dir, "inventory.yaml"),
 		rng: rand.New(rand.NewPCG(seed, 5)), all: os.Getenv("LAB_FULL") == "1",
 	}
 	if err := os.WriteFile(r.inventory, l.Inventory(), 0o600); err != nil {
@@ -363,53 +356,6 @@ func (r *labWorld) follow(t *testing.T, name, to string) {
 		if time.Now().After(until) {
 			t.Errorf("%s does not reach its gateway %s from %s: %v, %v", name, gateway, to, up, err)
 			break
-		}
-	}
-}
-
-// redfish adds the Redfish services to the lab that is up, and wants each to have the VMs of its host, for who knows the password.
-func (r *labWorld) redfish(t *testing.T) {
-	t.Helper()
-	l, fresh, err := lab.Up(t.Context(), r.Dir(), "lab.yaml", r.raw, lab.Options{BMC: true})
-	if err != nil || fresh {
-		t.Fatalf("fresh %v, %v", fresh, err)
-	}
-	certificates, err := os.ReadFile(filepath.Join(l.Dir(), lab.BMCFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(certificates)
-	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}
-	defer client.CloseIdleConnections()
-	for _, h := range r.Spec.Hosts {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("https://%s:%d/redfish/v1/Systems", h.Address, lab.BMCPort), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var status []int
-		var text []byte
-		for _, password := range []string{"wrong", l.Secret(lab.SecretBMC)} {
-			request.SetBasicAuth(lab.BMCUser, password)
-			answer, err := client.Do(request)
-			if err != nil {
-				t.Fatal(err)
-			}
-			status = append(status, answer.StatusCode)
-			if text, err = io.ReadAll(answer.Body); err != nil {
-				t.Error(err)
-			}
-			if err := answer.Body.Close(); err != nil {
-				t.Error(err)
-			}
-		}
-		if !slices.Equal(status, []int{http.StatusUnauthorized, http.StatusOK}) {
-			t.Errorf("%s answers with %d", h.Name, status)
-		}
-		for _, vm := range r.Spec.VMs {
-			if has := strings.Contains(string(text), vm.UUID()); has != (vm.Host == h.Name) {
-				t.Errorf("%s has %s: %v\n%s", h.Name, vm.Name, has, text)
-			}
 		}
 	}
 }
