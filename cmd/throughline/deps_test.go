@@ -60,7 +60,7 @@ var importTable = []row{
 	{pkg: "collectors/filter", pure: true, own: []string{"topology"}},
 	{pkg: "collectors/libvirt", own: readerOwn, libs: []string{"libvirt.org/go/libvirt", "libvirt.org/go/libvirtxml"}},
 	{pkg: "collectors/snmp", own: append([]string{"internal/snmprec"}, readerOwn...), libs: []string{"github.com/gosnmp/gosnmp"}},
-	{pkg: "collectors/shell", own: []string{"collectors", "internal/transport"}, libs: []string{"golang.org/x/crypto/ssh"}},
+	{pkg: "collectors/shell", own: []string{"collectors", "internal/transport", "topology"}, libs: []string{"golang.org/x/crypto/ssh"}},
 	{pkg: "collectors/ssh", own: append([]string{"collectors/shell"}, readerOwn...)},
 	{pkg: "collectors/cli", own: readerOwn, libs: []string{"github.com/scrapli/scrapligo", "github.com/sirikothe/gotextfsm"}},
 	{
