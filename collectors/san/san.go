@@ -48,7 +48,7 @@ func tables() []table {
 		{name: tableAddress, line: "ip -o addr show", parse: parseAddresses},
 		{name: tableTarget, line: "tgtadm --lld iscsi --op show --mode target", root: true, parse: parseTargets, tell: tellTargets, need: (*sheet).needPortals},
 		{
-			name: tableTCP, line: shell.ConnectionsLine, parse: parseConnections, tell: tellSessions,
+			name: tableTCP, line: "ss -Htn state established", parse: parseConnections, tell: tellSessions,
 			need: func(s *sheet) []string { return append(s.needPortals(), tableTarget) },
 		},
 	}

@@ -89,13 +89,10 @@ func Malformed(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{collectors.ErrMalformed}, args...)...)
 }
 
-// ConnectionsLine lists the established TCP connections of a system (ss(8) of iproute2): no heading, and numbers for names.
-const ConnectionsLine = "ss -Htn state established"
-
 // Connection is an established TCP connection. Its ends are written as the model does: IPv4 without its mapping into IPv6, no scope of a link.
 type Connection struct{ Local, Peer netip.AddrPort }
 
-// Connections reads the answer of ConnectionsLine: "0 0 192.0.2.50:3260 192.0.2.1:40000". A system without connections prints nothing.
+// Connections reads the answer of ss -Htn state established (iproute2): "0 0 192.0.2.50:3260 192.0.2.1:40000". A system without connections prints nothing.
 func Connections(raw []byte) ([]Connection, Tally) {
 	var all []Connection
 	var t Tally

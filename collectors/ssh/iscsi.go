@@ -14,7 +14,7 @@ import (
 // iscsiSession is a session of the host's own initiator (open-iscsi).
 type iscsiSession struct {
 	id         string // SID
-	initiator  string // IQN; "" in the short form
+	initiator  string // IQN as it is written; "" in the short form
 	iqn        topology.IQN
 	portal     string // "address:port"
 	state      string // iSCSI session state of the kernel: LOGGED_IN, FAILED, FREE; "" where it is not listed
@@ -174,12 +174,11 @@ func (r *iscsiReader) property(where, l, key, value string) {
 	last := &r.sessions[len(r.sessions)-1]
 	switch key {
 	case "Iface Initiatorname":
-		iqn, err := topology.ParseIQN(value)
-		if err != nil {
+		if _, err := topology.ParseIQN(value); err != nil {
 			r.t.doubt(where, l, err.Error())
 			return
 		}
-		last.initiator = string(iqn)
+		last.initiator = value
 	case "SID":
 		last.id = value
 	case "iSCSI Session State":

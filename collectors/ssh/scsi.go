@@ -106,11 +106,10 @@ func (c *scsi) file(line string) (why string) {
 	if value == "" || value == "<NULL>" || value == "(null)" { // no session yet
 		return ""
 	}
-	iqn, err := topology.ParseIQN(value)
-	if err != nil {
+	if _, err := topology.ParseIQN(value); err != nil {
 		return err.Error()
 	}
-	c.iqns[name] = string(iqn)
+	c.iqns[name] = value
 	return ""
 }
 
@@ -225,9 +224,9 @@ func tellSysfsSCSI(s *sheet, say *words) {
 
 // tellIQN states the name of the host for iSCSI.
 func (s *sheet) tellIQN(say *words, iqn string) topology.Key {
-	k := topology.Key{Kind: topology.InitiatorPort, ID: iqn}
+	k := topology.Key{Kind: topology.InitiatorPort, ID: strings.ToLower(iqn)} // RFC 3722
 	say.contains(s, k)
-	say.text(k, topology.AttrIQN, iqn)
+	say.text(k, topology.AttrIQN, iqn) // as it is written: some arrays tell upper from lower case
 	return k
 }
 

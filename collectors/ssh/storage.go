@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/collectors/shell"
 	"github.com/throughline-dc/throughline/topology"
 )
 
@@ -23,12 +24,15 @@ type storage struct {
 	scsi    scsi
 	maps    []multipathMap
 	disks   []disk
+
+	connections []shell.Connection
+	connected   bool // all of them were read
 }
 
 // hostTables are the commands of the host itself. Lines that need a shell of known grammar, or that put several commands in one, are handed to sh,
 // whatever shell the user has.
 func hostTables() []table {
-	return slices.Concat(ovsTables(), filterTables(), []table{qdiscTable(), sysfsNetTable(), sysfsSCSITable(), iscsiTable(), multipathTable(), lsblkTable()})
+	return slices.Concat(ovsTables(), filterTables(), []table{qdiscTable(), sysfsNetTable(), sysfsSCSITable(), iscsiTable(), multipathTable(), lsblkTable(), connectionsTable()})
 }
 
 // tally counts the rows of an answer, and keeps those that are not understood.
