@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -301,10 +302,13 @@ func (a *app) attach(cmd *exec.Cmd) error {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, a.out, a.errs
 	err := cmd.Run()
 	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.Exited() {
-		return exitWith(exit.ExitCode(), "")
+	if !errors.As(err, &exit) {
+		return err
 	}
-	return err
+	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return exitWith(128+int(status.Signal()), "") // as a shell says it
+	}
+	return exitWith(exit.ExitCode(), "")
 }
 
 func (a *app) labConsole(dir *string) *cobra.Command {
