@@ -262,8 +262,12 @@ func (r *labWorld) seen(t *testing.T, b lab.Break, broken bool) {
 		if time.Since(began) >= b.Settles {
 			late++
 		}
-		left := notShown(r.sweepBut(t, unread), b.Shows, broken)
+		g := r.sweepBut(t, unread)
+		left := notShown(g, b.Shows, broken)
 		if left == "" {
+			if wrong := uncabled(g, r.Spec, b.Shows); len(wrong) > 0 {
+				t.Errorf("broken %v: the graph claims %q", broken, wrong)
+			}
 			t.Logf("broken %v: shown by sweep %d, which is number %d after it settled", broken, sweeps, late)
 			return
 		}
@@ -276,6 +280,19 @@ func (r *labWorld) seen(t *testing.T, b lab.Break, broken bool) {
 
 // sweepsAllowed is how many sweeps may pass until a break is seen that has settled, or is not seen any more.
 const sweepsAllowed = 2
+
+// uncabled lists the links of a graph that are neither cables of the lab nor what a break makes of them.
+func uncabled(g *topology.Snapshot, s *lab.Spec, shows []lab.Show) []string {
+	allowed := s.Want()
+	for _, show := range shows {
+		if show.Rel == topology.Link {
+			ends := []string{show.Device + "/" + show.Object, show.To}
+			slices.Sort(ends)
+			allowed = append(allowed, "link "+strings.Join(ends, " "))
+		}
+	}
+	return slices.DeleteFunc(labSeen(g, s), func(line string) bool { return !strings.HasPrefix(line, "link ") || slices.Contains(allowed, line) })
+}
 
 // notShown lists what a graph does not show of what it should, or shows and should not.
 func notShown(g *topology.Snapshot, shows []lab.Show, want bool) string {
