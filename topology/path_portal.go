@@ -227,9 +227,12 @@ func (p passage) stages(initiator, target Node) [][]Node {
 	return [][]Node{near, far}
 }
 
-// show tells at the hops of initiator and target what keeps the passage from being sound.
+// show tells at the hops of initiator and target what keeps the passage from being sound. A way that is broken is not in doubt as well.
 func (p passage) show(initiator, target *Hop) {
-	target.Fault, target.Doubt = cmp.Or(target.Fault, p.far.fault), cmp.Or(target.Doubt, p.far.doubt)
+	target.Fault = cmp.Or(target.Fault, p.far.fault)
 	initiator.Fault = cmp.Or(initiator.Fault, p.near.fault, p.session.fault)
-	initiator.Doubt = cmp.Or(initiator.Doubt, p.near.doubt, p.session.doubt)
+	if target.Fault == "" && initiator.Fault == "" {
+		target.Doubt = cmp.Or(target.Doubt, p.far.doubt)
+		initiator.Doubt = cmp.Or(initiator.Doubt, p.near.doubt, p.session.doubt)
+	}
 }
