@@ -106,7 +106,7 @@ var importTable = []row{
 	// Simulated and real devices: for tests and for cmd.
 	{pkg: "fixtures/sim/...", own: fixtureOwn, libs: fixtureLibs},
 	{pkg: "fixtures/live/...", own: fixtureOwn, libs: fixtureLibs},
-	{pkg: "fixtures/lab/...", own: fixtureOwn, libs: fixtureLibs},
+	{pkg: "fixtures/lab/...", own: append([]string{"fixtures/live/proc"}, fixtureOwn...), libs: fixtureLibs},
 	{pkg: "fixtures/neo4j/...", libs: []string{"github.com/neo4j/neo4j-go-driver/v5"}},
 
 	// Programs: the only places that know concrete types.
