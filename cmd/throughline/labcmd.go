@@ -184,12 +184,12 @@ func realPath(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	real, err := filepath.EvalSymlinks(dir)
+	there, err := filepath.EvalSymlinks(dir)
 	if errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) {
 		above, err := realPath(filepath.Dir(dir))
 		return filepath.Join(above, filepath.Base(dir)), err
 	}
-	return real, err
+	return there, err
 }
 
 // labOpen gives the lab that a command is about, to root.
