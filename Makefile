@@ -66,7 +66,7 @@ live: bin/gotest guest ## run only the live suites: libvirtd with a guest, snmpd
 	REQUIRE_LIVE=1 bin/gotest -tags libvirt_dlopen -count=1 -timeout 15m -run 'Live' $(PKGS)
 
 .PHONY: lab
-lab: build-libvirt guest ## run a miniature data center of real daemons on this machine (needs root; LAB_INSTALL=1 installs what it lacks; LAB=--small, or --file FILE)
+lab: build-libvirt guest ## run a miniature data center of real daemons on this machine (needs root; LAB_INSTALL=1 installs what it lacks; LAB=--small, --bmc, or --file FILE)
 ifeq ($(LAB_INSTALL),1)
 	missing=$$(bin/throughline lab packages $(filter --bmc,$(LAB))); \
 	if [ -n "$$missing" ] || ! apt-cache show linux-image-cloud-amd64 >/dev/null 2>&1; then tools/install.sh $$missing; fi
