@@ -18,7 +18,7 @@ func connectionsTable() table {
 func parseConnections(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 	list, t := shell.Connections(raw)
 	if len(list) == 0 && t.Rows > 0 {
-		return 0, nil, malformed("no list of connections: %s: %s", t.Left[0].Where, t.Left[0].Why)
+		return 0, nil, shell.Malformed("no list of connections: %s: %s", t.Left[0].Where, t.Left[0].Why)
 	}
 	s.connections, s.connected = list, len(t.Left) == 0
 	return t.Rows, t.Left, nil
@@ -43,8 +43,8 @@ func tellConnections(s *sheet, say *words) {
 			all++
 		}
 	}
-	say.set(s.device, topology.AttrSessions, topology.IntValue(all))
+	say.Set(s.device, topology.AttrSessions, topology.IntValue(all))
 	for _, w := range sortedKeys(ways) {
-		say.text(s.device, topology.AttrSessionTo, fmt.Sprintf("%s %d", w, ways[w]))
+		say.Text(s.device, topology.AttrSessionTo, fmt.Sprintf("%s %d", w, ways[w]))
 	}
 }
