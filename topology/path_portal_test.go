@@ -72,10 +72,10 @@ host:h sessionTo=192.0.2.11 192.0.2.50:3260 1
 host:h sessionTo=198.51.100.11 198.51.100.50:3260 1
 `
 
-// without takes lines out, those that begin so, and adds others before the first reading of the array.
-func without(facts, more string, lines ...string) string {
+// without takes lines out of emulated, those that begin so, and adds others before the first reading of the array.
+func without(more string, lines ...string) string {
 	var kept []string
-	for line := range strings.Lines(facts) {
+	for line := range strings.Lines(emulated) {
 		drop := false
 		for _, l := range lines {
 			drop = drop || strings.HasPrefix(line, l)
@@ -103,48 +103,52 @@ func TestRails_portals(t *testing.T) {
 	}{
 		{"all is well", emulated, "", ""},
 		{"the array's interface is down", strings.Replace(emulated, "port:x/p1 state=up", "port:x/p1 state=down", 1), "Xx p1: state is down", ""},
-		{"the array's interface is switched off", without(emulated, "port:x/p1 adminState=down"), "Xx p1: it is switched off", ""},
-		{"nobody says that the array's interface is up", without(emulated, "", "port:x/p1 state"), "no source says that x p1 is up: read it by SNMP or SSH", ""},
-		{"nobody knows where the array has the address", without(emulated, "", "port:x/p1 address"), "no source says on which interface x has 192.0.2.50: read it by SNMP or SSH", ""},
+		{"the array's interface is switched off", without("port:x/p1 adminState=down"), "Xx p1: it is switched off", ""},
+		{"nobody says that the array's interface is up", without("", "port:x/p1 state"), "no source says that x p1 is up: read it by SNMP or SSH", ""},
+		{"nobody knows where the array has the address", without("", "port:x/p1 address"), "no source says on which interface x has 192.0.2.50: read it by SNMP or SSH", ""},
 		{
 			"the port at the other end of the array's cable is down",
-			without(emulated, "switch:s name=s\nswitch:s Contains port:s/1\nport:s/1 state=down\nport:s/1 Link port:x/p1"), "Xs 1, at the other end of the cable of x p1: state is down", "",
+			without("switch:s name=s\nswitch:s Contains port:s/1\nport:s/1 state=down\nport:s/1 Link port:x/p1"), "Xs 1, at the other end of the cable of x p1: state is down", "",
 		},
-		{"the host's interface is down", without(emulated, "port:h/stor1 state=down"), "", "Xh stor1: state is down"},
+		{"the host's interface is down", without("port:h/stor1 state=down"), "", "Xh stor1: state is down"},
 		{"one member of the host's bond is down", strings.Replace(emulated, "nic:h/e1 state=up", "nic:h/e1 state=down", 1), "", ""},
 		{"both members are", strings.ReplaceAll(strings.ReplaceAll(emulated, "nic:h/e1 state=up", "nic:h/e1 state=down"), "nic:h/e2 state=up", "nic:h/e2 state=lowerLayerDown"), "", "Xh e1: state is down"},
-		{"one is down, of the other nothing is known", strings.Replace(without(emulated, "", "nic:h/e2 state"), "nic:h/e1 state=up", "nic:h/e1 state=down", 1), "", "no source says that h e2 is up: read it by SNMP or SSH"},
-		{"no uplink is known", without(emulated, "", "virtualswitch:h/br SupportedBy"), "", "no source says which uplink virtualswitch br of h has; libvirt knows that of Linux bridges only: read the host by SSH"},
-		{"members that stand by", without(emulated, "lag:h/bond SupportedBy nic:h/e1 ~20\nlag:h/bond SupportedBy nic:h/e2 ~20", "lag:h/bond SupportedBy"), "", "nothing below h bond is in force as far as is known"},
-		{"the host has no interface there", without(emulated, "", "port:h/stor1 address"), "", "no source says by which interface h reaches 192.0.2.50"},
-		{"two interfaces in the subnet, one of them down", without(emulated, "host:h Contains nic:h/e9\nnic:h/e9 state=down\nnic:h/e9 address=192.0.2.19/24"), "", "h e9: state is down"},
-		{"a wider network on another interface", without(emulated, "host:h Contains nic:h/e9\nnic:h/e9 state=down\nnic:h/e9 address=192.0.0.19/16"), "", ""},
-		{"the array alone was asked", without(emulated, "", "ssh tcp", "host:h session"), "", ""},
-		{"the host alone was asked", without(emulated, "", "targetport:t,192.0.2.50:3260 sessions", from, nexus), "", ""},
-		{"nobody was asked", without(emulated, "", "targetport:t,192.0.2.50:3260 sessions", from, "san tcp", nexus, "ssh tcp", "host:h session"), "", "no source has seen a session of iqn.2026-01.test:v to t,192.0.2.50:3260: collect the array, or the host by SSH"},
-		{"both were, and have none", without(emulated, "", from, nexus, to), "", "X" + noneListed + ", and h has no connection to 192.0.2.50:3260"},
-		{"nor does it run", strings.Replace(without(emulated, "", from, nexus, to), "state=running", "state=shutoff", 1), "", "v does not run: whether it can log in is seen when it starts"},
-		{"the array has none", without(emulated, "", from, nexus), "", noneListed + ", but h has 1 connections to 192.0.2.50:3260"},
+		{"one is down, of the other nothing is known", strings.Replace(without("", "nic:h/e2 state"), "nic:h/e1 state=up", "nic:h/e1 state=down", 1), "", "no source says that h e2 is up: read it by SNMP or SSH"},
+		{"no uplink is known", without("", "virtualswitch:h/br SupportedBy"), "", "no source says which uplink virtualswitch br of h has; libvirt knows that of Linux bridges only: read the host by SSH"},
+		{"members that stand by", without("lag:h/bond SupportedBy nic:h/e1 ~20\nlag:h/bond SupportedBy nic:h/e2 ~20", "lag:h/bond SupportedBy"), "", "nothing below h bond is in force as far as is known"},
+		{"the host has no interface there", without("", "port:h/stor1 address"), "", "no source says by which interface h reaches 192.0.2.50"},
+		{"two interfaces in the subnet, one of them down", without("host:h Contains nic:h/e9\nnic:h/e9 state=down\nnic:h/e9 address=192.0.2.19/24"), "", "h e9: state is down"},
+		{"a wider network on another interface", without("host:h Contains nic:h/e9\nnic:h/e9 state=down\nnic:h/e9 address=192.0.0.19/16"), "", ""},
+		{"the array alone was asked", without("", "ssh tcp", "host:h session"), "", ""},
+		{"the host alone was asked", without("", "targetport:t,192.0.2.50:3260 sessions", from, nexus), "", ""},
+		{"nobody was asked", without("", "targetport:t,192.0.2.50:3260 sessions", from, "san tcp", nexus, "ssh tcp", "host:h session"), "", "no source has seen a session of iqn.2026-01.test:v to t,192.0.2.50:3260: collect the array, or the host by SSH"},
+		{"both were, and have none", without("", from, nexus, to), "", "X" + noneListed + ", and h has no connection to 192.0.2.50:3260"},
+		{"nor does it run", strings.Replace(without("", from, nexus, to), "state=running", "state=shutoff", 1), "", "v does not run: whether it can log in is seen when it starts"},
+		{"the array has none", without("", from, nexus), "", noneListed + ", but h has 1 connections to 192.0.2.50:3260"},
 		{"the array has one from elsewhere", strings.Replace(emulated, "sessionFrom=t 192.0.2.11", "sessionFrom=t 192.0.2.12", 1), "", noneListed + ", but h has 1 connections to 192.0.2.50:3260"},
-		{"the host has none", without(emulated, "", to), "", "x lists a session of iqn.2026-01.test:v from h, but h has no connection to 192.0.2.50:3260"},
+		{"the host has none", without("", to), "", "x lists a session of iqn.2026-01.test:v from h, but h has no connection to 192.0.2.50:3260"},
 		{"the host was not read to its end at last", emulated + "ssh tcp~ h:\nhost:h name=h", "", "the connections of h were not all read when that was last tried"},
 		{"the array was not", emulated + "san targets~ x:\nhost:h name=h", "", "the sessions of x were not all read when that was last tried"},
-		{"not at which portal the session is", without(emulated, "", nexus), "", ""},
-		{"neither that nor how many there are", without(emulated, "", nexus, "ssh tcp", "host:h session"), "", "x has a session of iqn.2026-01.test:v from h, and no source says that it is at 192.0.2.50:3260"},
+		{"not at which portal the session is", without("", nexus), "", ""},
+		{"neither that nor how many there are", without("", nexus, "ssh tcp", "host:h session"), "", "x has a session of iqn.2026-01.test:v from h, and no source says that it is at 192.0.2.50:3260"},
 		{
-			"another VM needs one, too", without(emulated, "vm:w name=w\nvm:w RunsOn host:h\nvm:w Contains vdisk:w/a\nvdisk:w/a protocol=iscsi\nvdisk:w/a sourceHost=192.0.2.50:3260"), "",
+			"another VM needs one, too", without("vm:w name=w\nvm:w RunsOn host:h\nvm:w Contains vdisk:w/a\nvdisk:w/a protocol=iscsi\nvdisk:w/a sourceHost=192.0.2.50:3260"), "",
 			"h has 1 connections to 192.0.2.50:3260, and the disks of its VMs need 2",
 		},
 		{
-			"what is there is the host's own", without(emulated, "host:h Contains initiatorport:iqn.2026-01.test:h\ninitiatorport:iqn.2026-01.test:h Nexus targetport:other,192.0.2.50:3260"), "",
+			"what is there is the host's own", without("host:h Contains initiatorport:iqn.2026-01.test:h\ninitiatorport:iqn.2026-01.test:h Nexus targetport:other,192.0.2.50:3260"), "",
 			"x lists a session of iqn.2026-01.test:v from h, but h has no connection to 192.0.2.50:3260",
 		},
 		{"a name in other letters", strings.Replace(emulated, "v iqn=iqn.2026-01.test:v", "v iqn=iqn.2026-01.test:V", 1), "", "Xno mapping of u admits iqn.2026-01.test:v at t,192.0.2.50:3260: " +
 			"the array admits iqn.2026-01.test:v and tells upper from lower case; the initiator is said to call itself iqn.2026-01.test:V"},
-		{"sources that write it in two ways", emulated + "initiatorport:iqn.2026-01.test:v iqn=iqn.2026-01.test:V", "",
-			"the array admits iqn.2026-01.test:v and tells upper from lower case; the initiator is said to call itself iqn.2026-01.test:V, iqn.2026-01.test:v"},
-		{"nobody says how it writes it", without(emulated, "", "initiatorport:iqn.2026-01.test:v iqn"), "",
-			"the array admits iqn.2026-01.test:v and tells upper from lower case, and no source says how the initiator writes its name"},
+		{
+			"sources that write it in two ways", emulated + "initiatorport:iqn.2026-01.test:v iqn=iqn.2026-01.test:V", "",
+			"the array admits iqn.2026-01.test:v and tells upper from lower case; the initiator is said to call itself iqn.2026-01.test:V, iqn.2026-01.test:v",
+		},
+		{
+			"nobody says how it writes it", without("", "initiatorport:iqn.2026-01.test:v iqn"), "",
+			"the array admits iqn.2026-01.test:v and tells upper from lower case, and no source says how the initiator writes its name",
+		},
 		{"another name is admitted in other letters", emulated + "mapping:m initiatorName=iqn.2026-01.test:OTHER", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -171,7 +175,7 @@ func TestRails_portals(t *testing.T) {
 // What a VM's own initiator has over several portals is as many ways as there are interfaces at both ends, whatever addresses they have.
 func TestRails_portalsShareInterfaces(t *testing.T) {
 	t.Parallel()
-	both := without(emulated, "", "lag:h/bond SupportedBy nic:h/e2")
+	both := without("", "lag:h/bond SupportedBy nic:h/e2")
 	for _, c := range []struct {
 		name, facts string
 		want        int
@@ -240,66 +244,83 @@ func unique(text string) string {
 	return b.String()
 }
 
-// Whatever both ends say: a path is sound only if one of them saw the session and neither knows better, and broken only if both were asked and have none.
+// both is what the array and the host of emulated say of the session of its first disk.
+type both struct {
+	array, host  string // asked: never, once, at last
+	from         string // where the array has a session from
+	proven, runs bool   // it is known at which portal; the VM runs
+	have, others int    // connections of the host, and disks of other VMs
+}
+
+func (c both) facts() string {
+	const target = "t,192.0.2.50:3260"
+	facts := without("", "targetport:"+target+" sessions", "initiatorport:iqn.2026-01.test:v sessionFrom", "initiatorport:iqn.2026-01.test:v Nexus targetport:"+target+"\n",
+		"san tcp", "ssh tcp", "host:h sess", "initiatorport:iqn.2026-01.test:v Nexus targetport:t,198.51.100.50:3260\n")
+	if !c.runs {
+		facts = strings.Replace(facts, "vm:v state=running", "vm:v state=shutoff", 1)
+	}
+	var more strings.Builder
+	for i := range c.others {
+		fmt.Fprintf(&more, "vm:w%[1]d RunsOn host:h\nvm:w%[1]d Contains vdisk:w%[1]d/a\nvdisk:w%[1]d/a protocol=iscsi\nvdisk:w%[1]d/a sourceHost=192.0.2.50\n", i)
+	}
+	facts += more.String()
+	if c.array != "never" {
+		facts += "san sessions x:\ntargetport:" + target + " sessions=7\n"
+		if c.from != "" {
+			facts += "initiatorport:iqn.2026-01.test:v sessionFrom=t " + c.from + "\n"
+		}
+		if c.proven && c.from != "" {
+			facts += "initiatorport:iqn.2026-01.test:v Nexus targetport:" + target + "\n"
+		}
+		if c.array == "once" {
+			facts += "san sessions~ x:\narray:x name=x\n"
+		}
+	}
+	if c.host != "never" {
+		facts += fmt.Sprintf("ssh tcp h:\nhost:h sessions=%d\n", c.have)
+		if c.have > 0 {
+			facts += fmt.Sprintf("host:h sessionTo=192.0.2.11 192.0.2.50:3260 %d\n", c.have)
+		}
+		if c.host == "once" {
+			facts += "ssh tcp~ h:\nhost:h name=h\n"
+		}
+	}
+	return facts
+}
+
+// want is what follows: a path is sound only if one of them saw the session and neither knows better, and broken only if both were asked and have none.
+func (c both) want() string {
+	here, enough := c.from == "192.0.2.11", c.have > c.others
+	switch {
+	case c.array == "once" || c.host == "once", c.array == "never" && c.host == "never":
+		return "doubt"
+	case c.array == "never":
+		return map[bool]string{true: "sound", false: "doubt"}[enough]
+	case c.host == "never":
+		return map[bool]string{true: "sound", false: "doubt"}[here && c.proven]
+	case here && enough:
+		return "sound"
+	case !here && !enough && c.runs:
+		return "broken"
+	}
+	return "doubt"
+}
+
+// All that both ends can say.
 func TestRails_sessionsAreSeen(t *testing.T) {
 	t.Parallel()
-	met := map[string]bool{}
-	rapid.Check(t, func(t *rapid.T) {
-		const target = "t,192.0.2.50:3260"
-		asked := rapid.SampledFrom([]string{"never", "once", "at last"})
-		array, host := asked.Draw(t, "the array was asked"), asked.Draw(t, "the host was asked")
-		from := rapid.SampledFrom([]string{"", "192.0.2.11", "192.0.2.12"}).Draw(t, "the array has a session from")
-		proven, others, runs := rapid.Bool().Draw(t, "and says at which portal"), rapid.IntRange(0, 2).Draw(t, "disks of others"), rapid.Bool().Draw(t, "runs")
-		have := rapid.IntRange(0, 3).Draw(t, "connections of the host")
-
-		facts := without(emulated, "", "targetport:"+target+" sessions", "initiatorport:iqn.2026-01.test:v sessionFrom", "initiatorport:iqn.2026-01.test:v Nexus targetport:"+target+"\n",
-			"san tcp", "ssh tcp", "host:h sess", "initiatorport:iqn.2026-01.test:v Nexus targetport:t,198.51.100.50:3260\n")
-		if !runs {
-			facts = strings.Replace(facts, "vm:v state=running", "vm:v state=shutoff", 1)
+	asked, flags, met := []string{"never", "once", "at last"}, []bool{false, true}, map[string]int{}
+	for n := range 3 * 3 * 3 * 2 * 2 * 4 * 3 {
+		draw := func(among int) int {
+			i := n % among
+			n /= among
+			return i
 		}
-		for i := range others {
-			facts += fmt.Sprintf("vm:w%[1]d RunsOn host:h\nvm:w%[1]d Contains vdisk:w%[1]d/a\nvdisk:w%[1]d/a protocol=iscsi\nvdisk:w%[1]d/a sourceHost=192.0.2.50\n", i)
-		}
-		if array != "never" {
-			facts += "san sessions x:\ntargetport:" + target + " sessions=7\n"
-			if from != "" {
-				facts += "initiatorport:iqn.2026-01.test:v sessionFrom=t " + from + "\n"
-			}
-			if proven && from != "" {
-				facts += "initiatorport:iqn.2026-01.test:v Nexus targetport:" + target + "\n"
-			}
-			if array == "once" {
-				facts += "san sessions~ x:\narray:x name=x\n"
-			}
-		}
-		if host != "never" {
-			facts += fmt.Sprintf("ssh tcp h:\nhost:h sessions=%d\n", have)
-			if have > 0 {
-				facts += fmt.Sprintf("host:h sessionTo=192.0.2.11 192.0.2.50:3260 %d\n", have)
-			}
-			if host == "once" {
-				facts += "ssh tcp~ h:\nhost:h name=h\n"
-			}
-		}
-
-		here, enough := from == "192.0.2.11", have > others
-		var want string
-		switch {
-		case array == "once" || host == "once", array == "never" && host == "never":
-			want = "doubt"
-		case array == "never":
-			want = map[bool]string{true: "sound", false: "doubt"}[enough]
-		case host == "never":
-			want = map[bool]string{true: "sound", false: "doubt"}[here && proven]
-		case here && enough:
-			want = "sound"
-		case !here && !enough && runs:
-			want = "broken"
-		default:
-			want = "doubt"
+		c := both{
+			asked[draw(3)], asked[draw(3)], []string{"", "192.0.2.11", "192.0.2.12"}[draw(3)], flags[draw(2)], flags[draw(2)], draw(4), draw(3),
 		}
 		got := "sound"
-		for _, r := range mustNode(t, graph(t, facts), "vdisk:v/a").Rails() {
+		for _, r := range mustNode(t, graph(t, c.facts()), "vdisk:v/a").Rails() {
 			for _, p := range r.Paths {
 				switch {
 				case p.Faulty():
@@ -309,11 +330,11 @@ func TestRails_sessionsAreSeen(t *testing.T) {
 				}
 			}
 		}
-		if got != want {
-			t.Errorf("%s, want %s\n%s", got, want, facts)
+		if got != c.want() {
+			t.Errorf("%+v: %s, want %s", c, got, c.want())
 		}
-		met[got] = true
-	})
+		met[got]++
+	}
 	if len(met) != 3 {
 		t.Errorf("only %v came up: the test proves little", met)
 	}

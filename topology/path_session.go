@@ -110,11 +110,11 @@ func arraySees(initiator, target, host Node) (sighting, string) {
 func hostSees(target, host Node) (sighting, string) {
 	_, end := splitTarget(target)
 	have, told := connections(host, end)
-	switch told {
-	case unread:
-		return unread, ""
-	case stale:
+	if told == stale {
 		return stale, fmt.Sprintf("the connections of %s were not all read when that was last tried", host.Name())
+	}
+	if told != seen {
+		return unread, ""
 	}
 	need := 0
 	for vm := range host.Subjects(RunsOn) {

@@ -274,6 +274,20 @@ func (w *storageWalker) adapters() []Edge {
 	return slices.DeleteFunc(w.host.Out(Contains), func(e Edge) bool { return e.To.Kind() != InitiatorPort })
 }
 
+// through ends the way of an initiator over a nexus at a unit that the target port exports.
+func (w *storageWalker) through(nexus, export Edge, hops []Hop, fault, doubt string) {
+	last := step(export, export.To, 0, false)
+	last.Fault, last.Doubt = cmp.Or(last.Fault, fault), cmp.Or(doubt, unclear(export.To))
+	way := append(slices.Clip(hops), step(nexus, nexus.To, 0, false), last)
+	p := passageOf(nexus)
+	p.show(&way[len(way)-2], &way[len(way)-2])
+	stages := p.stages(nexus.From, nexus.To)
+	if hardware(nexus.From) {
+		stages = stages[1:] // where all begins
+	}
+	w.reach(export.To, way, "", stages...)
+}
+
 // initiator goes from a host's port through its fabric to the target ports that it has sessions with, for one unit or for all.
 func (w *storageWalker) initiator(n Node, hops []Hop, unit Node) {
 	part := unit
@@ -295,16 +309,7 @@ func (w *storageWalker) initiator(n Node, hops []Hop, unit Node) {
 				continue // a unit of others behind the same port
 			}
 			found = true
-			last := step(x, x.To, 0, false)
-			last.Fault, last.Doubt = cmp.Or(last.Fault, fault), cmp.Or(doubt, unclear(x.To))
-			way := append(slices.Clip(hops), step(s, s.To, 0, false), last)
-			p := passageOf(s)
-			p.show(&way[len(way)-2], &way[len(way)-2])
-			stages := p.stages(n, s.To)
-			if hardware(n) {
-				stages = stages[1:] // where all begins
-			}
-			w.reach(x.To, way, "", stages...)
+			w.through(s, x, hops, fault, doubt)
 		}
 	}
 	if found {

@@ -123,23 +123,31 @@ func TestTargets_linesThatAreMissing(t *testing.T) {
 	}{
 		{
 			"whether it is online", first(rest), "no Online that is understood",
-			[]string{unit + " state=unknown", unit + " serial=TL0001-1", mapping + " MapsUnit " + unit}, []string{unit + " state=online"},
+			[]string{unit + " state=unknown", unit + " serial=TL0001-1", mapping + " MapsUnit " + unit},
+			[]string{unit + " state=online"},
 		},
 		{
 			"whether it is online, in other words", first(rest + "            Online: Maybe\n"), "neither Yes nor No",
-			[]string{unit + " state=unknown"}, []string{unit + " state=online"},
+			[]string{unit + " state=unknown"},
+			[]string{unit + " state=online"},
 		},
 		{
-			"its ID", change{"tgt-target", "            SCSI ID: 60000000000000000000000000000101\n", ""}, "no SCSI ID that is understood",
-			[]string{mapping + " lun=1", mapping + " initiatorAddress=10.1.30.0/24"}, []string{unit + " state=online", mapping + " MapsUnit " + unit},
+			"its ID",
+			change{"tgt-target", "            SCSI ID: 60000000000000000000000000000101\n", ""},
+			"no SCSI ID that is understood",
+			[]string{mapping + " lun=1", mapping + " initiatorAddress=10.1.30.0/24"},
+			[]string{unit + " state=online", mapping + " MapsUnit " + unit},
 		},
 		{
 			"whether it may be written", change{"tgt-target", "            Readonly: No\n", ""}, "no Readonly that is understood", // of the controller
 			[]string{unit + " readOnly=false"}, nil,
 		},
 		{
-			"what it is", change{"tgt-target", "            Type: disk\n", ""}, "no Type that is understood",
-			nil, []string{unit + " state=online"},
+			"what it is",
+			change{"tgt-target", "            Type: disk\n", ""},
+			"no Type that is understood",
+			nil,
+			[]string{unit + " state=online"},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
