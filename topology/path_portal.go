@@ -11,8 +11,11 @@ import (
 // What a path over an iSCSI portal rests on beyond names: interfaces at both ends that carry something, and a session that somebody saw. That an initiator is
 // set up to log in somewhere is not that it has.
 
-// iscsiPort is the port of an iSCSI portal that is named without one (RFC 7143, IANA's iscsi-target).
-const iscsiPort = 3260
+// The ports of iSCSI (RFC 7143 section 4.1, IANA): that of a portal which is named without one, and the older one of the system.
+const (
+	iscsiPort       = 3260
+	iscsiSystemPort = 860
+)
 
 // portalText writes the end of a portal so that the same one is always written alike: with its port, and with its address in canonical form if it is one.
 func portalText(text string) string {

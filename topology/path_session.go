@@ -138,7 +138,7 @@ func connections(host Node, end string) (have int, told sighting) {
 	said, ok := host.Evidence(AttrSessions)
 	at, err := netip.ParseAddrPort(end)
 	switch {
-	case !ok, err != nil, at.Port() != iscsiPort:
+	case !ok, err != nil, at.Port() != iscsiPort && at.Port() != iscsiSystemPort:
 		return 0, unread
 	case !host.s.latest(said.Reading):
 		return 0, stale
