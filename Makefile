@@ -38,8 +38,15 @@ demo: build ## collect a simulated two-rack estate and show the path of a VM
 build: ## build bin/throughline without cgo (no live libvirt)
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/throughline ./cmd/throughline
 
+# Compiled, not only looked for: the headers are a package of their own.
+.PHONY: compiler
+compiler:
+	@works() { printf '#include <stdlib.h>\nint main(void) { return 0; }\n' | $$($(GO) env CC) -x c -o /dev/null - 2>/dev/null; }; \
+	if ! works && [ "$(LAB_INSTALL)" = 1 ]; then tools/install.sh gcc libc6-dev; fi; \
+	works || { echo "there is no C compiler, and live libvirt needs one: apt-get install -y --no-install-recommends gcc libc6-dev"; exit 1; }
+
 .PHONY: build-libvirt
-build-libvirt: ## build bin/throughline with live libvirt (needs a C compiler)
+build-libvirt: compiler ## build bin/throughline with live libvirt (needs a C compiler)
 	CGO_ENABLED=1 $(GO) build -trimpath -tags libvirt_dlopen -o bin/throughline ./cmd/throughline
 
 .PHONY: test
@@ -59,9 +66,10 @@ live: bin/gotest guest ## run only the live suites: libvirtd with a guest, snmpd
 	REQUIRE_LIVE=1 bin/gotest -tags libvirt_dlopen -count=1 -timeout 15m -run 'Live' $(PKGS)
 
 .PHONY: lab
-lab: build-libvirt guest ## run a miniature data center of real daemons on this machine (needs root; LAB_INSTALL=1 installs what it lacks; LAB=--small, or --file FILE)
+lab: build-libvirt guest ## run a miniature data center of real daemons on this machine (needs root; LAB_INSTALL=1 installs what it lacks; LAB=--small, --bmc, or --file FILE)
 ifeq ($(LAB_INSTALL),1)
-	missing=$$(bin/throughline lab packages); if [ -n "$$missing" ]; then tools/install.sh $$missing; fi
+	missing=$$(bin/throughline lab packages $(filter --bmc,$(LAB))); \
+	if [ -n "$$missing" ] || ! apt-cache show linux-image-cloud-amd64 >/dev/null 2>&1; then tools/install.sh $$missing; fi
 endif
 	bin/throughline lab up $(LAB)
 

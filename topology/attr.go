@@ -162,7 +162,7 @@ const (
 	AttrWWNN
 	AttrFabricWWN
 	AttrNPortID // 24-bit address, 0x010200
-	AttrIQN
+	AttrIQN     // of a target port, in lower case; of an initiator port, as each source writes it (RFC 3722 folds case, and some arrays do not)
 	AttrNQN
 	AttrPortal     // "address:port,tag" (RFC 7143 network portal and portal group tag)
 	AttrDesignator // VPD page 83h
@@ -175,6 +175,9 @@ const (
 	AttrVFID
 	AttrInitiatorAddress // of a mapping: addresses whose initiators it admits, whatever their name; 0.0.0.0/0 and ::/0 for all
 	AttrSessionFrom      // of an initiator port, as an array sees its sessions: "TARGET-IQN ADDRESS" (RFC 7143 connection)
+	AttrSessionTo        // of a host, as its kernel lists its connections to iSCSI's own ports: "ADDRESS PORTAL-ADDRESS:PORT NUMBER"
+	AttrSessions         // how many sessions were listed: of a target, by its array, at all of its portals; of a host, how many connections to iSCSI's own ports
+	AttrInitiatorName    // of a mapping: names that it admits as the array has them, where it tells upper from lower case
 
 	// Policy.
 
@@ -286,6 +289,9 @@ var attrs = [attrEnd]attrSpec{ //nolint:gochecknoglobals // read-only table
 	AttrZoneMember:  {name: "zoneMember", typ: TypeText, multi: true}, AttrVFID: {name: "vfID", typ: TypeInt},
 	AttrInitiatorAddress: {name: "initiatorAddress", typ: TypePrefix, multi: true},
 	AttrSessionFrom:      {name: "sessionFrom", typ: TypeText, multi: true},
+	AttrSessionTo:        {name: "sessionTo", typ: TypeText, multi: true},
+	AttrSessions:         {name: "sessions", typ: TypeInt},
+	AttrInitiatorName:    {name: "initiatorName", typ: TypeText, multi: true},
 
 	AttrDialect: {name: "dialect", typ: TypeText}, AttrText: {name: "text", typ: TypeText},
 	AttrDigest: {name: "digest", typ: TypeText}, AttrRules: {name: "rules", typ: TypeText}, AttrUnparsed: {name: "unparsed", typ: TypeText, multi: true},

@@ -34,7 +34,8 @@ func graph(t interface {
 			if err != nil || len(words) < 3 {
 				t.Fatalf("%q: %v", line, err)
 			}
-			reading.Source, reading.Table, reading.Device = s, words[1], words[2]
+			reading.Source, reading.Device = s, words[2]
+			reading.Table, reading.Partial = strings.CutSuffix(words[1], "~")
 			if !slices.Contains(d.Renew, reading) {
 				d.Renew = append(d.Renew, reading)
 			}

@@ -135,6 +135,9 @@ const (
 	ConfidenceARP     = 40 // the address answers there
 	ConfidenceDenied  = 10 // a newer reading of the other end says otherwise
 	ConfidenceByMatch = 80 // two sources give the same address or name
+
+	// ConfidenceConfigured is that of what is set up, and was not seen in force: a session that a domain's definition asks for, a layer that is not active.
+	ConfidenceConfigured = 20
 )
 
 // Observation is one reading and all that it says. Collectors leave Reading, Since and Derived of the facts empty, and use

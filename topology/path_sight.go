@@ -177,12 +177,20 @@ func (n Node) witnesses(rel Rel, peer Node) []Reading {
 // masked tells why an initiator does not see a unit behind a target port, or why that is not known, where mappings of the unit are known (SNIA SMI-S masking and
 // mapping); both empty: it does.
 func masked(unit, initiator, target Node) (fault, doubt string) {
+	cause := ""
 	for _, m := range unit.In(MapsUnit) {
 		if targets := m.From.Out(MapsTarget); len(targets) > 0 && !leadsTo(targets, target) {
 			continue
 		}
 		if leadsTo(m.From.Out(MapsInitiator), initiator) {
-			return "", ""
+			why, open := misspelt(m.From, initiator)
+			if why == "" {
+				return "", ""
+			}
+			if open {
+				doubt = cmp.Or(doubt, why)
+			}
+			cause = cmp.Or(cause, ": "+why)
 		}
 		admits, unsure := admitsFrom(m.From.Values(AttrInitiatorAddress), initiator, target)
 		if admits {
@@ -193,7 +201,30 @@ func masked(unit, initiator, target Node) (fault, doubt string) {
 	if doubt != "" {
 		return "", doubt
 	}
-	return fmt.Sprintf("no mapping of %s admits %s at %s", unit.Name(), initiator.Name(), target.Name()), ""
+	return fmt.Sprintf("no mapping of %s admits %s at %s%s", unit.Name(), initiator.Name(), target.Name(), cause), ""
+}
+
+// misspelt tells that a mapping has the name of an initiator in other letters than the initiator itself, where the array tells upper from lower case although
+// RFC 3722 does not; open: or may have, since it is not known how the initiator writes it, or its sources differ. It is "" if both write it alike.
+func misspelt(mapping, initiator Node) (why string, open bool) {
+	admitted := slices.DeleteFunc(mapping.Values(AttrInitiatorName), func(v Value) bool { return strings.ToLower(v.String()) != initiator.Key().ID })
+	if len(admitted) == 0 {
+		return "", false
+	}
+	spelt := initiator.Values(AttrIQN)
+	alike := 0
+	for _, v := range spelt {
+		if slices.Contains(admitted, v) {
+			alike++
+		}
+	}
+	switch {
+	case len(spelt) == 0:
+		return fmt.Sprintf("the array admits %s and tells upper from lower case, and no source says how the initiator writes its name", valueList(admitted)), true
+	case alike == len(spelt):
+		return "", false
+	}
+	return fmt.Sprintf("the array admits %s and tells upper from lower case; the initiator is said to call itself %s", valueList(admitted), valueList(spelt)), alike > 0
 }
 
 // admitsFrom reports whether a mapping by address admits an initiator at a portal: all that an initiator is known to reach it from are among the addresses. If but

@@ -24,13 +24,13 @@ func storageRail(start Node) Rail {
 type storageWalker struct {
 	listing
 	vm, host Node     // whose disk it is, and where it runs
-	portals  []string // "ADDRESS:PORT" of the iSCSI portals that a disk is reached by where the emulator itself logs in: it uses no others
+	portals  []string // of the iSCSI portals that a disk is reached by where the emulator itself logs in: it uses no others, and nobody else's sessions
 	steps    int
 	parts    map[Key]*flow // by what the disk lies on (a unit, a file): the ports of the ways that are known to it
 }
 
-// reach ends a way to a part of what the disk needs. Ports, if any, are passed on it.
-func (w *storageWalker) reach(part Node, hops []Hop, gap string, ports ...Node) {
+// reach ends a way to a part of what the disk needs. Of each stage, if there are any, one port is passed on it.
+func (w *storageWalker) reach(part Node, hops []Hop, gap string, stages ...[]Node) {
 	f := w.parts[part.Key()]
 	if f == nil {
 		made := newFlow(Key{})
@@ -41,19 +41,37 @@ func (w *storageWalker) reach(part Node, hops []Hop, gap string, ports ...Node) 
 	if gap != "" || gradeOf(hops) != sound {
 		return
 	}
-	at, last := f.source, part.Key()
-	for _, p := range ports {
-		if p.Kind() == InitiatorPort && !hardware(p) {
-			continue
+	at := []vertex{f.source}
+	pass := func(ports ...Key) {
+		for _, from := range at {
+			for _, to := range ports {
+				f.pass(from, to)
+			}
 		}
-		last = p.Key()
-		f.pass(at, last)
-		at = vertex{last, true}
+		at = nil
+		for _, k := range ports {
+			at = append(at, vertex{k, true})
+		}
 	}
-	if at == f.source {
-		f.pass(at, last)
+	for _, stage := range stages {
+		if len(stage) > 0 {
+			pass(keysOf(stage)...)
+		}
 	}
-	f.ends[last] = true
+	if at[0] == f.source {
+		pass(part.Key())
+	}
+	for _, v := range at {
+		f.ends[v.key] = true
+	}
+}
+
+func keysOf(nodes []Node) []Key {
+	keys := make([]Key, len(nodes))
+	for i, n := range nodes {
+		keys[i] = n.Key()
+	}
+	return keys
 }
 
 // hardware reports whether an initiator is a port that can fail: an iSCSI or NVMe name is the whole host's, whatever NIC it uses.
@@ -90,11 +108,7 @@ func (w *storageWalker) down(n Node, hops []Hop) {
 			w.vm = vm
 			w.host, _ = vm.First(RunsOn)
 		}
-		if n.Text(AttrProtocol) == "iscsi" {
-			for _, v := range n.Values(AttrSourceHost) {
-				w.portals = append(w.portals, v.String())
-			}
-		}
+		w.portals = emulated(n)
 	}
 	below := n.Out(StoredOn)
 	switch n.Kind() {
@@ -109,7 +123,7 @@ func (w *storageWalker) down(n Node, hops []Hop) {
 			to = e.From
 		}
 		hop := step(e, to, 0, false)
-		hop.Fault = cmp.Or(hop.Fault, w.elsewhere(to))
+		hop.Fault, hop.Doubt = cmp.Or(hop.Fault, w.elsewhere(to)), unclear(to)
 		w.down(to, append(slices.Clip(hops), hop))
 	}
 	if len(below) > 0 {
@@ -209,13 +223,20 @@ func (w *storageWalker) unit(n Node, hops []Hop) {
 			h := step(s, s.From, 0, false)
 			unseen, unknown := sight(n, s.From, e.From)
 			h.Fault, h.Doubt = cmp.Or(h.Fault, unseen), cmp.Or(doubt, unknown)
-			w.reach(n, append(slices.Clip(target), h), "", s.From, e.From)
+			way := append(slices.Clone(target), h)
+			p := passageOf(s)
+			p.show(&way[len(way)-1], &way[len(way)-2])
+			w.reach(n, way, "", p.stages(s.From, s.To)...)
 		}
 		if !found {
 			w.reach(n, target, "no session to "+e.From.Name()+" is known: collect the array, or the host by SSH")
 		}
 	}
 	if len(exports) > 0 {
+		return
+	}
+	if len(w.portals) > 0 {
+		w.reach(n, hops, fmt.Sprintf("no source says that %s is exported at %s: collect its array", n.Name(), strings.Join(w.portals, " or ")))
 		return
 	}
 	hbas := w.adapters()
@@ -229,10 +250,12 @@ func (w *storageWalker) unit(n Node, hops []Hop) {
 
 // uses reports whether a disk is reached by a target port: by any, if it does not name its portals.
 func (w *storageWalker) uses(target Node) bool {
-	return len(w.portals) == 0 || slices.ContainsFunc(w.portals, func(p string) bool { return strings.HasSuffix(target.Key().ID, ","+p) })
+	_, end := splitTarget(target)
+	return len(w.portals) == 0 || slices.Contains(w.portals, end)
 }
 
-// ours reports whether an initiator is of the VM at hand: its own or its host's; one that nobody claims may be. Without a VM all are.
+// ours reports whether an initiator is of the VM at hand: its own or its host's; one that nobody claims may be. Without a VM all are. What the program that runs a
+// VM logs in to, it does under the VM's own name.
 func (w *storageWalker) ours(initiator Node) (mine bool, doubt string) {
 	owner, ok := initiator.Owner()
 	switch {
@@ -241,7 +264,7 @@ func (w *storageWalker) ours(initiator Node) (mine bool, doubt string) {
 	case !ok:
 		return true, "no source says whose initiator " + initiator.Name() + " is"
 	}
-	return owner == w.host || owner == w.vm, ""
+	return owner == w.host && len(w.portals) == 0 || owner == w.vm, ""
 }
 
 func (w *storageWalker) adapters() []Edge {
@@ -249,6 +272,20 @@ func (w *storageWalker) adapters() []Edge {
 		return nil
 	}
 	return slices.DeleteFunc(w.host.Out(Contains), func(e Edge) bool { return e.To.Kind() != InitiatorPort })
+}
+
+// through ends the way of an initiator over a nexus at a unit that the target port exports.
+func (w *storageWalker) through(nexus, export Edge, hops []Hop, fault, doubt string) {
+	last := step(export, export.To, 0, false)
+	last.Fault, last.Doubt = cmp.Or(last.Fault, fault), cmp.Or(doubt, unclear(export.To))
+	way := append(slices.Clip(hops), step(nexus, nexus.To, 0, false), last)
+	p := passageOf(nexus)
+	p.show(&way[len(way)-2], &way[len(way)-2])
+	stages := p.stages(nexus.From, nexus.To)
+	if hardware(nexus.From) {
+		stages = stages[1:] // where all begins
+	}
+	w.reach(export.To, way, "", stages...)
 }
 
 // initiator goes from a host's port through its fabric to the target ports that it has sessions with, for one unit or for all.
@@ -272,9 +309,7 @@ func (w *storageWalker) initiator(n Node, hops []Hop, unit Node) {
 				continue // a unit of others behind the same port
 			}
 			found = true
-			last := step(x, x.To, 0, false)
-			last.Fault, last.Doubt = cmp.Or(last.Fault, fault), doubt
-			w.reach(x.To, append(slices.Clip(hops), step(s, s.To, 0, false), last), "", s.To)
+			w.through(s, x, hops, fault, doubt)
 		}
 	}
 	if found {

@@ -168,11 +168,10 @@ storage 1 independent
   v/a > u > t1 > 21:00:00:24:ff:00:00:01 .
   v/a > u > t2 > 21:00:00:24:ff:00:00:02 X(no mapping of u admits 21:00:00:24:ff:00:00:02 at t2) .
 `},
-		{"one iSCSI name by two portals", "vm:v Contains vdisk:v/a\nvm:v Contains initiatorport:iqn.2026-01.test:v\nvdisk:v/a StoredOn logicalunit:u\ntargetport:t1 Exports logicalunit:u\ntargetport:t2 Exports logicalunit:u\n" +
-			"initiatorport:iqn.2026-01.test:v Nexus targetport:t1\ninitiatorport:iqn.2026-01.test:v Nexus targetport:t2", `
+		{"one iSCSI name by two portals", iscsi, `
 storage 2 independent
-  v/a > u > t1 > iqn.2026-01.test:v .
-  v/a > u > t2 > iqn.2026-01.test:v .
+  v/a > u > iqn.t,1 > iqn.h .
+  v/a > u > iqn.t,2 > iqn.h .
 `},
 		{"a disk on two units is as good as the worse", fc + "vdisk:v/a StoredOn logicalunit:w\ntargetport:t1 Exports logicalunit:w\ninitiatorport:21:00:00:24:ff:00:00:01 Nexus targetport:t1\n" +
 			"initiatorport:21:00:00:24:ff:00:00:02 Nexus targetport:t2", `
@@ -203,25 +202,53 @@ storage 0 independent
 `},
 		{"the session of a guest that has no disk there", "vm:v Contains vdisk:v/a\nvdisk:v/a StoredOn logicalunit:u\nvm:v Contains initiatorport:iqn.2026-01.test:v\ntargetport:t1 Exports logicalunit:u\n" +
 			"vm:w Contains initiatorport:iqn.2026-01.test:w\ninitiatorport:iqn.2026-01.test:w Nexus targetport:t1\ninitiatorport:iqn.2026-01.test:v Nexus targetport:t1", `
-storage 1 independent
-  v/a > u > t1 > iqn.2026-01.test:v .
+storage 0 independent
+  v/a > u > t1 ?(no source says at which address t1 is) > iqn.2026-01.test:v ?(no source says where v runs, and from there its sessions come)
+    ... its end is known, but not all of the way: no source says at which address t1 is
 `},
 		{"a disk that the emulator reaches by one portal of two", "vm:v Contains vdisk:v/a\nvdisk:v/a protocol=iscsi\nvdisk:v/a sourceHost=192.0.2.1:3260\nvdisk:v/a StoredOn logicalunit:u\n" +
 			"vm:v Contains initiatorport:iqn.2026-01.test:v\ntargetport:iqn.t,192.0.2.1:3260 Exports logicalunit:u\ntargetport:iqn.t,192.0.2.2:3260 Exports logicalunit:u\n" +
 			"initiatorport:iqn.2026-01.test:v Nexus targetport:iqn.t,192.0.2.1:3260\ninitiatorport:iqn.2026-01.test:v Nexus targetport:iqn.t,192.0.2.2:3260", `
-storage 1 independent
-  v/a > u > iqn.t,192.0.2.1:3260 > iqn.2026-01.test:v .
+storage 0 independent
+  v/a > u > iqn.t,192.0.2.1:3260 ?(no array says that it has iqn.t,192.0.2.1:3260, and whom it admits there: collect it) > iqn.2026-01.test:v ?(no source says where v runs, and from there its sessions come)
+    ... its end is known, but not all of the way: no array says that it has iqn.t,192.0.2.1:3260, and whom it admits there: collect it
 `},
 		{"no array says that it has what a guest opens by number", "vm:v Contains vdisk:v/a\nvdisk:v/a StoredOn logicalunit:v/iqn.2026-01.test:a/1\nvm:v Contains initiatorport:iqn.2026-01.test:v\n" +
 			"targetport:iqn.2026-01.test:a,192.0.2.1:3260 Exports logicalunit:v/iqn.2026-01.test:a/1\ninitiatorport:iqn.2026-01.test:v Nexus targetport:iqn.2026-01.test:a,192.0.2.1:3260", `
 storage 0 independent
-  v/a > v/iqn.2026-01.test:a/1 > iqn.2026-01.test:a,192.0.2.1:3260 > iqn.2026-01.test:v ?(no array says that it has iqn.2026-01.test:a,192.0.2.1:3260, and whom it admits there: collect it)
+  v/a > v/iqn.2026-01.test:a/1 > iqn.2026-01.test:a,192.0.2.1:3260 ?(no array says that it has iqn.2026-01.test:a,192.0.2.1:3260, and whom it admits there: collect it) > iqn.2026-01.test:v ?(no array says that it has iqn.2026-01.test:a,192.0.2.1:3260, and whom it admits there: collect it)
     ... its end is known, but not all of the way: no array says that it has iqn.2026-01.test:a,192.0.2.1:3260, and whom it admits there: collect it
 `},
 		{"the portal of a disk is not among those that are known", "vdisk:v/a protocol=iscsi\nvdisk:v/a sourceHost=192.0.2.3:3260\nvdisk:v/a StoredOn logicalunit:u\ntargetport:iqn.t,192.0.2.1:3260 Exports logicalunit:u", `
 storage 0 independent
   v/a > u
-    ... no source says by which port u is exported: collect its array
+    ... no source says that u is exported at 192.0.2.3:3260: collect its array
+`},
+		{"nor does the kernel's session of the host count", "vm:v Contains vdisk:v/a\nvm:v RunsOn host:h\nhost:h Contains initiatorport:iqn.2026-01.test:h\ninitiatorport:iqn.2026-01.test:h Nexus targetport:iqn.t,192.0.2.1:3260\n" +
+			"vdisk:v/a protocol=iscsi\nvdisk:v/a sourceHost=192.0.2.3\nvdisk:v/a StoredOn logicalunit:u\ntargetport:iqn.t,192.0.2.1:3260 Exports logicalunit:u", `
+storage 0 independent
+  v/a > u
+    ... no source says that u is exported at 192.0.2.3:3260: collect its array
+`},
+		{"not even at the disk's own portal", "vm:v Contains vdisk:v/a\nvm:v RunsOn host:h\nhost:h Contains initiatorport:iqn.2026-01.test:h\ninitiatorport:iqn.2026-01.test:h Nexus targetport:iqn.t,[2001:db8::1]:3260\n" +
+			"vdisk:v/a protocol=iscsi\nvdisk:v/a sourceHost=[2001:DB8:0::1]\nvdisk:v/a StoredOn logicalunit:u\ntargetport:iqn.t,[2001:db8::1]:3260 Exports logicalunit:u", `
+storage 0 independent
+  v/a > u > iqn.t,[2001:db8::1]:3260
+    ... no session to iqn.t,[2001:db8::1]:3260 is known: collect the array, or the host by SSH
+`},
+		{"a host that is only set up to log in", iscsi + "\ninitiatorport:iqn.h Nexus targetport:iqn.t,3 ~20\ntargetport:iqn.t,3 Exports logicalunit:u", `
+storage 2 independent
+  v/a > u > iqn.t,1 > iqn.h .
+  v/a > u > iqn.t,2 > iqn.h .
+  v/a > u > iqn.t,3 > iqn.h ?(iqn.h is set up to log in to iqn.t,3, and no source has seen that it did: read its host by SSH)
+    ... its end is known, but not all of the way: iqn.h is set up to log in to iqn.t,3, and no source has seen that it did: read its host by SSH
+`},
+		{"a unit of which the array does not say whether it is online", iscsi + "\nlogicalunit:u state=unknown", `
+storage 0 independent
+  v/a > u ?(its array does not say whether u is online) > iqn.t,1 > iqn.h
+    ... its end is known, but not all of the way: its array does not say whether u is online
+  v/a > u ?(its array does not say whether u is online) > iqn.t,2 > iqn.h
+    ... its end is known, but not all of the way: its array does not say whether u is online
 `},
 		{"the volume of another host", "vm:v Contains vdisk:v/a\nvm:v RunsOn host:h\nhost:g name=g\nvdisk:v/a StoredOn volume:g//img/a", `
 storage 0 independent

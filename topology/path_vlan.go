@@ -286,3 +286,11 @@ func stopped(n Node) string {
 	}
 	return ""
 }
+
+// unclear tells that it is not known whether something lets anything pass: the array of a unit did not say so in words that were understood.
+func unclear(n Node) string {
+	if n.Kind() == LogicalUnit && n.Text(AttrState) == "unknown" {
+		return "its array does not say whether " + n.Name() + " is online"
+	}
+	return ""
+}

@@ -62,7 +62,7 @@ var importTable = []row{
 	{pkg: "collectors/filter", pure: true, own: []string{"topology", "topology/policy"}},
 	{pkg: "collectors/libvirt", own: readerOwn, libs: []string{"libvirt.org/go/libvirt", "libvirt.org/go/libvirtxml"}},
 	{pkg: "collectors/snmp", own: append([]string{"internal/snmprec"}, readerOwn...), libs: []string{"github.com/gosnmp/gosnmp"}},
-	{pkg: "collectors/shell", own: []string{"collectors", "internal/transport"}, libs: []string{"golang.org/x/crypto/ssh"}},
+	{pkg: "collectors/shell", own: []string{"collectors", "internal/transport", "topology"}, libs: []string{"golang.org/x/crypto/ssh"}},
 	{pkg: "collectors/ssh", own: append([]string{"collectors/shell"}, readerOwn...)},
 	{pkg: "collectors/cli", own: readerOwn, libs: []string{"github.com/scrapli/scrapligo", "github.com/sirikothe/gotextfsm"}},
 	{
@@ -108,7 +108,7 @@ var importTable = []row{
 	// Simulated and real devices: for tests and for cmd.
 	{pkg: "fixtures/sim/...", own: fixtureOwn, libs: fixtureLibs},
 	{pkg: "fixtures/live/...", own: fixtureOwn, libs: fixtureLibs},
-	{pkg: "fixtures/lab/...", own: fixtureOwn, libs: fixtureLibs},
+	{pkg: "fixtures/lab/...", own: append([]string{"fixtures/live/proc"}, fixtureOwn...), libs: fixtureLibs},
 	{pkg: "fixtures/neo4j/...", libs: []string{"github.com/neo4j/neo4j-go-driver/v5"}},
 
 	// Programs: the only places that know concrete types.

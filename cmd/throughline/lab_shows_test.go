@@ -50,9 +50,6 @@ func about(n topology.Node, s lab.Show) bool {
 }
 
 func says(n topology.Node, s lab.Show) bool {
-	if s.Attr == topology.AttrMAC && n.Text(topology.AttrAdminState) == "down" {
-		return false // net-snmp lists an interface that was taken away for some minutes more, as one that is down
-	}
 	if s.Attr != 0 {
 		return slices.ContainsFunc(n.Values(s.Attr), func(v topology.Value) bool {
 			text := v.String()

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -63,21 +65,26 @@ Ctrl-C half-way leaves what there is; throughline lab down removes it. Needs roo
 			if err := needRoot(cmd); err != nil {
 				return err
 			}
-			if lacks := lab.Missing(); lacks != "" {
+			lacks := lab.Missing()
+			if bmc {
+				lacks = strings.TrimSpace(lacks + "\n" + lab.MissingBMC())
+			}
+			if lacks != "" {
 				return exitWith(exitFailed, "%s", lacks)
 			}
 			folder := filepath.Join(lab.Root, spec.Name)
 			if *dir != "" {
-				if folder, err = filepath.Abs(*dir); err != nil {
-					return err
-				}
+				folder = *dir
+			}
+			if folder, err = realPath(folder); err != nil {
+				return err
 			}
 			return a.labBuild(cmd.Context(), folder, name, raw, bmc)
 		},
 	}
 	cmd.Flags().StringVarP(&file, "file", "f", "", "build what this `FILE` declares (default: two racks, four hosts, eight VMs)")
 	cmd.Flags().BoolVar(&small, "small", false, "build the smallest lab in which a VM can move")
-	cmd.Flags().BoolVar(&bmc, "bmc", false, "run a Redfish service on every host, in which its VMs are systems; fetches sushy-tools from PyPI, once")
+	cmd.Flags().BoolVar(&bmc, "bmc", false, "run a Redfish service on every host, in which its VMs are systems; pip fetches sushy-tools, once")
 	return cmd
 }
 
@@ -159,16 +166,30 @@ func printLab(w io.Writer, s lab.Status) {
 // labDir gives the folder of the lab that a command is about: the one that is named, or the only one.
 func labDir(dir string) (string, error) {
 	if dir != "" {
-		return filepath.Abs(dir)
+		return realPath(dir)
 	}
 	switch all := lab.List(); len(all) {
 	case 0:
 		return "", exitWith(exitNothing, "no lab is up in %s: throughline lab up builds one", lab.Root)
 	case 1:
-		return all[0], nil
+		return realPath(all[0])
 	default:
 		return "", exitWith(exitSeveral, "several labs are up: choose one by --dir %s", strings.Join(all, " or --dir "))
 	}
+}
+
+// realPath gives a folder its one name: absolute, and without symbolic links, as far as it is there. Processes of a lab are known by it.
+func realPath(dir string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	there, err := filepath.EvalSymlinks(dir)
+	if errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) {
+		above, err := realPath(filepath.Dir(dir))
+		return filepath.Join(above, filepath.Base(dir)), err
+	}
+	return there, err
 }
 
 // labOpen gives the lab that a command is about, to root.
@@ -254,7 +275,7 @@ func (a *app) labStatus(dir *string) *cobra.Command {
 func (a *app) labExec(dir *string) *cobra.Command {
 	return &cobra.Command{
 		Use: "exec NODE -- COMMAND...", Short: "Run a command inside a node",
-		Long: "Run a command inside a node, as root of that node. oob is the bridge of the management network. Needs root." +
+		Long: "Run a command inside a node, as root of that node. oob is the bridge of the management network. At Ctrl-C the command\nis asked to end, and killed after some seconds. Needs root." +
 			exits(exitNothing, exitUsage, exitSeveral) + "\n  else  that of the command",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 2 {
@@ -271,7 +292,7 @@ func (a *app) labExec(dir *string) *cobra.Command {
 			if m == nil {
 				return exitWith(exitNothing, "lab %s has no node %q", l.Spec.Name, args[0])
 			}
-			return a.attach(m.Command(cmd.Context(), args[1:]...))
+			return a.attach(m.Attached(cmd.Context(), args[1:]...))
 		},
 	}
 }
@@ -281,10 +302,13 @@ func (a *app) attach(cmd *exec.Cmd) error {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, a.out, a.errs
 	err := cmd.Run()
 	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.Exited() {
-		return exitWith(exit.ExitCode(), "")
+	if !errors.As(err, &exit) {
+		return err
 	}
-	return err
+	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return exitWith(128+int(status.Signal()), "") // as a shell says it
+	}
+	return exitWith(exit.ExitCode(), "")
 }
 
 func (a *app) labConsole(dir *string) *cobra.Command {
@@ -307,17 +331,20 @@ func (a *app) labConsole(dir *string) *cobra.Command {
 }
 
 func (a *app) labPackages() *cobra.Command {
-	return &cobra.Command{
+	var bmc bool
+	cmd := &cobra.Command{
 		Use: "packages", Short: "Print the Debian packages that a lab needs and this machine lacks", Args: noArgs,
 		Long: "Print the Debian packages that a lab needs and this machine lacks, on one line; nothing, if it lacks none." + exits(exitOK, exitUsage),
 		RunE: func(*cobra.Command, []string) error {
-			_, packages, _ := strings.Cut(lab.InstallLine(), "--no-install-recommends ")
+			_, packages, _ := strings.Cut(lab.InstallLine(bmc), "--no-install-recommends ")
 			if packages != "" {
 				fmt.Fprintln(a.out, packages)
 			}
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&bmc, "bmc", false, "also those for lab up --bmc")
+	return cmd
 }
 
 func (a *app) labInventory(dir *string) *cobra.Command {

@@ -15,7 +15,7 @@ const (
 	runsHere    = topology.ConfidenceStated
 	activeHere  = 90 // it has an ID, but nobody recorded whether it runs or is paused
 	pausedHere  = 50
-	definedHere = 20
+	definedHere = topology.ConfidenceConfigured
 )
 
 // domain takes down a <domain>.

@@ -94,7 +94,7 @@ func (s *sheet) target(iqn topology.IQN, portal string) topology.Key {
 	return t
 }
 
-// session states that an initiator, part of owner, talks to the portals of a target.
+// session states that an initiator, part of owner, is set up to log in at the portals of a target: what a definition asks for is not a session that stands.
 func (s *sheet) session(owner topology.Key, e *element, iqn topology.IQN, portals []string) {
 	text := e.child("initiator", "iqn").attr("name")
 	if text == "" {
@@ -106,10 +106,12 @@ func (s *sheet) session(owner topology.Key, e *element, iqn topology.IQN, portal
 		return
 	}
 	initiator := topology.Key{Kind: topology.InitiatorPort, ID: string(name)}
-	s.text(initiator, topology.AttrIQN, string(name))
+	s.text(initiator, topology.AttrIQN, text) // as it is written: some arrays tell upper from lower case
 	s.relate(owner, topology.Contains, initiator)
 	for _, portal := range portals {
-		s.relate(initiator, topology.Nexus, s.target(iqn, portal))
+		nexus := topology.Relate(initiator, topology.Nexus, s.target(iqn, portal))
+		nexus.Confidence = topology.ConfidenceConfigured
+		s.facts = append(s.facts, nexus)
 	}
 }
 

@@ -107,6 +107,87 @@ func TestTargets_whatIsNotUnderstood(t *testing.T) {
 	}
 }
 
+// A unit of which a line is missing is not left out: what is known of it is stated, and the reading is partial and says what is missing.
+func TestTargets_linesThatAreMissing(t *testing.T) {
+	t.Parallel()
+	const unit, mapping = "logicalunit:naa.60000000000000000000000000000101", "mapping:@array1/iqn.2026-01.test.array1:vm1/1"
+	first := func(line string) change { // of the first disk: what comes before it tells it from the controller
+		return change{"tgt-target", "60000000000000000000000000000101\n            SCSI SN: TL0001-1\n            Size: 67 MB, Block size: 512\n            Online: Yes\n", line}
+	}
+	const rest = "60000000000000000000000000000101\n            SCSI SN: TL0001-1\n            Size: 67 MB, Block size: 512\n"
+	for _, c := range []struct {
+		name         string
+		change       change
+		reason       string
+		stated, gone []string
+	}{
+		{
+			"whether it is online", first(rest), "no Online that is understood",
+			[]string{unit + " state=unknown", unit + " serial=TL0001-1", mapping + " MapsUnit " + unit},
+			[]string{unit + " state=online"},
+		},
+		{
+			"whether it is online, in other words", first(rest + "            Online: Maybe\n"), "neither Yes nor No",
+			[]string{unit + " state=unknown"},
+			[]string{unit + " state=online"},
+		},
+		{
+			"its ID",
+			change{"tgt-target", "            SCSI ID: 60000000000000000000000000000101\n", ""},
+			"no SCSI ID that is understood",
+			[]string{mapping + " lun=1", mapping + " initiatorAddress=10.1.30.0/24"},
+			[]string{unit + " state=online", mapping + " MapsUnit " + unit},
+		},
+		{
+			"whether it may be written", change{"tgt-target", "            Readonly: No\n", ""}, "no Readonly that is understood", // of the controller
+			[]string{unit + " readOnly=false"}, nil,
+		},
+		{
+			"what it is",
+			change{"tgt-target", "            Type: disk\n", ""},
+			"no Type that is understood",
+			nil,
+			[]string{unit + " state=online"},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			facts, partial := read(t, c.change)
+			if !strings.Contains(partial["tgt-target"], c.reason) {
+				t.Errorf("partial because %q, want %q", partial["tgt-target"], c.reason)
+			}
+			for _, f := range c.stated {
+				if !slices.Contains(facts, f) {
+					t.Errorf("not stated: %s", f)
+				}
+			}
+			for _, f := range c.gone {
+				if slices.Contains(facts, f) {
+					t.Errorf("stated: %s", f)
+				}
+			}
+		})
+	}
+}
+
+// Names that differ in upper and lower case alone are one initiator, and both spellings are kept: tgtd tells them apart.
+func TestTargets_upperCase(t *testing.T) {
+	t.Parallel()
+	facts, partial := read(t, change{"tgt-target", "        iqn.2026-01.test.vm:vm2\n", "        iqn.2026-01.test.vm:VM2\n"})
+	for _, f := range []string{
+		"mapping:@array1/iqn.2026-01.test.array1:vm2/1 MapsInitiator initiatorport:iqn.2026-01.test.vm:vm2",
+		"mapping:@array1/iqn.2026-01.test.array1:vm2/1 initiatorName=iqn.2026-01.test.vm:VM2",
+		"initiatorport:iqn.2026-01.test.vm:vm2 iqn=iqn.2026-01.test.vm:vm2",
+	} {
+		if !slices.Contains(facts, f) {
+			t.Errorf("not stated: %s", f)
+		}
+	}
+	if len(partial) > 0 {
+		t.Errorf("partial: %v", partial)
+	}
+}
+
 // A portal at every address is one at each of the array's, and needs the list of these.
 func TestPortals_atEveryAddress(t *testing.T) {
 	t.Parallel()

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/collectors/shell"
 	"github.com/throughline-dc/throughline/topology"
 )
 
@@ -21,12 +22,6 @@ type address struct {
 	name string // of its interface
 }
 
-// connection is an established TCP connection.
-type connection struct {
-	local netip.AddrPort
-	peer  netip.Addr
-}
-
 // port is a target port: one target at one portal.
 type port struct {
 	key    topology.Key
@@ -39,8 +34,8 @@ func portKey(iqn topology.IQN, end netip.AddrPort) topology.Key {
 
 // parsePortals reads "Portal: 192.0.2.50:3260,1" (iscsi_print_portals of iscsi/target.c). A tgtd that listens nowhere is none that an array runs.
 func parsePortals(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
-	var t tally
-	for where, l := range lines(raw) {
+	var t shell.Tally
+	for where, l := range shell.Lines(raw) {
 		if strings.TrimSpace(l) == "" {
 			continue
 		}
@@ -48,84 +43,50 @@ func parsePortals(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 		endpoint, tag, tagged := strings.Cut(text, ",")
 		end, err := netip.ParseAddrPort(endpoint)
 		if !ok || !tagged || err != nil {
-			t.miss(where, l, "not a portal with its address, port and portal group tag")
+			t.Miss(where, l, "not a portal with its address, port and portal group tag")
 			continue
 		}
-		t.rows++
-		s.portals = append(s.portals, portal{plain(end), tag})
+		t.Rows++
+		s.portals = append(s.portals, portal{shell.Plain(end), tag})
 		s.everywhere = s.everywhere || end.Addr().IsUnspecified()
 	}
 	if len(s.portals) == 0 {
-		return 0, nil, malformed("no portal, where tgtd lists one at least")
+		return 0, nil, shell.Malformed("no portal, where tgtd lists one at least")
 	}
-	return t.rows, t.left, nil
-}
-
-// plain writes an address as the model does: one of IPv4 without its mapping into IPv6, and without the scope of a link.
-func plain(end netip.AddrPort) netip.AddrPort {
-	return netip.AddrPortFrom(end.Addr().Unmap().WithZone(""), end.Port())
+	return t.Rows, t.Left, nil
 }
 
 // parseAddresses reads the lines of ip -o addr: "2: eth0    inet 192.0.2.50/24 brd 192.0.2.255 scope global eth0\ …".
 func parseAddresses(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
-	var t tally
-	for where, l := range lines(raw) {
+	var t shell.Tally
+	for where, l := range shell.Lines(raw) {
 		f := strings.Fields(l)
 		if len(f) == 0 {
 			continue
 		}
 		if len(f) < 4 || f[2] != "inet" && f[2] != "inet6" {
-			t.miss(where, l, "not an interface and its address")
+			t.Miss(where, l, "not an interface and its address")
 			continue
 		}
 		text, _, _ := strings.Cut(f[3], "/")
 		a, err := netip.ParseAddr(text)
 		if err != nil {
-			t.miss(where, l, "not an address")
+			t.Miss(where, l, "not an address")
 			continue
 		}
-		t.rows++
+		t.Rows++
 		s.addresses = append(s.addresses, address{a, f[1]})
 	}
 	if len(s.addresses) == 0 {
-		return 0, nil, malformed("no address, where every system has one at least")
+		return 0, nil, shell.Malformed("no address, where every system has one at least")
 	}
-	return t.rows, t.left, nil
+	return t.Rows, t.Left, nil
 }
 
-// parseConnections reads the lines of ss -Htn state established: "0 0 192.0.2.50:3260 192.0.2.1:40000".
 func parseConnections(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
-	var t tally
-	for where, l := range lines(raw) {
-		f := strings.Fields(l)
-		if len(f) == 0 {
-			continue
-		}
-		if len(f) < 4 {
-			t.miss(where, l, "not a connection")
-			continue
-		}
-		local, err := endOf(f[2])
-		peer, err2 := endOf(f[3])
-		if err != nil || err2 != nil {
-			t.miss(where, l, "not the ends of a connection")
-			continue
-		}
-		t.rows++
-		s.connections = append(s.connections, connection{local, peer.Addr()})
-	}
-	return t.rows, t.left, nil
-}
-
-// endOf reads "192.0.2.50:3260", "[2001:db8::1]:3260", or, bound to an interface, "192.0.2.50%eth0:3260".
-func endOf(text string) (netip.AddrPort, error) {
-	if i := strings.IndexByte(text, '%'); i >= 0 && !strings.HasPrefix(text, "[") {
-		if j := strings.LastIndexByte(text, ':'); j > i {
-			text = text[:i] + text[j:]
-		}
-	}
-	end, err := netip.ParseAddrPort(text)
-	return plain(end), err
+	list, t := shell.Connections(raw)
+	s.connections = list
+	return t.Rows, t.Left, nil
 }
 
 // needPortals names the tables that tell where the array listens.
@@ -167,8 +128,8 @@ func (s *sheet) ports(t target) []port {
 	return all
 }
 
-func tellPortals(s *sheet, say *words) {
+func tellPortals(s *sheet, say *shell.Words) {
 	for _, p := range s.portals {
-		say.text(s.array, topology.AttrPortal, p.end.String()+","+p.tag)
+		say.Text(s.array, topology.AttrPortal, p.end.String()+","+p.tag)
 	}
 }

@@ -8,13 +8,11 @@ package san
 import (
 	"bytes"
 	"fmt"
-	"iter"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/collectors/shell"
 	"github.com/throughline-dc/throughline/topology"
 )
 
@@ -32,7 +30,7 @@ type table struct {
 	// parse reads an answer into the sheet. It gives the number of rows, understood or not, and the pieces that it did not understand; the error says that
 	// the answer is none of the command's (collectors.ErrMalformed). It never panics.
 	parse func(s *sheet, raw []byte) (rows int, unparsed []collectors.Unparsed, err error)
-	tell  func(s *sheet, say *words)
+	tell  func(s *sheet, say *shell.Words)
 }
 
 // The tables.
@@ -78,25 +76,7 @@ type sheet struct {
 	everywhere  bool // a portal is at every address that the array has
 	addresses   []address
 	targets     []target
-	connections []connection
-}
-
-// words gathers what one table states.
-type words struct{ facts []topology.Fact }
-
-func (w *words) set(k topology.Key, a topology.Attr, v topology.Value) {
-	w.facts = append(w.facts, topology.Attribute(k, a, v))
-}
-
-// text states a text unless it is empty.
-func (w *words) text(k topology.Key, a topology.Attr, text string) {
-	if text != "" {
-		w.set(k, a, topology.TextValue(text))
-	}
-}
-
-func (w *words) relate(from topology.Key, r topology.Rel, to topology.Key) {
-	w.facts = append(w.facts, topology.Relate(from, r, to))
+	connections []shell.Connection
 }
 
 // answer is what came back for one table, or why nothing whole did.
@@ -149,7 +129,7 @@ func observe(d collectors.Device, answers map[string]answer) ([]topology.Observa
 
 // say states what a table says, as far as what it needs was read.
 func (t table) say(s *sheet, r topology.Reading, readings map[string]topology.Reading, usable map[string]bool) topology.Observation {
-	var w words
+	var w shell.Words
 	tells := t.tell != nil && usable[t.name]
 	if t.need != nil && usable[t.name] {
 		for _, name := range t.need(s) {
@@ -163,17 +143,7 @@ func (t table) say(s *sheet, r topology.Reading, readings map[string]topology.Re
 	if tells {
 		t.tell(s, &w)
 	}
-	return topology.Observation{Reading: r, Facts: once(w.facts)}
-}
-
-// once leaves out what is stated again: a target port is spoken of for each of its units.
-func once(facts []topology.Fact) []topology.Fact {
-	seen := make(map[topology.Fact]bool, len(facts))
-	return slices.DeleteFunc(facts, func(f topology.Fact) bool {
-		twice := seen[f.Identity()]
-		seen[f.Identity()] = true
-		return twice
-	})
+	return topology.Observation{Reading: r, Facts: shell.Once(w.Facts)}
 }
 
 // What is believed of one answer: no honest array comes near, and one that is not must not fill the collector's memory, or the graph.
@@ -186,16 +156,16 @@ const (
 func (t table) read(s *sheet, raw []byte) (rows int, unparsed []collectors.Unparsed, err error) {
 	switch {
 	case len(raw) > maxOctets:
-		return 0, nil, malformed("%d octets are more than are read of this command (%d)", len(raw), maxOctets)
+		return 0, nil, shell.Malformed("%d octets are more than are read of this command (%d)", len(raw), maxOctets)
 	case len(raw) > 0 && raw[len(raw)-1] != '\n':
-		return 0, nil, malformed("the answer is cut off: its last line has no end")
+		return 0, nil, shell.Malformed("the answer is cut off: its last line has no end")
 	case bytes.Count(raw, []byte("\n")) > 20*maxRows:
-		return 0, nil, malformed("more lines than are believed of one array")
+		return 0, nil, shell.Malformed("more lines than are believed of one array")
 	}
 	before := *s
 	rows, unparsed, err = t.parse(s, raw)
 	if err == nil && rows > maxRows {
-		err = malformed("%d rows are more than are believed of one array (%d)", rows, maxRows)
+		err = shell.Malformed("%d rows are more than are believed of one array (%d)", rows, maxRows)
 	}
 	if err != nil {
 		*s = before
@@ -227,39 +197,4 @@ func Answers() []string {
 		names = append(names, t.name)
 	}
 	return names
-}
-
-// tally counts the rows of an answer and keeps what is not understood.
-type tally struct {
-	rows int
-	left []collectors.Unparsed
-}
-
-// miss keeps a row that is not understood.
-func (t *tally) miss(where, text, why string) {
-	t.rows++
-	t.doubt(where, text, why)
-}
-
-// doubt keeps a piece of a row that is otherwise understood.
-func (t *tally) doubt(where, text, why string) {
-	t.left = append(t.left, collectors.Unparsed{Where: where, Text: topology.Text([]byte(text)), Why: why})
-}
-
-// lines gives the lines of an answer with their places, "line 3", without their ends.
-func lines(raw []byte) iter.Seq2[string, string] {
-	return func(yield func(string, string) bool) {
-		n := 0
-		for l := range bytes.Lines(raw) {
-			n++
-			if !yield("line "+strconv.Itoa(n), strings.TrimRight(string(l), "\r\n")) {
-				return
-			}
-		}
-	}
-}
-
-// malformed is the error of an answer that is none of the command's.
-func malformed(format string, args ...any) error {
-	return fmt.Errorf("%w: "+format, append([]any{collectors.ErrMalformed}, args...)...)
 }

@@ -1,6 +1,7 @@
 package san
 
 import (
+	"fmt"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/collectors/shell"
 	"github.com/throughline-dc/throughline/topology"
 )
 
@@ -19,7 +21,7 @@ type target struct {
 	units    []unit
 
 	// Who may log in: to nobody's name or address it admits nobody.
-	names     []topology.IQN
+	names     []string // as the array has them
 	addresses []netip.Prefix
 
 	broken   bool // a part of it is not understood that the others rest on: nothing is said of it
@@ -28,21 +30,22 @@ type target struct {
 
 // nexus is a session of an initiator, an I_T nexus.
 type nexus struct {
-	initiator topology.IQN
+	initiator string       // as it calls itself; "" if that is no name
 	addresses []netip.Addr // of its connections, at the initiator's end
 }
 
 // unit is a logical unit of a target.
 type unit struct {
-	lun        topology.LUN
-	typ        string // disk, cd/dvd, controller ...
-	scsiID     string // as it was set, at most 36 octets
-	serial     string
-	backing    string // path; "" if it has none
-	online     bool
-	readOnly   bool
-	scsiIDSeen bool
-	onlineSeen bool
+	lun      topology.LUN
+	typ      string // disk, cd/dvd, controller ...
+	scsiID   string // as it was set, at most 36 octets
+	serial   string
+	backing  string // path; "" if it has none
+	online   bool
+	readOnly bool
+
+	where                                string // it is in the listing
+	scsiIDSeen, onlineSeen, readOnlySeen bool
 }
 
 // The sections of a target, in the order in which tgtd prints them (tgt_target_show_all of target.c), each exactly once.
@@ -60,7 +63,7 @@ var targetLine = regexp.MustCompile(`^Target (\d+): (.+)$`)
 
 // targetReader is the place in a listing where targets have sections, and sections entries: each level is indented by four blanks.
 type targetReader struct {
-	t       tally
+	t       shell.Tally
 	targets []target
 	section int // of the last target; -1 before the first
 	lost    bool
@@ -69,7 +72,7 @@ type targetReader struct {
 // parseTargets reads what "show --mode target" prints. Rows are targets, sessions, units and who may log in. An array without targets prints nothing.
 func parseTargets(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 	r := targetReader{section: -1}
-	for where, l := range lines(raw) {
+	for where, l := range shell.Lines(raw) {
 		text := strings.TrimLeft(l, " ")
 		depth := len(l) - len(text)
 		switch {
@@ -79,7 +82,7 @@ func parseTargets(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 				return 0, nil, err
 			}
 		case len(r.targets) == 0:
-			return 0, nil, malformed("%s: before the first target: %q", where, l)
+			return 0, nil, shell.Malformed("%s: before the first target: %q", where, l)
 		case r.lost:
 		case depth == 4:
 			r.heading(where, text)
@@ -90,10 +93,17 @@ func parseTargets(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 		}
 	}
 	if len(r.targets) > 0 && !r.whole() {
-		return 0, nil, malformed("the answer is cut off: the last target has no %s", strings.TrimSuffix(sections[secACL], ":"))
+		return 0, nil, shell.Malformed("the answer is cut off: the last target has no %s", strings.TrimSuffix(sections[secACL], ":"))
+	}
+	for _, t := range r.targets {
+		for _, u := range t.units {
+			if lacks := u.lacks(); len(lacks) > 0 && !t.broken {
+				r.t.Doubt(u.where, fmt.Sprintf("LUN: %d", u.lun), "no "+strings.Join(lacks, ", no ")+" that is understood")
+			}
+		}
 	}
 	s.targets = r.targets
-	return r.t.rows, r.t.left, nil
+	return r.t.Rows, r.t.Left, nil
 }
 
 // last is the target whose lines are being read.
@@ -104,7 +114,7 @@ func (r *targetReader) whole() bool { return r.lost || r.section == secACL }
 
 // spoil gives the last target up.
 func (r *targetReader) spoil(where, text, why string) {
-	r.t.miss(where, text, why)
+	r.t.Miss(where, text, why)
 	r.lost, r.last().broken = true, true
 }
 
@@ -112,7 +122,7 @@ func (r *targetReader) spoil(where, text, why string) {
 func (r *targetReader) target(where, text string) error {
 	m := targetLine.FindStringSubmatch(text)
 	if m == nil {
-		return malformed("%s: no target: %q", where, topology.Text([]byte(text)))
+		return shell.Malformed("%s: no target: %q", where, topology.Text([]byte(text)))
 	}
 	if len(r.targets) > 0 && !r.whole() {
 		r.spoil(where, text, "the target before it has no "+strings.TrimSuffix(sections[r.section+1], ":"))
@@ -124,7 +134,7 @@ func (r *targetReader) target(where, text string) error {
 		r.spoil(where, text, err.Error())
 		return nil
 	}
-	r.t.rows++
+	r.t.Rows++
 	return nil
 }
 
@@ -169,28 +179,28 @@ func (r *targetReader) nexus(where, text, key, value string, depth int) {
 	t := r.last()
 	switch {
 	case depth == 2 && key == "I_T nexus":
-		r.t.rows++
+		r.t.Rows++
 		t.sessions = append(t.sessions, nexus{})
 	case len(t.sessions) == 0:
-		r.t.miss(where, text, "before the first session")
+		r.t.Miss(where, text, "before the first session")
 	case depth == 3 && key == "Initiator":
 		name, _, _ := strings.Cut(value, " alias: ")
-		iqn, err := topology.ParseIQN(name)
-		if err != nil {
-			r.t.doubt(where, text, err.Error())
+		if _, err := topology.ParseIQN(name); err != nil {
+			r.t.Doubt(where, text, err.Error())
+			return
 		}
-		t.sessions[len(t.sessions)-1].initiator = iqn
+		t.sessions[len(t.sessions)-1].initiator = name
 	case depth == 3 && key == "Connection":
 	case depth == 4 && key == "IP Address":
 		address, err := netip.ParseAddr(strings.Trim(value, "[]"))
 		if err != nil {
-			r.t.doubt(where, text, "not an address")
+			r.t.Doubt(where, text, "not an address")
 			return
 		}
 		last := &t.sessions[len(t.sessions)-1]
 		last.addresses = append(last.addresses, address.Unmap().WithZone(""))
 	default:
-		r.t.doubt(where, text, "not a property of a session that is known")
+		r.t.Doubt(where, text, "not a property of a session that is known")
 	}
 }
 
@@ -203,8 +213,8 @@ func (r *targetReader) unit(where, text, key, value string, depth int) {
 			r.spoil(where, text, "not a logical unit number")
 			return
 		}
-		r.t.rows++
-		t.units = append(t.units, unit{lun: lun})
+		r.t.Rows++
+		t.units = append(t.units, unit{lun: lun, where: where})
 		return
 	}
 	if len(t.units) == 0 || depth != 3 {
@@ -222,7 +232,7 @@ func (r *targetReader) unit(where, text, key, value string, depth int) {
 	case "Online":
 		u.online, u.onlineSeen = r.yes(where, text, value)
 	case "Readonly":
-		u.readOnly, _ = r.yes(where, text, value)
+		u.readOnly, u.readOnlySeen = r.yes(where, text, value)
 	case "Backing store path":
 		if value != "None" {
 			u.backing = value
@@ -230,13 +240,13 @@ func (r *targetReader) unit(where, text, key, value string, depth int) {
 	case "Size", // whole megabytes, rounded down: no capacity
 		"Removable media", "Prevent removal", "SWP", "Thin-provisioning", "Backing store type", "Backing store flags", "Backing store flags:":
 	default:
-		r.t.doubt(where, text, "not a property of a unit that is known")
+		r.t.Doubt(where, text, "not a property of a unit that is known")
 	}
 }
 
 func (r *targetReader) yes(where, text, value string) (yes, ok bool) {
 	if value != "Yes" && value != "No" {
-		r.t.doubt(where, text, "neither Yes nor No")
+		r.t.Doubt(where, text, "neither Yes nor No")
 		return false, false
 	}
 	return value == "Yes", true
@@ -246,14 +256,14 @@ func (r *targetReader) yes(where, text, value string) (yes, ok bool) {
 // which; a name that is none is one that no initiator can have, unless it looks like an address.
 func (r *targetReader) admit(where, text string) {
 	t := r.last()
-	r.t.rows++
-	if iqn, err := topology.ParseIQN(text); err == nil {
-		t.names = append(t.names, iqn)
+	r.t.Rows++
+	if _, err := topology.ParseIQN(text); err == nil {
+		t.names = append(t.names, text)
 		return
 	}
 	networks, ok := admitted(text)
 	if !ok || len(t.names) > 0 {
-		r.t.doubt(where, text, "neither the address nor the name of an initiator")
+		r.t.Doubt(where, text, "neither the address nor the name of an initiator")
 		t.maskless = true
 		return
 	}
@@ -300,8 +310,27 @@ func designatorOf(scsiID string) (string, bool) {
 	return designator, err == nil
 }
 
-// usable reports whether a unit is a disk of which enough is known.
-func (u unit) usable() bool { return u.typ == "disk" && u.scsiIDSeen && u.onlineSeen }
+// state is that of the unit; unknown if it is not said in words that are understood.
+func (u unit) state() string {
+	if !u.onlineSeen {
+		return "unknown"
+	}
+	return map[bool]string{true: "online", false: "offline"}[u.online]
+}
+
+// lacks lists the lines that tgtd prints of every unit (tgt_target_show_all of target.c), and that are missing, or not understood.
+func (u unit) lacks() []string {
+	var missing []string
+	for _, line := range []struct {
+		name string
+		seen bool
+	}{{"Type", u.typ != ""}, {"SCSI ID", u.scsiIDSeen || u.typ != "disk" && u.typ != ""}, {"Online", u.onlineSeen}, {"Readonly", u.readOnlySeen}} {
+		if !line.seen {
+			missing = append(missing, line.name)
+		}
+	}
+	return missing
+}
 
 // unitKey names a unit: by the designator that initiators see, if that is the unit's own. One that the array made up, or that two disks of it have, is not: such
 // a unit has the array's name for it.
@@ -321,20 +350,21 @@ func (s *sheet) unitKey(t target, u unit) (k topology.Key, designator string) {
 	return topology.TargetUnitKey(s.array, t.iqn, u.lun), ""
 }
 
-func tellTargets(s *sheet, say *words) {
+func tellTargets(s *sheet, say *shell.Words) {
 	for _, t := range s.targets {
 		if t.broken {
 			continue
 		}
 		ports := s.ports(t)
 		for _, p := range ports {
-			say.relate(s.array, topology.Contains, p.key)
-			say.text(p.key, topology.AttrIQN, string(t.iqn))
-			say.text(p.key, topology.AttrPortal, p.portal)
-			say.text(p.key, topology.AttrState, map[bool]string{true: "online", false: "offline"}[t.online])
+			say.Relate(s.array, topology.Contains, p.key)
+			say.Text(p.key, topology.AttrIQN, string(t.iqn))
+			say.Text(p.key, topology.AttrPortal, p.portal)
+			say.Text(p.key, topology.AttrState, map[bool]string{true: "online", false: "offline"}[t.online])
+			say.Set(p.key, topology.AttrSessions, topology.IntValue(len(t.sessions)))
 		}
 		for _, u := range t.units {
-			if u.usable() {
+			if u.typ == "disk" {
 				s.tellUnit(say, t, u, ports)
 			}
 		}
@@ -345,50 +375,62 @@ func tellTargets(s *sheet, say *words) {
 }
 
 // tellUnit states a unit, and to whom it is shown under which number.
-func (s *sheet) tellUnit(say *words, t target, u unit, ports []port) {
+func (s *sheet) tellUnit(say *shell.Words, t target, u unit, ports []port) {
 	k, designator := s.unitKey(t, u)
-	say.relate(s.array, topology.Contains, k)
-	say.text(k, topology.AttrDesignator, designator)
-	say.text(k, topology.AttrSerial, u.serial)
-	say.text(k, topology.AttrState, map[bool]string{true: "online", false: "offline"}[u.online])
-	say.text(k, topology.AttrBackingPath, u.backing)
-	say.set(k, topology.AttrReadOnly, topology.BoolValue(u.readOnly))
-	for _, p := range ports {
-		say.relate(p.key, topology.Exports, k)
+	if u.scsiIDSeen { // else nobody knows which unit it is: the mapping alone is stated
+		say.Relate(s.array, topology.Contains, k)
+		say.Text(k, topology.AttrDesignator, designator)
+		say.Text(k, topology.AttrSerial, u.serial)
+		say.Text(k, topology.AttrState, u.state())
+		say.Text(k, topology.AttrBackingPath, u.backing)
+		if u.readOnlySeen {
+			say.Set(k, topology.AttrReadOnly, topology.BoolValue(u.readOnly))
+		}
+		for _, p := range ports {
+			say.Relate(p.key, topology.Exports, k)
+		}
 	}
 	if t.maskless || len(ports) == 0 {
 		return // half of who may log in is none of it; and a mapping without ports would be one at every port
 	}
 	m := topology.PartKey(topology.Mapping, s.array, string(t.iqn)+"/"+strconv.FormatUint(uint64(u.lun), 10))
-	say.relate(s.array, topology.Contains, m)
-	say.set(m, topology.AttrLUN, topology.IntValue(u.lun))
-	say.relate(m, topology.MapsUnit, k)
-	for _, p := range ports {
-		say.relate(m, topology.MapsTarget, p.key)
+	say.Relate(s.array, topology.Contains, m)
+	say.Set(m, topology.AttrLUN, topology.IntValue(u.lun))
+	if u.scsiIDSeen {
+		say.Relate(m, topology.MapsUnit, k)
 	}
-	for _, name := range t.names {
-		say.relate(m, topology.MapsInitiator, topology.Key{Kind: topology.InitiatorPort, ID: string(name)})
+	for _, p := range ports {
+		say.Relate(m, topology.MapsTarget, p.key)
+	}
+	for _, name := range t.names { // iscsi/target.c compares them octet by octet, whatever RFC 3722 says
+		say.Relate(m, topology.MapsInitiator, initiatorKey(name))
+		say.Text(m, topology.AttrInitiatorName, name)
 	}
 	for _, p := range t.addresses {
-		say.set(m, topology.AttrInitiatorAddress, topology.PrefixValue(p))
+		say.Set(m, topology.AttrInitiatorAddress, topology.PrefixValue(p))
 	}
 }
 
+// initiatorKey names an initiator: in lower case, as the model does (RFC 3722).
+func initiatorKey(name string) topology.Key {
+	return topology.Key{Kind: topology.InitiatorPort, ID: strings.ToLower(name)}
+}
+
 // tellInitiator states who has logged in, and from where.
-func tellInitiator(say *words, t target, i nexus) {
+func tellInitiator(say *shell.Words, t target, i nexus) {
 	if i.initiator == "" {
 		return
 	}
-	k := topology.Key{Kind: topology.InitiatorPort, ID: string(i.initiator)}
-	say.text(k, topology.AttrIQN, string(i.initiator))
+	k := initiatorKey(i.initiator)
+	say.Text(k, topology.AttrIQN, i.initiator)
 	for _, a := range i.addresses {
-		say.text(k, topology.AttrSessionFrom, string(t.iqn)+" "+a.String())
+		say.Text(k, topology.AttrSessionFrom, string(t.iqn)+" "+a.String())
 	}
 }
 
 // tellSessions states at which portal initiators are logged in. tgtd does not say it, and the kernel knows no names: it is certain where all connections from an
 // address to the portals end at one of them, and are as many as the sessions that tgtd has from there.
-func tellSessions(s *sheet, say *words) {
+func tellSessions(s *sheet, say *shell.Words) {
 	sessions := map[netip.Addr]int{}
 	for _, t := range s.targets {
 		for _, i := range t.sessions {
@@ -399,8 +441,8 @@ func tellSessions(s *sheet, say *words) {
 	}
 	ends := map[netip.Addr][]netip.AddrPort{} // at this end, by that at the other
 	for _, c := range s.connections {
-		if s.listens(c.local) {
-			ends[c.peer] = append(ends[c.peer], c.local)
+		if s.listens(c.Local) {
+			ends[c.Peer.Addr()] = append(ends[c.Peer.Addr()], c.Local)
 		}
 	}
 	for a, at := range ends {
@@ -416,13 +458,13 @@ func tellSessions(s *sheet, say *words) {
 }
 
 // tellNexus states the nexus of a session whose addresses are all, each for itself, known to be at one portal.
-func (t target) tellNexus(say *words, i nexus, ends map[netip.Addr][]netip.AddrPort) {
+func (t target) tellNexus(say *shell.Words, i nexus, ends map[netip.Addr][]netip.AddrPort) {
 	if t.broken || i.initiator == "" {
 		return
 	}
 	for _, a := range i.addresses {
 		if at := ends[a]; len(at) > 0 {
-			say.relate(topology.Key{Kind: topology.InitiatorPort, ID: string(i.initiator)}, topology.Nexus, portKey(t.iqn, at[0]))
+			say.Relate(initiatorKey(i.initiator), topology.Nexus, portKey(t.iqn, at[0]))
 		}
 	}
 }

@@ -1,5 +1,5 @@
 // Package shell logs in to devices that are read by commands: it turns what the inventory says of a device into a connection, and what goes wrong into the
-// sentinels of package collectors. What is sent over the connection is the business of the collector.
+// sentinels of package collectors. What is sent over the connection is the business of the collector; what all of them need to read the answers is here, too.
 package shell
 
 import (

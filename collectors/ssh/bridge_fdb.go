@@ -30,9 +30,9 @@ func bridgeFDB() table {
 			for _, e := range s.entries {
 				k := s.interfaceKey(e.dev)
 				if e.to.IsValid() {
-					say.text(k, topology.AttrTunnelEntry, e.MAC.String()+" "+e.to.String())
+					say.Text(k, topology.AttrTunnelEntry, e.MAC.String()+" "+e.to.String())
 				} else {
-					say.set(k, topology.AttrLearned, topology.FDBValue(e.FDBEntry))
+					say.Set(k, topology.AttrLearned, topology.FDBValue(e.FDBEntry))
 				}
 			}
 		},

@@ -28,13 +28,13 @@ func bridgeLink() table {
 			for _, p := range s.ports {
 				k := s.interfaceKey(p.name)
 				if p.state != "" {
-					say.text(k, topology.AttrSTPState, "0 "+p.state)
+					say.Text(k, topology.AttrSTPState, "0 "+p.state)
 				}
 				if p.isolated {
-					say.text(k, topology.AttrPortLimit, "isolated")
+					say.Text(k, topology.AttrPortLimit, "isolated")
 				}
 				if p.locked {
-					say.text(k, topology.AttrPortLimit, "locked")
+					say.Text(k, topology.AttrPortLimit, "locked")
 				}
 			}
 		},

@@ -60,13 +60,13 @@ func tellMembership(s *sheet, say *words) {
 		if strings.EqualFold(protocol, "802.1ad") {
 			continue // these are other VLANs than those of the same numbers
 		}
-		say.set(k, topology.AttrTagged, topology.VIDsValue(m.tagged))
-		say.set(k, topology.AttrUntagged, topology.VIDsValue(m.untagged))
+		say.Set(k, topology.AttrTagged, topology.VIDsValue(m.tagged))
+		say.Set(k, topology.AttrUntagged, topology.VIDsValue(m.untagged))
 		if m.pvid != 0 {
-			say.set(k, topology.AttrPVID, topology.IntValue(m.pvid))
+			say.Set(k, topology.AttrPVID, topology.IntValue(m.pvid))
 		}
 		for _, state := range m.blocked {
-			say.text(k, topology.AttrSTPState, state)
+			say.Text(k, topology.AttrSTPState, state)
 		}
 		if s.device.Kind != topology.Host {
 			for _, vid := range m.tagged.Union(m.untagged).All() {

@@ -49,8 +49,8 @@ func (s *sheet) tellFilter(say *words, table string) {
 	sum := sha256.Sum256([]byte(text))
 	digest := hex.EncodeToString(sum[:])
 	k := topology.Key{Kind: topology.FilterText, ID: digest}
-	say.set(k, topology.AttrDialect, topology.TextValue(f.dialect))
-	say.set(k, topology.AttrText, topology.TextValue(text))
-	say.set(k, topology.AttrDigest, topology.TextValue(digest))
-	say.relate(k, topology.AppliesTo, s.device)
+	say.Set(k, topology.AttrDialect, topology.TextValue(f.dialect))
+	say.Set(k, topology.AttrText, topology.TextValue(text))
+	say.Set(k, topology.AttrDigest, topology.TextValue(digest))
+	say.Relate(k, topology.AppliesTo, s.device)
 }

@@ -246,20 +246,20 @@ func tellVNIs(s *sheet, say *words) {
 	}
 	for _, v := range s.vnis {
 		if v.layer3 && v.vrf != "" && v.vrf != "default" {
-			say.set(say.vrf(s, v.vrf), topology.AttrVNI, topology.IntValue(v.number))
+			say.Set(say.vrf(s, v.vrf), topology.AttrVNI, topology.IntValue(v.number))
 		}
 		if v.dev == "" {
 			continue
 		}
 		k := s.interfaceKey(v.dev)
 		if sharing[v.dev] == 1 {
-			say.set(k, topology.AttrVNI, topology.IntValue(v.number))
+			say.Set(k, topology.AttrVNI, topology.IntValue(v.number))
 		}
 		if v.local.IsValid() {
-			say.set(k, topology.AttrVTEP, topology.AddrValue(v.local))
+			say.Set(k, topology.AttrVTEP, topology.AddrValue(v.local))
 		}
 		for _, a := range v.remotes {
-			say.text(k, topology.AttrTunnelEntry, topology.MAC(0).String()+" "+a.String())
+			say.Text(k, topology.AttrTunnelEntry, topology.MAC(0).String()+" "+a.String())
 		}
 	}
 }

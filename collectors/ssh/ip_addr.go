@@ -18,9 +18,9 @@ func ipAddr() table {
 			for _, l := range s.numbered {
 				k := s.interfaceKey(l.name)
 				say.contains(s, k)
-				say.text(k, topology.AttrIfName, l.name)
+				say.Text(k, topology.AttrIfName, l.name)
 				for _, p := range sortedPrefixes(l.addresses) {
-					say.set(k, topology.AttrAddress, topology.PrefixValue(p))
+					say.Set(k, topology.AttrAddress, topology.PrefixValue(p))
 				}
 			}
 		},

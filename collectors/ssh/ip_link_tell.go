@@ -17,21 +17,21 @@ func tellLinks(s *sheet, say *words) {
 	for _, l := range s.links {
 		k := s.interfaceKey(l.name)
 		say.contains(s, k)
-		say.set(k, topology.AttrIfIndex, topology.IntValue(l.index))
-		say.text(k, topology.AttrIfName, l.name)
-		say.text(k, topology.AttrIfAlias, l.alias)
-		say.text(k, topology.AttrPCIAddress, l.pci)
+		say.Set(k, topology.AttrIfIndex, topology.IntValue(l.index))
+		say.Text(k, topology.AttrIfName, l.name)
+		say.Text(k, topology.AttrIfAlias, l.alias)
+		say.Text(k, topology.AttrPCIAddress, l.pci)
 		if t := l.ifType(); t != 0 {
-			say.set(k, topology.AttrIfType, topology.IntValue(t))
+			say.Set(k, topology.AttrIfType, topology.IntValue(t))
 		}
 		if l.mtu > 0 {
-			say.set(k, topology.AttrMTU, topology.IntValue(l.mtu))
+			say.Set(k, topology.AttrMTU, topology.IntValue(l.mtu))
 		}
 		if mac := l.ownMAC(); mac != 0 {
-			say.set(k, topology.AttrMAC, topology.MACValue(mac))
+			say.Set(k, topology.AttrMAC, topology.MACValue(mac))
 		}
-		say.text(k, topology.AttrAdminState, map[bool]string{true: "up", false: "down"}[l.up])
-		say.text(k, topology.AttrState, l.operState())
+		say.Text(k, topology.AttrAdminState, map[bool]string{true: "up", false: "down"}[l.up])
+		say.Text(k, topology.AttrState, l.operState())
 		say.kind(s, k, l)
 		say.master(s, k, l)
 	}
@@ -55,16 +55,16 @@ func (w *words) kind(s *sheet, k topology.Key, l link) {
 		w.bond(k, l)
 	case "vlan":
 		if vid, err := topology.ParseVID(l.about.text("id")); err == nil {
-			w.set(k, topology.AttrVID, topology.IntValue(vid))
+			w.Set(k, topology.AttrVID, topology.IntValue(vid))
 		}
 		w.tagProtocol(k, l.about.text("protocol"))
 	case "vxlan":
 		if n, err := strconv.ParseUint(l.about.text("id"), 10, 24); err == nil && n > 0 {
-			w.set(k, topology.AttrVNI, topology.IntValue(n))
+			w.Set(k, topology.AttrVNI, topology.IntValue(n))
 		}
 		for _, name := range []string{"local", "local6"} {
 			if a := addressOf(l.about.text(name)); a.IsValid() {
-				w.set(k, topology.AttrVTEP, topology.AddrValue(a))
+				w.Set(k, topology.AttrVTEP, topology.AddrValue(a))
 			}
 		}
 	case "vrf":
@@ -73,15 +73,15 @@ func (w *words) kind(s *sheet, k topology.Key, l link) {
 		if s.device.Kind == topology.Host {
 			b := s.bridgeKey(l.name)
 			w.contains(s, b)
-			w.text(b, topology.AttrName, l.name)
-			w.text(b, topology.AttrForwardMode, map[string]string{"": "unknown", "1": "vlans"}[l.filters()])
-			w.relate(k, topology.SupportedBy, b)
+			w.Text(b, topology.AttrName, l.name)
+			w.Text(b, topology.AttrForwardMode, map[string]string{"": "unknown", "1": "vlans"}[l.filters()])
+			w.Relate(k, topology.SupportedBy, b)
 		}
 	}
 	switch l.kind {
 	case "vlan", "vxlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "macsec":
 		if _, known := s.link(l.lower); known && l.lower != l.name {
-			w.relate(k, topology.SupportedBy, s.interfaceKey(l.lower))
+			w.Relate(k, topology.SupportedBy, s.interfaceKey(l.lower))
 		}
 	}
 }
@@ -89,14 +89,14 @@ func (w *words) kind(s *sheet, k topology.Key, l link) {
 // tagProtocol states that the tags of an interface are not those of 802.1Q customers. The word is in small letters in some versions.
 func (w *words) tagProtocol(k topology.Key, protocol string) {
 	if !strings.EqualFold(protocol, "802.1Q") {
-		w.text(k, topology.AttrTPID, protocol)
+		w.Text(k, topology.AttrTPID, protocol)
 	}
 }
 
 // bond states how a bond is run, and both ends of it as LACP knows them. Its own system is its address where nobody set another.
 func (w *words) bond(k topology.Key, l link) {
 	mode := l.about.text("mode")
-	w.text(k, topology.AttrLAGMode, mode)
+	w.Text(k, topology.AttrLAGMode, mode)
 	if mode != "802.3ad" {
 		return
 	}
@@ -115,9 +115,9 @@ func (w *words) bond(k topology.Key, l link) {
 		if system == 0 {
 			continue
 		}
-		w.set(k, end.systemAttr, topology.MACValue(system))
+		w.Set(k, end.systemAttr, topology.MACValue(system))
 		if key := l.about.text(end.key); key != "" {
-			w.set(k, end.keyed, topology.IntValue(count(key)))
+			w.Set(k, end.keyed, topology.IntValue(count(key)))
 		}
 	}
 }
@@ -134,11 +134,11 @@ func (w *words) master(s *sheet, k topology.Key, l link) {
 		if !l.bearing(m) {
 			f.Confidence = configured
 		}
-		w.facts = append(w.facts, f)
+		w.Facts = append(w.Facts, f)
 	case m.kind == "vrf":
-		w.relate(k, topology.InVRF, w.vrf(s, m.name))
+		w.Relate(k, topology.InVRF, w.vrf(s, m.name))
 	case m.kind == "bridge" && s.device.Kind == topology.Host && l.uplink():
-		w.relate(s.bridgeKey(m.name), topology.SupportedBy, k)
+		w.Relate(s.bridgeKey(m.name), topology.SupportedBy, k)
 	}
 }
 
@@ -185,11 +185,11 @@ func (w *words) spanningTree(s *sheet) {
 	if !ok {
 		return
 	}
-	w.set(s.device, topology.AttrBridgeMAC, topology.MACValue(mac))
+	w.Set(s.device, topology.AttrBridgeMAC, topology.MACValue(mac))
 	if root, _, ok := bridgeID(b.about.text("root_id")); ok && count(b.about.text("stp_state")) > 0 {
-		w.text(s.device, topology.AttrBridgeID, id)
-		w.text(s.device, topology.AttrRootBridgeID, root)
-		w.set(s.device, topology.AttrRootPort, topology.IntValue(count(b.about.text("root_port"))))
+		w.Text(s.device, topology.AttrBridgeID, id)
+		w.Text(s.device, topology.AttrRootBridgeID, root)
+		w.Set(s.device, topology.AttrRootPort, topology.IntValue(count(b.about.text("root_port"))))
 	}
 }
 

@@ -29,7 +29,7 @@ func ipNeigh() table {
 		},
 		tell: func(s *sheet, say *words) {
 			for _, n := range s.neighbors {
-				say.set(s.interfaceKey(n.dev), topology.AttrARP, topology.TextValue(n.addr.String()+" "+n.mac.String()))
+				say.Set(s.interfaceKey(n.dev), topology.AttrARP, topology.TextValue(n.addr.String()+" "+n.mac.String()))
 			}
 		},
 	}

@@ -333,7 +333,7 @@ func (w *words) routes(s *sheet, all []route, metrics bool) {
 		return cmp.Or(cmp.Compare(a.vrf, b.vrf), a.prefix.Compare(b.prefix), cmp.Compare(a.towards, b.towards), cmp.Compare(a.metric, b.metric))
 	})
 	const each = 7 // facts of a way, at most but for the VRF's
-	w.facts = slices.Grow(w.facts, each*len(ways))
+	w.Facts = slices.Grow(w.Facts, each*len(ways))
 	best := 0
 	for i, x := range ways {
 		if b := ways[best]; b.vrf != x.vrf || b.prefix != x.prefix || b.towards != x.towards {
@@ -361,20 +361,20 @@ func (s *sheet) towards(r route, h hop) string {
 func (w *words) way(s *sheet, x way, metrics bool) {
 	k := topology.PartKey(topology.Route, s.device, cmp.Or(x.vrf, "default"), x.prefix.String(), x.towards)
 	w.contains(s, k)
-	w.set(k, topology.AttrPrefix, topology.PrefixValue(x.prefix))
+	w.Set(k, topology.AttrPrefix, topology.PrefixValue(x.prefix))
 	if x.via.IsValid() {
-		w.set(k, topology.AttrNextHop, topology.AddrValue(x.via))
+		w.Set(k, topology.AttrNextHop, topology.AddrValue(x.via))
 	}
 	if x.dev != "" {
-		w.relate(k, topology.RoutesVia, s.interfaceKey(x.dev))
+		w.Relate(k, topology.RoutesVia, s.interfaceKey(x.dev))
 	}
-	w.text(k, topology.AttrProtocol, protocolWord(x.protocol))
+	w.Text(k, topology.AttrProtocol, protocolWord(x.protocol))
 	if metrics {
-		w.set(k, topology.AttrMetric, topology.IntValue(x.metric))
+		w.Set(k, topology.AttrMetric, topology.IntValue(x.metric))
 	}
-	w.text(k, topology.AttrState, cmp.Or(x.state(), x.fault, x.encapsulation()))
+	w.Text(k, topology.AttrState, cmp.Or(x.state(), x.fault, x.encapsulation()))
 	if x.vrf != "" && !strings.HasPrefix(x.vrf, policyTable) {
-		w.relate(k, topology.InVRF, w.vrf(s, x.vrf))
+		w.Relate(k, topology.InVRF, w.vrf(s, x.vrf))
 	}
 }
 

@@ -41,7 +41,7 @@ func ruleTable(name, line, old, family string) table {
 		tell: func(s *sheet, say *words) {
 			for _, r := range s.rules {
 				if r.family == family {
-					say.text(s.device, topology.AttrPolicyRule, r.text)
+					say.Text(s.device, topology.AttrPolicyRule, r.text)
 				}
 			}
 		},

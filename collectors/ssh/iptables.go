@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/collectors/shell"
 )
 
 var (
@@ -23,7 +24,7 @@ func parseFilter(name, dialect string, canonical func(*tally, string, []byte) (s
 			return 0, nil, err
 		}
 		s.keepFilter(name, dialect, text)
-		return max(t.rows, 1), t.left, nil // no rules at all are one statement, too
+		return max(t.Rows, 1), t.Left, nil // no rules at all are one statement, too
 	}
 }
 
@@ -41,31 +42,31 @@ func canonicalIPTables(t *tally, dialect string, raw []byte) (string, error) {
 			continue
 		case strings.HasPrefix(l, "#"):
 			// "# Warning: iptables-legacy tables present", "# Table `x' is incompatible, use 'nft' tool."
-			t.miss(where, l, "it may say that other rules apply, which are not shown here")
+			t.Miss(where, l, "it may say that other rules apply, which are not shown here")
 		case strings.HasPrefix(l, "*") && open == "":
-			t.rows++
+			t.Rows++
 			open = l
 		case open == "":
-			t.miss(where, l, "outside of any table")
-			if t.rows == 1 {
-				return "", malformed("%s: %s does not begin a table", dialect, where)
+			t.Miss(where, l, "outside of any table")
+			if t.Rows == 1 {
+				return "", shell.Malformed("%s: %s does not begin a table", dialect, where)
 			}
 		case l == "COMMIT":
-			t.rows++
+			t.Rows++
 			open = ""
 		case iptablesChain.MatchString(l):
-			t.rows++
+			t.Rows++
 			head, _, _ := strings.Cut(l, " [")
 			rule = head + " [0:0]"
 		case strings.HasPrefix(rule, "-"):
-			t.rows++
+			t.Rows++
 		default:
-			t.miss(where, l, "neither chain, rule nor COMMIT")
+			t.Miss(where, l, "neither chain, rule nor COMMIT")
 		}
 		text.WriteString(rule + "\n")
 	}
 	if open != "" {
-		return "", malformed("%s: table %s is not there to its COMMIT", dialect, open[1:])
+		return "", shell.Malformed("%s: table %s is not there to its COMMIT", dialect, open[1:])
 	}
 	return text.String(), nil
 }

@@ -8,13 +8,14 @@ import (
 	"strings"
 
 	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/collectors/shell"
 	"github.com/throughline-dc/throughline/topology"
 )
 
 // iscsiSession is a session of the host's own initiator (open-iscsi).
 type iscsiSession struct {
 	id         string // SID
-	initiator  string // IQN; "" in the short form
+	initiator  string // IQN as it is written; "" in the short form
 	iqn        topology.IQN
 	portal     string // "address:port"
 	state      string // iSCSI session state of the kernel: LOGGED_IN, FAILED, FREE; "" where it is not listed
@@ -70,20 +71,20 @@ func parseISCSI(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 		r.line(where, l)
 	}
 	if len(r.sessions) == 0 {
-		return 0, nil, malformed("no list of iSCSI sessions")
+		return 0, nil, shell.Malformed("no list of iSCSI sessions")
 	}
 	s.scsi.iscsi = r.sessions
-	return r.t.rows, r.t.left, nil
+	return r.t.Rows, r.t.Left, nil
 }
 
 func (r *iscsiReader) short(where, l string, m []string) {
 	iqn, err := topology.ParseIQN(m[3])
 	portal, ok := portalOf(m[2])
 	if err != nil || !ok {
-		r.t.miss(where, l, "not a portal and an iSCSI name")
+		r.t.Miss(where, l, "not a portal and an iSCSI name")
 		return
 	}
-	r.t.rows++
+	r.t.Rows++
 	r.sessions = append(r.sessions, iscsiSession{id: m[1], iqn: iqn, portal: portal, short: true})
 }
 
@@ -103,14 +104,14 @@ func (r *iscsiReader) line(where, l string) {
 		iqn, err := topology.ParseIQN(name)
 		r.iqn, r.portal = iqn, ""
 		if err != nil {
-			r.t.miss(where, l, err.Error())
+			r.t.Miss(where, l, err.Error())
 		}
 	case key == "Current Portal": // "192.0.2.5:3260,1"
 		address, _, _ := strings.Cut(value, ",")
 		portal, ok := portalOf(address)
 		r.portal = portal
 		if !ok {
-			r.t.miss(where, l, "no address and port")
+			r.t.Miss(where, l, "no address and port")
 		}
 	case key == "Iface Name": // every session begins with its interface
 		r.begin(where, l)
@@ -121,7 +122,7 @@ func (r *iscsiReader) line(where, l string) {
 	case iscsiDisk.MatchString(l):
 		r.disk(where, l)
 	case !pair, strings.HasPrefix(l, "Attached scsi disk "):
-		r.t.miss(where, l, "neither a heading nor a property")
+		r.t.Miss(where, l, "neither a heading nor a property")
 	default:
 		r.property(where, l, key, value)
 	}
@@ -129,11 +130,11 @@ func (r *iscsiReader) line(where, l string) {
 
 func (r *iscsiReader) begin(where, l string) {
 	if r.iqn == "" || r.portal == "" {
-		r.t.miss(where, l, "a session of no target or portal that is known")
+		r.t.Miss(where, l, "a session of no target or portal that is known")
 		r.lost = true
 		return
 	}
-	r.t.rows++
+	r.t.Rows++
 	r.hasUnit, r.lost = false, false
 	r.sessions = append(r.sessions, iscsiSession{iqn: r.iqn, portal: r.portal, units: map[hctl]attached{}})
 }
@@ -141,18 +142,18 @@ func (r *iscsiReader) begin(where, l string) {
 // attach gives the last session a unit.
 func (r *iscsiReader) attach(where, l string, disk attached) {
 	if len(r.sessions) == 0 || r.lost || r.sessions[len(r.sessions)-1].units == nil {
-		r.t.miss(where, l, "a unit of no session that is known")
+		r.t.Miss(where, l, "a unit of no session that is known")
 		return
 	}
 	if disk.disk == "" {
-		r.t.rows++
+		r.t.Rows++
 	}
 	r.sessions[len(r.sessions)-1].units[r.unit] = disk
 }
 
 func (r *iscsiReader) disk(where, l string) {
 	if !r.hasUnit {
-		r.t.miss(where, l, "a disk of no unit that is known")
+		r.t.Miss(where, l, "a disk of no unit that is known")
 		return
 	}
 	m := iscsiDisk.FindStringSubmatch(l)
@@ -167,19 +168,18 @@ func (r *iscsiReader) property(where, l, key, value string) {
 	}
 	if len(r.sessions) == 0 {
 		if key != "Persistent Portal" {
-			r.t.miss(where, l, "before the first session")
+			r.t.Miss(where, l, "before the first session")
 		}
 		return
 	}
 	last := &r.sessions[len(r.sessions)-1]
 	switch key {
 	case "Iface Initiatorname":
-		iqn, err := topology.ParseIQN(value)
-		if err != nil {
-			r.t.doubt(where, l, err.Error())
+		if _, err := topology.ParseIQN(value); err != nil {
+			r.t.Doubt(where, l, err.Error())
 			return
 		}
-		last.initiator = string(iqn)
+		last.initiator = value
 	case "SID":
 		last.id = value
 	case "iSCSI Session State":
@@ -267,14 +267,14 @@ func (s *sheet) pathState(i iscsiSession, a hctl) string {
 func tellISCSI(s *sheet, say *words) {
 	for _, i := range s.scsi.iscsi {
 		target := i.target()
-		say.text(target, topology.AttrIQN, string(i.iqn))
-		say.text(target, topology.AttrPortal, i.portal)
+		say.Text(target, topology.AttrIQN, string(i.iqn))
+		say.Text(target, topology.AttrPortal, i.portal)
 		if i.initiator == "" {
 			continue // the short form does not say by which name the host logged in
 		}
 		k := s.tellIQN(say, i.initiator)
 		if i.stands() {
-			say.relate(k, topology.Nexus, target)
+			say.Relate(k, topology.Nexus, target)
 		}
 	}
 }

@@ -65,7 +65,7 @@ func lldpChassis() table {
 		},
 		tell: func(s *sheet, say *words) {
 			for _, c := range s.chassis {
-				say.text(s.device, topology.AttrChassisID, c.chassis)
+				say.Text(s.device, topology.AttrChassisID, c.chassis)
 				say.reach(s.device, c)
 			}
 		},
@@ -87,7 +87,7 @@ func lldpInterfaces() table {
 		},
 		tell: func(s *sheet, say *words) {
 			for _, a := range s.announced {
-				say.text(s.interfaceKey(a.on), topology.AttrLLDPPortID, a.port)
+				say.Text(s.interfaceKey(a.on), topology.AttrLLDPPortID, a.port)
 			}
 		},
 	}
@@ -96,10 +96,10 @@ func lldpInterfaces() table {
 // reach states where a system is reached, and what it does. Its name and its description in LLDP are not those of SNMP (RFC 3418), which a device has.
 func (w *words) reach(k topology.Key, c lldpSystem) {
 	for _, a := range c.addresses {
-		w.set(k, topology.AttrMgmtAddress, topology.AddrValue(a))
+		w.Set(k, topology.AttrMgmtAddress, topology.AddrValue(a))
 	}
 	for _, word := range c.capabilities {
-		w.text(k, topology.AttrCapability, word)
+		w.Text(k, topology.AttrCapability, word)
 	}
 }
 
@@ -110,22 +110,22 @@ func (w *words) neighbor(port topology.Key, h heard) {
 		last = "lldpRemIndex " + h.index
 	}
 	n := topology.PartKey(topology.Neighbor, port, h.protocol, h.chassis, last)
-	w.relate(port, topology.HasNeighbor, n)
-	w.text(n, topology.AttrProtocol, h.protocol)
-	w.text(n, topology.AttrNeighborChassis, h.chassis)
-	w.text(n, topology.AttrNeighborPort, h.port)
-	w.text(n, topology.AttrNeighborPortDesc, h.descr)
-	w.text(n, topology.AttrSysName, h.name)
-	w.text(n, topology.AttrSysDescr, h.lldpSystem.descr)
+	w.Relate(port, topology.HasNeighbor, n)
+	w.Text(n, topology.AttrProtocol, h.protocol)
+	w.Text(n, topology.AttrNeighborChassis, h.chassis)
+	w.Text(n, topology.AttrNeighborPort, h.port)
+	w.Text(n, topology.AttrNeighborPortDesc, h.descr)
+	w.Text(n, topology.AttrSysName, h.name)
+	w.Text(n, topology.AttrSysDescr, h.lldpSystem.descr)
 	w.reach(n, h.lldpSystem)
 	if _, name, _ := strings.Cut(h.chassis, "/"); h.protocol == "cdp" {
-		w.text(n, topology.AttrName, name)
+		w.Text(n, topology.AttrName, name)
 	}
 	if h.ttl > 0 {
-		w.set(n, topology.AttrTTL, topology.IntValue(h.ttl))
+		w.Set(n, topology.AttrTTL, topology.IntValue(h.ttl))
 	}
 	if h.pvid != 0 {
-		w.set(n, topology.AttrPVID, topology.IntValue(h.pvid))
+		w.Set(n, topology.AttrPVID, topology.IntValue(h.pvid))
 	}
 }
 

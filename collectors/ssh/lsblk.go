@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/collectors/shell"
 	"github.com/throughline-dc/throughline/topology"
 )
 
@@ -56,13 +57,13 @@ func parseLsblk(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 			Devices []map[string]any `json:"blockdevices"`
 		}
 		if err := json.Unmarshal(text, &doc); err != nil {
-			return 0, nil, malformed("lsblk: %v", err)
+			return 0, nil, shell.Malformed("lsblk: %v", err)
 		}
 		if doc.Devices == nil {
-			return 0, nil, malformed("lsblk: no list of block devices")
+			return 0, nil, shell.Malformed("lsblk: no list of block devices")
 		}
 		t.tree(s, doc.Devices, "")
-		return t.rows, t.left, nil
+		return t.Rows, t.Left, nil
 	}
 	for where, l := range lines(raw) {
 		if l == "" {
@@ -75,15 +76,15 @@ func parseLsblk(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 			rest = rest[len(m[0]):]
 		}
 		if strings.TrimSpace(rest) != "" {
-			t.miss(where, l, "not pairs of column and value")
+			t.Miss(where, l, "not pairs of column and value")
 			continue
 		}
 		t.device(s, where, columns, columns["pkname"])
 	}
-	if t.rows > 0 && len(s.disks) == 0 {
-		return 0, nil, malformed("no list of block devices")
+	if t.Rows > 0 && len(s.disks) == 0 {
+		return 0, nil, shell.Malformed("no list of block devices")
 	}
-	return t.rows, t.left, nil
+	return t.Rows, t.Left, nil
 }
 
 // tree reads devices of one level and below.
@@ -98,18 +99,18 @@ func (t *tally) tree(s *sheet, devices []map[string]any, parent string) {
 				columns[name] = strconv.FormatFloat(v, 'f', -1, 64)
 			}
 		}
-		where := "device " + strconv.Itoa(t.rows+1)
+		where := "device " + strconv.Itoa(t.Rows+1)
 		kernel, ok := t.device(s, where, columns, parent)
 		children, isList := d["children"].([]any)
 		if !ok && isList {
-			t.miss(where, columns["name"], "what lies on a device without a name")
+			t.Miss(where, columns["name"], "what lies on a device without a name")
 			continue
 		}
 		var below []map[string]any
 		for _, c := range children {
 			child, isDevice := c.(map[string]any)
 			if !isDevice {
-				t.miss(where, columns["name"], "a child that is no device")
+				t.Miss(where, columns["name"], "a child that is no device")
 				continue
 			}
 			below = append(below, child)
@@ -130,10 +131,10 @@ func (t *tally) device(s *sheet, where string, c map[string]string, parent strin
 		kernel = name
 	}
 	if name == "" || strings.ContainsAny(kernel, "/ ") {
-		t.miss(where, c["name"], "a device without a name")
+		t.Miss(where, c["name"], "a device without a name")
 		return "", false
 	}
-	t.rows++
+	t.Rows++
 	d := disk{name: name, kernel: kernel, typ: c["type"], bytes: -1, address: c["hctl"], transport: c["tran"], parent: parent}
 	if n, ok := unsigned(c["size"]); ok {
 		d.bytes = n
@@ -141,7 +142,7 @@ func (t *tally) device(s *sheet, where string, c map[string]string, parent strin
 	if wwn := c["wwn"]; wwn != "" && (d.typ == "disk" || d.typ == "mpath") {
 		designator, err := topology.ParseDesignator(wwn)
 		if err != nil {
-			t.doubt(where, name+" "+wwn, err.Error())
+			t.Doubt(where, name+" "+wwn, err.Error())
 		}
 		d.designator = designator
 	}
@@ -198,12 +199,12 @@ func (s *sheet) tellDisk(say *words, d disk, designators []string, parent string
 	}
 	switch {
 	case about != v:
-		say.relate(v, topology.StoredOn, about)
+		say.Relate(v, topology.StoredOn, about)
 	case d.parent != "":
-		say.relate(v, topology.StoredOn, s.volume(say, parent))
+		say.Relate(v, topology.StoredOn, s.volume(say, parent))
 	}
 	if d.bytes > 0 {
-		say.set(about, topology.AttrCapacityBytes, topology.IntValue(d.bytes))
+		say.Set(about, topology.AttrCapacityBytes, topology.IntValue(d.bytes))
 	}
 	if d.typ == "lvm" {
 		s.tellLVM(say, d, v)
@@ -229,21 +230,21 @@ func (s *sheet) tellExport(say *words, d disk, u topology.Key) {
 		return
 	}
 	if target, ok := s.scsi.target(a); ok {
-		say.relate(target, topology.Exports, u)
+		say.Relate(target, topology.Exports, u)
 	}
 	session, named, ok := s.byNumber(a)
 	if !ok {
 		return
 	}
-	say.text(u, topology.AttrPathState, s.pathState(session, a))
+	say.Text(u, topology.AttrPathState, s.pathState(session, a))
 	if named.IsZero() {
 		return
 	}
 	if named != u {
-		say.text(named, topology.AttrDesignator, u.ID)
+		say.Text(named, topology.AttrDesignator, u.ID)
 	}
 	if lun, ok := unsigned(a.lun); ok {
-		say.set(named, topology.AttrLUN, topology.IntValue(lun))
+		say.Set(named, topology.AttrLUN, topology.IntValue(lun))
 	}
 }
 
@@ -255,5 +256,5 @@ func (s *sheet) tellLVM(say *words, d disk, v topology.Key) {
 		return
 	}
 	restored := strings.NewReplacer(hyphen, "-")
-	say.relate(s.volume(say, "/dev/"+restored.Replace(group)+"/"+restored.Replace(volume)), topology.StoredOn, v)
+	say.Relate(s.volume(say, "/dev/"+restored.Replace(group)+"/"+restored.Replace(volume)), topology.StoredOn, v)
 }

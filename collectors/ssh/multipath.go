@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/collectors/shell"
 	"github.com/throughline-dc/throughline/topology"
 )
 
@@ -60,32 +61,32 @@ func parseMultipath(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 		case multipathWay.MatchString(l):
 			t.way(s, where, l, multipathWay.FindStringSubmatch(l), lost)
 		case multipathListed.MatchString(l):
-			t.rows++
+			t.Rows++
 		case multipathHead.MatchString(l):
-			t.rows++
+			t.Rows++
 			m := multipathHead.FindStringSubmatch(l)
 			s.maps = append(s.maps, multipathMap{name: m[1], wwid: cmp.Or(m[2], m[1]), dm: strings.TrimPrefix(m[3], "undef")})
 			lost = false
 		default:
-			t.miss(where, l, "neither a map nor a path")
+			t.Miss(where, l, "neither a map nor a path")
 			lost = true
 		}
 	}
-	if t.rows > 0 && t.rows == len(t.left) {
-		return 0, nil, malformed("no list of multipath devices")
+	if t.Rows > 0 && t.Rows == len(t.Left) {
+		return 0, nil, shell.Malformed("no list of multipath devices")
 	}
-	return t.rows, t.left, nil
+	return t.Rows, t.Left, nil
 }
 
 func (t *tally) way(s *sheet, where, l string, m []string, lost bool) {
 	states := strings.Fields(strings.NewReplacer("[", " ", "]", " ").Replace(m[4]))
 	switch {
 	case lost:
-		t.miss(where, l, "a path of no map that is known")
+		t.Miss(where, l, "a path of no map that is known")
 	case len(states) < 2:
-		t.miss(where, l, "a path without the states of device mapper and checker")
+		t.Miss(where, l, "a path without the states of device mapper and checker")
 	default:
-		t.rows++
+		t.Rows++
 		last := &s.maps[len(s.maps)-1]
 		last.paths = append(last.paths, multipathPath{m[1], m[2], states[0] + " " + states[1]})
 	}
@@ -108,11 +109,11 @@ func tellMultipath(s *sheet, say *words) {
 				}
 			}
 			for _, v := range lower {
-				say.relate(v, topology.StoredOn, u)
+				say.Relate(v, topology.StoredOn, u)
 			}
 		}
 		for _, p := range m.paths {
-			say.text(about, topology.AttrPathState, strings.Join([]string{s.handle(), p.address, p.device, p.states}, " "))
+			say.Text(about, topology.AttrPathState, strings.Join([]string{s.handle(), p.address, p.device, p.states}, " "))
 		}
 	}
 }
@@ -135,7 +136,7 @@ func (s *sheet) unitOf(say *words, m multipathMap) (topology.Key, bool) {
 	}
 	if designator, err := topology.ParseDesignator(m.wwid); err == nil {
 		for _, named := range units {
-			say.text(named, topology.AttrDesignator, designator)
+			say.Text(named, topology.AttrDesignator, designator)
 		}
 		return unit(say, designator), true
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/collectors/shell"
 	"github.com/throughline-dc/throughline/topology"
 )
 
@@ -87,7 +88,7 @@ func (s *sheet) bridgeKey(name string) topology.Key {
 func (w *words) vrf(s *sheet, name string) topology.Key {
 	k := topology.PartKey(topology.VRF, s.device, name)
 	w.contains(s, k)
-	w.text(k, topology.AttrName, name)
+	w.Text(k, topology.AttrName, name)
 	return k
 }
 
@@ -95,7 +96,7 @@ func (w *words) vrf(s *sheet, name string) topology.Key {
 func (w *words) vlan(s *sheet, vid topology.VID) topology.Key {
 	k := topology.PartKey(topology.VLAN, s.device, strconv.Itoa(int(vid)))
 	w.contains(s, k)
-	w.set(k, topology.AttrVID, topology.IntValue(vid))
+	w.Set(k, topology.AttrVID, topology.IntValue(vid))
 	return k
 }
 
@@ -132,15 +133,8 @@ func records(raw []byte, begins func(line string) bool) []record {
 // flush reports that a line is not indented: most commands go on with a record in an indented line.
 func flush(line string) bool { return line[0] != ' ' && line[0] != '\t' }
 
-// maxQuoted is how much of a piece that is not understood is kept, in octets.
-const maxQuoted = 1000
-
 func unread(where, text string, err error) collectors.Unparsed {
-	text = topology.Text([]byte(text))
-	if len(text) > maxQuoted {
-		text = topology.Text([]byte(text[:maxQuoted] + " …"))
-	}
-	return collectors.Unparsed{Where: where, Text: text, Why: err.Error()}
+	return shell.Unread(where, text, err.Error())
 }
 
 // isJSON reports that an answer is JSON: no command of these begins a line of text so, and an answer of nothing has no form.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/throughline-dc/throughline/collectors/shell"
 )
 
 // nftObjects are the kinds of objects in a ruleset (libnftables-json(5)).
@@ -25,13 +27,13 @@ func canonicalNFT(t *tally, dialect string, raw []byte) (string, error) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
 	if err := d.Decode(&doc); err != nil {
-		return "", malformed("%s: %v", dialect, err)
+		return "", shell.Malformed("%s: %v", dialect, err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return "", malformed("%s: more follows after the ruleset", dialect)
+		return "", shell.Malformed("%s: more follows after the ruleset", dialect)
 	}
 	if doc.Objects == nil {
-		return "", malformed("%s: no list of objects", dialect)
+		return "", shell.Malformed("%s: no list of objects", dialect)
 	}
 	var text strings.Builder
 	text.WriteString(`{"nftables":[`)
@@ -47,13 +49,13 @@ func canonicalNFT(t *tally, dialect string, raw []byte) (string, error) {
 		e := json.NewEncoder(&line)
 		e.SetEscapeHTML(false)
 		if err := e.Encode(o); err != nil {
-			return "", malformed("%s: %v", dialect, err)
+			return "", shell.Malformed("%s: %v", dialect, err)
 		}
 		written := strings.TrimSuffix(line.String(), "\n")
 		if known {
-			t.rows++
+			t.Rows++
 		} else {
-			t.miss("object "+strconv.Itoa(i+1), written, "no such object of a ruleset is known")
+			t.Miss("object "+strconv.Itoa(i+1), written, "no such object of a ruleset is known")
 		}
 		if i > 0 {
 			text.WriteByte(',')

@@ -113,20 +113,20 @@ func tellOVSBridges(s *sheet, say *words) {
 	for _, name := range sortedKeys(s.ovs.bridges) {
 		b, k := s.ovs.bridges[name], s.bridgeKey(name)
 		say.contains(s, k)
-		say.text(k, topology.AttrName, name)
+		say.Text(k, topology.AttrName, name)
 		for _, p := range s.ovs.portsOf(b) {
 			s.tellOverBridge(say, p, k)
 		}
 		if !s.ovs.switches(b) {
-			say.text(k, topology.AttrForwardMode, s.ovs.mode(b))
+			say.Text(k, topology.AttrForwardMode, s.ovs.mode(b))
 			continue
 		}
 		for _, up := range s.uplinks(b) {
-			say.relate(k, topology.SupportedBy, s.port(up))
+			say.Relate(k, topology.SupportedBy, s.port(up))
 		}
 		for _, peer := range s.ovs.peers(b) {
 			if own, ok := levels[name]; ok && own > 0 && levels[peer]+1 == own {
-				say.relate(k, topology.SupportedBy, s.bridgeKey(peer))
+				say.Relate(k, topology.SupportedBy, s.bridgeKey(peer))
 			}
 		}
 	}
@@ -140,12 +140,12 @@ func (s *sheet) tellOverBridge(say *words, p ovsPort, bridge topology.Key) {
 		return
 	}
 	k := s.port(p.name)
-	say.relate(k, topology.SupportedBy, bridge)
+	say.Relate(k, topology.SupportedBy, bridge)
 	if p.fake {
 		child := s.bridgeKey(p.name)
 		say.contains(s, child)
-		say.text(child, topology.AttrName, p.name)
-		say.relate(child, topology.SupportedBy, k)
+		say.Text(child, topology.AttrName, p.name)
+		say.Relate(child, topology.SupportedBy, k)
 	}
 }
 
@@ -245,10 +245,10 @@ func tellOVSPorts(s *sheet, say *words) {
 				s.tellBond(say, k, p, members)
 			}
 			if p.tree != "" && (b.rstp || b.stp) {
-				say.text(k, topology.AttrSTPState, "0 "+p.tree)
+				say.Text(k, topology.AttrSTPState, "0 "+p.tree)
 			}
 			if p.protected {
-				say.text(k, topology.AttrPortLimit, "isolated")
+				say.Text(k, topology.AttrPortLimit, "isolated")
 			}
 			switch {
 			case !s.ovs.switches(b) || len(members) == 0 || members[0].broken:
@@ -267,7 +267,7 @@ func tellOVSPorts(s *sheet, say *words) {
 func (p ovsPort) tellOwn(say *words, k topology.Key) {
 	_, untagged, pvid, known := p.vlans()
 	if pvid > 0 && untagged.Has(pvid) {
-		say.set(k, topology.AttrVID, topology.IntValue(pvid))
+		say.Set(k, topology.AttrVID, topology.IntValue(pvid))
 	}
 	if !known {
 		say.tagProtocol(k, stacked)
@@ -286,23 +286,23 @@ func (s *sheet) tellVLANs(say *words, k topology.Key, p ovsPort) {
 		return // its VLAN is the outer one
 	}
 	if pvid > 0 {
-		say.set(k, topology.AttrPVID, topology.IntValue(pvid))
+		say.Set(k, topology.AttrPVID, topology.IntValue(pvid))
 	}
-	say.set(k, topology.AttrTagged, topology.VIDsValue(tagged))
-	say.set(k, topology.AttrUntagged, topology.VIDsValue(untagged))
+	say.Set(k, topology.AttrTagged, topology.VIDsValue(tagged))
+	say.Set(k, topology.AttrUntagged, topology.VIDsValue(untagged))
 }
 
 // tellBond states an Open vSwitch bond. A member that the bond does not use, or whose far end does not take part in LACP, is configured but not in force.
 func (s *sheet) tellBond(say *words, k topology.Key, p ovsPort, members []ovsInterface) {
 	say.contains(s, k)
-	say.text(k, topology.AttrIfName, p.name)
-	say.text(k, topology.AttrLAGMode, p.bondMode)
+	say.Text(k, topology.AttrIfName, p.name)
+	say.Text(k, topology.AttrLAGMode, p.bondMode)
 	for _, m := range members {
 		f := topology.Relate(k, topology.SupportedBy, s.port(m.name))
 		if s.ovs.bonds[p.name].idle(m.name) || s.ovs.lacp[p.name].detached[m.name] || m.broken {
 			f.Confidence = configured
 		}
-		say.facts = append(say.facts, f)
+		say.Facts = append(say.Facts, f)
 	}
 }
 
@@ -325,14 +325,14 @@ func (s *sheet) tellGuest(say *words, p ovsPort, i ovsInterface) {
 		say.tagProtocol(vnic, stacked)
 	case p.tag < 0 && len(p.trunks) == 0:
 	case tagged.Len() == 0 && pvid > 0:
-		say.set(vnic, topology.AttrVID, topology.IntValue(pvid))
+		say.Set(vnic, topology.AttrVID, topology.IntValue(pvid))
 	case tagged.Len() > 0:
-		say.set(vnic, topology.AttrTagged, topology.VIDsValue(tagged))
+		say.Set(vnic, topology.AttrTagged, topology.VIDsValue(tagged))
 		if pvid > 0 {
-			say.set(vnic, topology.AttrPVID, topology.IntValue(pvid))
+			say.Set(vnic, topology.AttrPVID, topology.IntValue(pvid))
 		}
 		if untagged.Len() > 0 {
-			say.set(vnic, topology.AttrUntagged, topology.VIDsValue(untagged))
+			say.Set(vnic, topology.AttrUntagged, topology.VIDsValue(untagged))
 		}
 	}
 }
@@ -359,23 +359,23 @@ func tellOVSInterfaces(s *sheet, say *words) {
 			continue // not there, or a bond with the name of one of its members: the bond
 		}
 		say.contains(s, k)
-		say.text(k, topology.AttrIfName, i.name)
-		say.text(k, topology.AttrInterfaceID, i.external["iface-id"])
+		say.Text(k, topology.AttrIfName, i.name)
+		say.Text(k, topology.AttrInterfaceID, i.external["iface-id"])
 		if i.kernel() {
 			continue
 		}
 		if mac, err := topology.ParseMAC(i.mac); err == nil {
-			say.set(k, topology.AttrMAC, topology.MACValue(mac))
+			say.Set(k, topology.AttrMAC, topology.MACValue(mac))
 		}
 		if i.mtu > 0 {
-			say.set(k, topology.AttrMTU, topology.IntValue(i.mtu))
+			say.Set(k, topology.AttrMTU, topology.IntValue(i.mtu))
 		}
 		if i.speed > 0 {
-			say.set(k, topology.AttrSpeedBits, topology.IntValue(i.speed))
+			say.Set(k, topology.AttrSpeedBits, topology.IntValue(i.speed))
 		}
-		say.text(k, topology.AttrDuplex, i.duplex)
-		say.text(k, topology.AttrState, i.link)
-		say.text(k, topology.AttrAdminState, i.admin)
+		say.Text(k, topology.AttrDuplex, i.duplex)
+		say.Text(k, topology.AttrState, i.link)
+		say.Text(k, topology.AttrAdminState, i.admin)
 		if i.tunnel() {
 			i.tellTunnel(say, k)
 		}
@@ -385,19 +385,19 @@ func tellOVSInterfaces(s *sheet, say *words) {
 // tellTunnel states the ends of a tunnel that has fixed ones: "flow" leaves them to OpenFlow rules.
 func (i ovsInterface) tellTunnel(say *words, k topology.Key) {
 	if vni, err := strconv.ParseUint(i.options["key"], 0, 24); err == nil && (i.typ == "vxlan" || i.typ == "geneve") {
-		say.set(k, topology.AttrVNI, topology.IntValue(vni))
+		say.Set(k, topology.AttrVNI, topology.IntValue(vni))
 	}
 	if local, err := netip.ParseAddr(i.options["local_ip"]); err == nil {
-		say.set(k, topology.AttrVTEP, topology.AddrValue(local))
+		say.Set(k, topology.AttrVTEP, topology.AddrValue(local))
 	}
 	if remote, err := netip.ParseAddr(i.options["remote_ip"]); err == nil {
-		say.text(k, topology.AttrTunnelEntry, topology.MAC(0).String()+" "+remote.Unmap().String())
+		say.Text(k, topology.AttrTunnelEntry, topology.MAC(0).String()+" "+remote.Unmap().String())
 	}
 }
 
 // tellBehind states that an address is behind the other end of a tunnel.
 func (i ovsInterface) tellBehind(say *words, k topology.Key, mac topology.MAC) {
 	if remote, err := netip.ParseAddr(i.options["remote_ip"]); err == nil {
-		say.text(k, topology.AttrTunnelEntry, mac.String()+" "+remote.Unmap().String())
+		say.Text(k, topology.AttrTunnelEntry, mac.String()+" "+remote.Unmap().String())
 	}
 }

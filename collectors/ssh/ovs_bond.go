@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/collectors/shell"
 	"github.com/throughline-dc/throughline/topology"
 )
 
@@ -56,18 +57,18 @@ func parseOVSBonds(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 		switch {
 		case l == "":
 		case head:
-			t.rows++
+			t.Rows++
 			bond, last = name, ""
 			s.ovs.bonds[bond] = ovsBond{disabled: map[string]bool{}}
 		case bond == "", strings.HasPrefix(l, "----"):
-			t.miss(where, l, "of no bond that is known")
+			t.Miss(where, l, "of no bond that is known")
 			bond = ""
 		case isMember && (state == "enabled" || state == "disabled"):
-			t.rows++
+			t.Rows++
 			last = member
 			s.ovs.bonds[bond].disabled[member] = state == "disabled"
 		case isMember:
-			t.miss(where, l, "the member is neither enabled nor disabled")
+			t.Miss(where, l, "the member is neither enabled nor disabled")
 		case pair && key == "bond_mode":
 			b := s.ovs.bonds[bond]
 			b.mode = strings.TrimSpace(value)
@@ -78,18 +79,18 @@ func parseOVSBonds(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 			s.ovs.bonds[bond] = b
 		case pair: // how it is doing
 		default:
-			t.miss(where, l, "neither bond, member, nor a property of one")
+			t.Miss(where, l, "neither bond, member, nor a property of one")
 		}
 	}
-	if len(s.ovs.bonds) == 0 && t.rows > 0 {
-		return 0, nil, malformed("no list of Open vSwitch bonds")
+	if len(s.ovs.bonds) == 0 && t.Rows > 0 {
+		return 0, nil, shell.Malformed("no list of Open vSwitch bonds")
 	}
-	return t.rows, t.left, nil
+	return t.Rows, t.Left, nil
 }
 
 func tellOVSBonds(s *sheet, say *words) {
 	for _, name := range sortedKeys(s.ovs.bonds) {
-		say.text(s.lag(name), topology.AttrLAGMode, s.ovs.bonds[name].mode)
+		say.Text(s.lag(name), topology.AttrLAGMode, s.ovs.bonds[name].mode)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/collectors/shell"
 	"github.com/throughline-dc/throughline/topology"
 )
 
@@ -36,7 +37,7 @@ func parseOVSFDB(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 	bridge, place, headed, found := "", "", false, false
 	unheaded := func() {
 		if place != "" && !headed {
-			t.miss(place, "bridge "+bridge, "no headings of its forwarding database follow")
+			t.Miss(place, "bridge "+bridge, "no headings of its forwarding database follow")
 		}
 	}
 	for where, l := range lines(raw) {
@@ -49,16 +50,16 @@ func parseOVSFDB(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 		case len(f) == 4 && f[0] == "port" && f[1] == "VLAN":
 			headed, found = true, true
 		case len(f) < 4 || !headed:
-			t.miss(where, l, "not a row of port, VLAN, MAC and age")
+			t.Miss(where, l, "not a row of port, VLAN, MAC and age")
 		default:
 			t.fdbRow(s, where, l, bridge, f)
 		}
 	}
 	unheaded()
-	if !found && t.rows > 0 {
-		return 0, nil, malformed("no forwarding database of Open vSwitch: the headings are missing")
+	if !found && t.Rows > 0 {
+		return 0, nil, shell.Malformed("no forwarding database of Open vSwitch: the headings are missing")
 	}
-	return t.rows, t.left, nil
+	return t.Rows, t.Left, nil
 }
 
 func (t *tally) fdbRow(s *sheet, where, l, bridge string, f []string) {
@@ -68,11 +69,11 @@ func (t *tally) fdbRow(s *sheet, where, l, bridge string, f []string) {
 	_, aged := unsigned(f[3])
 	switch {
 	case err != nil:
-		t.miss(where, l, err.Error())
+		t.Miss(where, l, err.Error())
 	case !ok || vid > 4094 || !numbered && f[0] != "LOCAL" || !aged && f[3] != "static":
-		t.miss(where, l, "port, VLAN or age is none")
+		t.Miss(where, l, "port, VLAN or age is none")
 	default:
-		t.rows++
+		t.Rows++
 		e := topology.FDBEntry{VID: topology.VID(vid), MAC: mac, Status: topology.FDBLearned}
 		if f[3] == "static" {
 			e.Status = topology.FDBStatic
@@ -106,7 +107,7 @@ func tellOVSFDB(s *sheet, say *words) {
 		case i.tunnel():
 			i.tellBehind(say, s.port(p.name), l.entry.MAC)
 		default:
-			say.set(s.port(p.name), topology.AttrLearned, topology.FDBValue(l.entry))
+			say.Set(s.port(p.name), topology.AttrLearned, topology.FDBValue(l.entry))
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/collectors/shell"
 )
 
 // ovsFlowsTable is "ovs-appctl bridge/dump-flows BRIDGE" of every bridge: its OpenFlow rules, whatever version of the protocol the bridge speaks.
@@ -40,13 +41,13 @@ func parseOVSFlows(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 			bridge = name
 			byBridge[bridge] = nil
 		case !isRule || bridge == "":
-			t.miss(where, l, "neither a bridge nor one of its rules")
+			t.Miss(where, l, "neither a bridge nor one of its rules")
 			others[bridge] = true
 			byBridge[bridge] = append(byBridge[bridge], l)
 		case strings.HasPrefix(l, "table_id=254,"):
-			t.rows++
+			t.Rows++
 		default:
-			t.rows++
+			t.Rows++
 			byBridge[bridge] = append(byBridge[bridge], ovsCounters.ReplaceAllString(l, ""))
 			switch first, all := ovsMatch(match); {
 			case first && all && actions == "NORMAL":
@@ -56,8 +57,8 @@ func parseOVSFlows(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 			}
 		}
 	}
-	if bridge == "" && t.rows > 0 {
-		return 0, nil, malformed("no OpenFlow rules: no bridge is named")
+	if bridge == "" && t.Rows > 0 {
+		return 0, nil, shell.Malformed("no OpenFlow rules: no bridge is named")
 	}
 	s.ovs.flows = make(map[string]bool, len(byBridge))
 	for name := range byBridge {
@@ -74,11 +75,11 @@ func parseOVSFlows(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 	switch {
 	case bridge == "":
 	case text.Len() > maxRules:
-		t.doubt("all bridges", "", strconv.Itoa(text.Len())+" octets of rules are too many to be kept")
+		t.Doubt("all bridges", "", strconv.Itoa(text.Len())+" octets of rules are too many to be kept")
 	default:
 		s.keepFilter("ovs-flows", "openflow", text.String())
 	}
-	return t.rows, t.left, nil
+	return t.Rows, t.Left, nil
 }
 
 // ovsMatch tells of what stands before a rule's actions whether the rule is in the first table, and whether it takes all packets.

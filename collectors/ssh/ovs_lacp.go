@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/collectors/shell"
 	"github.com/throughline-dc/throughline/topology"
 )
 
@@ -33,29 +34,29 @@ func parseOVSLACP(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 		switch {
 		case l == "":
 		case isHead:
-			t.rows++
+			t.Rows++
 			name, member = head, ""
 			s.ovs.lacp[name] = ovsLACP{actorKey: -1, partnerKey: -1, detached: map[string]bool{}}
 		case name == "", strings.HasPrefix(l, "----"):
-			t.miss(where, l, "of no aggregate that is known")
+			t.Miss(where, l, "of no aggregate that is known")
 			name = ""
 		case isMember:
-			t.rows++
+			t.Rows++
 			member = m
 			a.detached[m] = !strings.HasPrefix(state, "current") || !strings.HasSuffix(" "+state, " attached")
 		case pair:
 			if why := a.property(key, strings.TrimSpace(value), member); why != "" {
-				t.doubt(where, l, why)
+				t.Doubt(where, l, why)
 			}
 			s.ovs.lacp[name] = a
 		default:
-			t.miss(where, l, "neither aggregate, member, nor a property of one")
+			t.Miss(where, l, "neither aggregate, member, nor a property of one")
 		}
 	}
-	if len(s.ovs.lacp) == 0 && t.rows > 0 {
-		return 0, nil, malformed("no list of Open vSwitch aggregates")
+	if len(s.ovs.lacp) == 0 && t.Rows > 0 {
+		return 0, nil, shell.Malformed("no list of Open vSwitch aggregates")
 	}
-	return t.rows, t.left, nil
+	return t.Rows, t.Left, nil
 }
 
 // lacpMember gives the name and the state in "member: e1: current attached".
@@ -112,15 +113,15 @@ func tellOVSLACP(s *sheet, say *words) {
 	for _, name := range sortedKeys(s.ovs.lacp) {
 		a, k := s.ovs.lacp[name], s.lag(name)
 		if a.actor != 0 {
-			say.set(k, topology.AttrActorSystemID, topology.MACValue(a.actor))
+			say.Set(k, topology.AttrActorSystemID, topology.MACValue(a.actor))
 		}
 		if a.actorKey >= 0 {
-			say.set(k, topology.AttrActorKey, topology.IntValue(a.actorKey))
+			say.Set(k, topology.AttrActorKey, topology.IntValue(a.actorKey))
 		}
 		if a.partner != 0 { // zero: nobody answered
-			say.set(k, topology.AttrPartnerSystemID, topology.MACValue(a.partner))
+			say.Set(k, topology.AttrPartnerSystemID, topology.MACValue(a.partner))
 			if a.partnerKey >= 0 {
-				say.set(k, topology.AttrPartnerKey, topology.IntValue(a.partnerKey))
+				say.Set(k, topology.AttrPartnerKey, topology.IntValue(a.partnerKey))
 			}
 		}
 	}

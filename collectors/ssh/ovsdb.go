@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/collectors/shell"
 	"github.com/throughline-dc/throughline/topology"
 )
 
@@ -109,16 +110,16 @@ func ovsdb(what string, row func(s *sheet, uuid string, r ovsRow) (why string)) 
 			Data     [][]any
 		}
 		if err := json.Unmarshal(raw, &doc); err != nil {
-			return 0, nil, malformed("Open vSwitch table %s: %v", what, err)
+			return 0, nil, shell.Malformed("Open vSwitch table %s: %v", what, err)
 		}
 		if len(doc.Headings) == 0 {
-			return 0, nil, malformed("Open vSwitch table %s has no headings", what)
+			return 0, nil, shell.Malformed("Open vSwitch table %s has no headings", what)
 		}
 		var t tally
 		for i, values := range doc.Data {
 			where := what + " row " + strconv.Itoa(i+1)
 			if len(values) != len(doc.Headings) {
-				t.miss(where, what, strconv.Itoa(len(values))+" values under "+strconv.Itoa(len(doc.Headings))+" headings")
+				t.Miss(where, what, strconv.Itoa(len(values))+" values under "+strconv.Itoa(len(doc.Headings))+" headings")
 				continue
 			}
 			r := make(ovsRow, len(values))
@@ -127,12 +128,12 @@ func ovsdb(what string, row func(s *sheet, uuid string, r ovsRow) (why string)) 
 			}
 			// Only the name is shown of a row: options may hold keys of tunnels.
 			if why := row(s, r.uuid("_uuid"), r); why != "" {
-				t.miss(where, r.text("name"), why)
+				t.Miss(where, r.text("name"), why)
 				continue
 			}
-			t.rows++
+			t.Rows++
 		}
-		return t.rows, t.left, nil
+		return t.Rows, t.Left, nil
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/collectors/shell"
 	"github.com/throughline-dc/throughline/topology"
 )
 
@@ -40,18 +41,18 @@ func parseQdiscs(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 	var t tally
 	for where, l := range lines(raw) {
 		switch f := strings.Fields(l); {
-		case len(f) == 0, t.rows > 0 && !flush(l): // statistics
+		case len(f) == 0, t.Rows > 0 && !flush(l): // statistics
 		case len(f) >= 5 && f[0] == "qdisc" && f[3] == "dev":
-			t.rows++
+			t.Rows++
 			s.queues = append(s.queues, queue{f[4], f[1], strings.TrimSuffix(f[2], ":"), qdiscOptions(f[5:])})
 		default:
-			t.miss(where, l, "no queueing discipline")
-			if t.rows == 1 {
-				return 0, nil, malformed("no list of queueing disciplines: %s", where)
+			t.Miss(where, l, "no queueing discipline")
+			if t.Rows == 1 {
+				return 0, nil, shell.Malformed("no list of queueing disciplines: %s", where)
 			}
 		}
 	}
-	return t.rows, t.left, nil
+	return t.Rows, t.Left, nil
 }
 
 // qdiscOptions leaves out where the discipline is, and how often it is used.
@@ -71,7 +72,7 @@ func qdiscOptions(f []string) string {
 func parseQdiscJSON(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 	var rows []json.RawMessage
 	if err := json.Unmarshal(raw, &rows); err != nil {
-		return 0, nil, malformed("queueing disciplines: %v", err)
+		return 0, nil, shell.Malformed("queueing disciplines: %v", err)
 	}
 	var t tally
 	for i, row := range rows {
@@ -81,14 +82,14 @@ func parseQdiscJSON(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 		}
 		where := "qdisc " + strconv.Itoa(i+1)
 		if err := json.Unmarshal(row, &q); err != nil {
-			t.miss(where, string(row), err.Error())
+			t.Miss(where, string(row), err.Error())
 			continue
 		}
 		if q.Kind == "" || q.Dev == "" {
-			t.miss(where, string(row), "without kind or interface")
+			t.Miss(where, string(row), "without kind or interface")
 			continue
 		}
-		t.rows++
+		t.Rows++
 		var options []string
 		for _, name := range sortedKeys(q.Options) {
 			var compact bytes.Buffer
@@ -98,13 +99,13 @@ func parseQdiscJSON(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 		}
 		s.queues = append(s.queues, queue{q.Dev, q.Kind, strings.TrimSuffix(q.Handle, ":"), strings.Join(options, " ")})
 	}
-	return t.rows, t.left, nil
+	return t.Rows, t.Left, nil
 }
 
 func tellQdiscs(s *sheet, say *words) {
 	for _, q := range s.queues {
 		if q.holds() {
-			say.text(s.port(q.dev), topology.AttrQdisc, strings.TrimSpace(fmt.Sprintf("%s %s %s", q.kind, q.handle, q.options)))
+			say.Text(s.port(q.dev), topology.AttrQdisc, strings.TrimSpace(fmt.Sprintf("%s %s %s", q.kind, q.handle, q.options)))
 		}
 	}
 }

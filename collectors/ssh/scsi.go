@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/collectors/shell"
 	"github.com/throughline-dc/throughline/topology"
 )
 
@@ -67,15 +68,15 @@ func parseSysfsSCSI(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 			continue
 		}
 		if why := s.scsi.file(l); why != "" {
-			t.miss(where, l, why)
+			t.Miss(where, l, why)
 			continue
 		}
-		t.rows++
+		t.Rows++
 	}
-	if t.rows > 0 && t.rows == len(t.left) {
-		return 0, nil, malformed("no files of fc_host, fc_remote_ports or iscsi_host")
+	if t.Rows > 0 && t.Rows == len(t.Left) {
+		return 0, nil, shell.Malformed("no files of fc_host, fc_remote_ports or iscsi_host")
 	}
-	return t.rows, t.left, nil
+	return t.Rows, t.Left, nil
 }
 
 func (c *scsi) file(line string) (why string) {
@@ -106,11 +107,10 @@ func (c *scsi) file(line string) (why string) {
 	if value == "" || value == "<NULL>" || value == "(null)" { // no session yet
 		return ""
 	}
-	iqn, err := topology.ParseIQN(value)
-	if err != nil {
+	if _, err := topology.ParseIQN(value); err != nil {
 		return err.Error()
 	}
-	c.iqns[name] = string(iqn)
+	c.iqns[name] = value
 	return ""
 }
 
@@ -189,20 +189,20 @@ func tellSysfsSCSI(s *sheet, say *words) {
 		}
 		k := fcPort(topology.InitiatorPort, h.wwpn)
 		say.contains(s, k)
-		say.set(k, topology.AttrWWPN, topology.WWNValue(h.wwpn))
-		say.text(k, topology.AttrDeviceName, name)
-		say.text(k, topology.AttrState, h.state)
+		say.Set(k, topology.AttrWWPN, topology.WWNValue(h.wwpn))
+		say.Text(k, topology.AttrDeviceName, name)
+		say.Text(k, topology.AttrState, h.state)
 		if h.wwnn != 0 {
-			say.set(k, topology.AttrWWNN, topology.WWNValue(h.wwnn))
+			say.Set(k, topology.AttrWWNN, topology.WWNValue(h.wwnn))
 		}
 		if h.fabric != 0 {
-			say.set(k, topology.AttrFabricWWN, topology.WWNValue(h.fabric))
+			say.Set(k, topology.AttrFabricWWN, topology.WWNValue(h.fabric))
 		}
 		if h.speedBits > 0 {
-			say.set(k, topology.AttrSpeedBits, topology.IntValue(h.speedBits))
+			say.Set(k, topology.AttrSpeedBits, topology.IntValue(h.speedBits))
 		}
 		if h.state == "online" {
-			say.text(k, topology.AttrNPortID, h.id)
+			say.Text(k, topology.AttrNPortID, h.id)
 		}
 	}
 	for _, name := range sortedKeys(s.scsi.remotes) {
@@ -212,11 +212,11 @@ func tellSysfsSCSI(s *sheet, say *words) {
 			continue
 		}
 		target := fcPort(topology.TargetPort, r.wwpn)
-		say.set(target, topology.AttrWWPN, topology.WWNValue(r.wwpn))
+		say.Set(target, topology.AttrWWPN, topology.WWNValue(r.wwpn))
 		if r.wwnn != 0 {
-			say.set(target, topology.AttrWWNN, topology.WWNValue(r.wwnn))
+			say.Set(target, topology.AttrWWNN, topology.WWNValue(r.wwnn))
 		}
-		say.relate(fcPort(topology.InitiatorPort, h.wwpn), topology.Nexus, target)
+		say.Relate(fcPort(topology.InitiatorPort, h.wwpn), topology.Nexus, target)
 	}
 	for _, host := range sortedKeys(s.scsi.iqns) {
 		s.tellIQN(say, s.scsi.iqns[host])
@@ -225,9 +225,9 @@ func tellSysfsSCSI(s *sheet, say *words) {
 
 // tellIQN states the name of the host for iSCSI.
 func (s *sheet) tellIQN(say *words, iqn string) topology.Key {
-	k := topology.Key{Kind: topology.InitiatorPort, ID: iqn}
+	k := topology.Key{Kind: topology.InitiatorPort, ID: strings.ToLower(iqn)} // RFC 3722
 	say.contains(s, k)
-	say.text(k, topology.AttrIQN, iqn)
+	say.Text(k, topology.AttrIQN, iqn) // as it is written: some arrays tell upper from lower case
 	return k
 }
 

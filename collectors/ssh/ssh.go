@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/collectors/shell"
 	"github.com/throughline-dc/throughline/topology"
 )
 
@@ -72,11 +73,11 @@ func (t table) read(s *sheet, raw []byte) (rows int, unparsed []collectors.Unpar
 	octets, most := t.bound()
 	switch {
 	case int64(len(raw)) > octets:
-		return 0, nil, malformed("%d octets are more than are read of this command (%d)", len(raw), octets)
+		return 0, nil, shell.Malformed("%d octets are more than are read of this command (%d)", len(raw), octets)
 	case cut(raw):
-		return 0, nil, malformed("the answer is cut off: its last line has no end")
+		return 0, nil, shell.Malformed("the answer is cut off: its last line has no end")
 	case t.prints != "" && len(bytes.TrimSpace(raw)) == 0:
-		return 0, nil, malformed("nothing at all, where it prints %s at least", t.prints)
+		return 0, nil, shell.Malformed("nothing at all, where it prints %s at least", t.prints)
 	}
 	before := *s
 	if len(raw) > most { // else there are not that many rows in it
@@ -85,7 +86,7 @@ func (t table) read(s *sheet, raw []byte) (rows int, unparsed []collectors.Unpar
 	rows, unparsed, err = t.parse(s, raw)
 	if rows > most {
 		*s = before
-		return 0, nil, malformed("%d rows are more than are believed of one device (%d)", rows, most)
+		return 0, nil, shell.Malformed("%d rows are more than are believed of one device (%d)", rows, most)
 	}
 	return rows, unparsed, err
 }
@@ -111,27 +112,10 @@ type sheet struct {
 }
 
 // words gathers what one table states.
-type words struct {
-	facts []topology.Fact
-}
-
-func (w *words) set(k topology.Key, a topology.Attr, v topology.Value) {
-	w.facts = append(w.facts, topology.Attribute(k, a, v))
-}
-
-// text states a text unless it is empty.
-func (w *words) text(k topology.Key, a topology.Attr, text string) {
-	if text != "" {
-		w.set(k, a, topology.TextValue(text))
-	}
-}
-
-func (w *words) relate(from topology.Key, r topology.Rel, to topology.Key) {
-	w.facts = append(w.facts, topology.Relate(from, r, to))
-}
+type words struct{ shell.Words }
 
 // contains states that the device owns a part.
-func (w *words) contains(s *sheet, part topology.Key) { w.relate(s.device, topology.Contains, part) }
+func (w *words) contains(s *sheet, part topology.Key) { w.Relate(s.device, topology.Contains, part) }
 
 // answer is what came back for one table, or why nothing whole did.
 type answer struct {
@@ -197,7 +181,7 @@ func observe(d collectors.Device, answers map[string]answer) ([]topology.Observa
 		default:
 			r.Partial, r.Reason = true, need+", which this needs, has rows that were not understood"
 		}
-		obs = append(obs, topology.Observation{Reading: r.Reading, Facts: once(w.facts)})
+		obs = append(obs, topology.Observation{Reading: r.Reading, Facts: shell.Once(w.Facts)})
 	}
 	return obs, unparsed
 }
@@ -245,16 +229,6 @@ func lacks(t table, d collectors.Device, readings map[string]reading) (need stri
 		}
 	}
 	return need, false
-}
-
-// once leaves out what is stated again: one table may see a thing twice.
-func once(facts []topology.Fact) []topology.Fact {
-	seen := make(map[topology.Fact]bool, len(facts))
-	return slices.DeleteFunc(facts, func(f topology.Fact) bool {
-		twice := seen[f.Identity()]
-		seen[f.Identity()] = true
-		return twice
-	})
 }
 
 // Parse reads one answer without a device: name is that of a table, such as "ip-link" or "multipath" (Answers lists them). The device is a Host

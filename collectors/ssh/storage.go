@@ -1,16 +1,13 @@
 package ssh
 
 import (
-	"bytes"
 	"cmp"
-	"errors"
-	"fmt"
 	"iter"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/collectors/shell"
 	"github.com/throughline-dc/throughline/topology"
 )
 
@@ -23,47 +20,29 @@ type storage struct {
 	scsi    scsi
 	maps    []multipathMap
 	disks   []disk
+
+	connections []shell.Connection
+	connected   bool // all of them were read
 }
 
 // hostTables are the commands of the host itself. Lines that need a shell of known grammar, or that put several commands in one, are handed to sh,
 // whatever shell the user has.
 func hostTables() []table {
-	return slices.Concat(ovsTables(), filterTables(), []table{qdiscTable(), sysfsNetTable(), sysfsSCSITable(), iscsiTable(), multipathTable(), lsblkTable()})
+	return slices.Concat(ovsTables(), filterTables(), []table{qdiscTable(), sysfsNetTable(), sysfsSCSITable(), iscsiTable(), multipathTable(), lsblkTable(), connectionsTable()})
 }
 
 // tally counts the rows of an answer, and keeps those that are not understood.
-type tally struct {
-	rows int
-	left []collectors.Unparsed
-}
+type tally struct{ shell.Tally }
 
-// miss keeps a row that is not understood.
-func (t *tally) miss(where, text, why string) {
-	t.rows++
-	t.doubt(where, text, why)
-}
-
-// doubt keeps a piece of a row that is otherwise understood.
-func (t *tally) doubt(where, text, why string) {
-	t.left = append(t.left, unread(where, text, errors.New(why)))
-}
-
-// lines gives the lines of an answer with their places, "line 3", without the ends of lines and blanks after the last word.
+// lines is shell.Lines without blanks after the last word.
 func lines(raw []byte) iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
-		n := 0
-		for l := range bytes.Lines(raw) {
-			n++
-			if !yield("line "+strconv.Itoa(n), strings.TrimRight(string(l), " \t\r\n")) {
+		for where, l := range shell.Lines(raw) {
+			if !yield(where, strings.TrimRight(l, " \t\r")) {
 				return
 			}
 		}
 	}
-}
-
-// malformed is the error of an answer that is none of the command's.
-func malformed(format string, args ...any) error {
-	return fmt.Errorf("%w: "+format, append([]any{collectors.ErrMalformed}, args...)...)
 }
 
 // unsigned reads an unsigned decimal number.
@@ -93,14 +72,14 @@ func (s *sheet) portKind(name string) topology.Kind {
 // volume gives a file or device of the host, and states its path.
 func (s *sheet) volume(say *words, path string) topology.Key {
 	v := topology.PartKey(topology.Volume, s.device, path)
-	say.text(v, topology.AttrPath, path)
+	say.Text(v, topology.AttrPath, path)
 	return v
 }
 
 // unit gives a logical unit by its designator.
 func unit(say *words, designator string) topology.Key {
 	u := topology.Key{Kind: topology.LogicalUnit, ID: designator}
-	say.text(u, topology.AttrDesignator, designator)
+	say.Text(u, topology.AttrDesignator, designator)
 	return u
 }
 

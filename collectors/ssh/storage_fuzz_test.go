@@ -110,3 +110,5 @@ func FuzzHost_together(f *testing.F) {
 		}
 	})
 }
+
+func FuzzConnections(f *testing.F) { fuzzHost(f, "tcp-sessions") }

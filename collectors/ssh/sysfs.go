@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/collectors/shell"
 	"github.com/throughline-dc/throughline/topology"
 )
 
@@ -66,7 +67,7 @@ func parseSysfsNet(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 		}
 		name, file, value, ok := sysfsFile(l, "net")
 		if !ok {
-			t.miss(where, l, "no file of /sys/class/net")
+			t.Miss(where, l, "no file of /sys/class/net")
 			continue
 		}
 		nic := s.nics[name]
@@ -75,15 +76,15 @@ func parseSysfsNet(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 			s.nics[name] = nic
 		}
 		if why := nic.read(file, value); why != "" {
-			t.miss(where, l, why)
+			t.Miss(where, l, why)
 			continue
 		}
-		t.rows++
+		t.Rows++
 	}
-	if t.rows > 0 && t.rows == len(t.left) {
-		return 0, nil, malformed("no files of /sys/class/net")
+	if t.Rows > 0 && t.Rows == len(t.Left) {
+		return 0, nil, shell.Malformed("no files of /sys/class/net")
 	}
-	return t.rows, t.left, nil
+	return t.Rows, t.Left, nil
 }
 
 func (n *sysfsNIC) read(file, value string) (why string) {
@@ -138,13 +139,13 @@ func tellSysfsNet(s *sheet, say *words) {
 			continue
 		}
 		say.contains(s, k)
-		say.text(k, topology.AttrIfName, name)
+		say.Text(k, topology.AttrIfName, name)
 		if n.speedBits > 0 {
-			say.set(k, topology.AttrSpeedBits, topology.IntValue(n.speedBits))
+			say.Set(k, topology.AttrSpeedBits, topology.IntValue(n.speedBits))
 		}
-		say.text(k, topology.AttrDuplex, n.duplex)
-		say.text(k, topology.AttrDriver, n.driver)
-		say.text(k, topology.AttrPCIAddress, n.pci)
+		say.Text(k, topology.AttrDuplex, n.duplex)
+		say.Text(k, topology.AttrDriver, n.driver)
+		say.Text(k, topology.AttrPCIAddress, n.pci)
 		if l, known := s.link(name); n.bond != nil && (!known || !l.aggregate()) {
 			s.tellKernelBond(say, k, n.bond)
 		}
@@ -154,15 +155,15 @@ func tellSysfsNet(s *sheet, say *words) {
 // tellKernelBond states a bond of the bonding driver where ip does not tell that it is one (old versions do not). A member whose link the bond sees down, or that is in another aggregate than the active one, is
 // configured but not in force.
 func (s *sheet) tellKernelBond(say *words, k topology.Key, b *sysfsBond) {
-	say.text(k, topology.AttrLAGMode, b.mode)
+	say.Text(k, topology.AttrLAGMode, b.mode)
 	if partner, err := topology.ParseMAC(b.partner); err == nil && partner != 0 {
-		say.set(k, topology.AttrPartnerSystemID, topology.MACValue(partner))
+		say.Set(k, topology.AttrPartnerSystemID, topology.MACValue(partner))
 	}
 	for _, m := range b.members {
 		f := topology.Relate(k, topology.SupportedBy, s.port(m))
 		if n := s.nics[m]; n != nil && (n.master != "" && n.master != "up" || b.aggregatorID != "" && n.aggregatorID != "" && n.aggregatorID != b.aggregatorID) {
 			f.Confidence = configured
 		}
-		say.facts = append(say.facts, f)
+		say.Facts = append(say.Facts, f)
 	}
 }

@@ -70,9 +70,9 @@ func parsePath(_ *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 
 func tellUname(s *sheet, say *words) {
 	if s.node != "(none)" { // Linux for a name that was never set
-		say.text(s.device, topology.AttrSysName, s.node)
+		say.Text(s.device, topology.AttrSysName, s.node)
 	}
-	say.text(s.device, topology.AttrArch, s.machine)
+	say.Text(s.device, topology.AttrArch, s.machine)
 }
 
 // shown yields the lines of a grep over several files, or of one file alone: where they are from ("" for one file alone), and what they hold.
@@ -158,7 +158,7 @@ func tellRelease(s *sheet, say *words) {
 	if version == "" {
 		version = strings.TrimSpace(s.release["NAME"] + " " + s.release["VERSION"])
 	}
-	say.text(s.device, topology.AttrVersion, version)
+	say.Text(s.device, topology.AttrVersion, version)
 }
 
 // parseHardware reads files of /sys/class/dmi/id, each of one line (DMTF DSP0134, system information).
@@ -179,14 +179,14 @@ func parseHardware(s *sheet, raw []byte) (rows int, unparsed []collectors.Unpars
 }
 
 func tellModel(s *sheet, say *words) {
-	say.text(s.device, topology.AttrVendor, meant(s.hardware["sys_vendor"]))
-	say.text(s.device, topology.AttrModel, meant(s.hardware["product_name"]))
+	say.Text(s.device, topology.AttrVendor, meant(s.hardware["sys_vendor"]))
+	say.Text(s.device, topology.AttrModel, meant(s.hardware["product_name"]))
 }
 
 func tellIdentity(s *sheet, say *words) {
-	say.text(s.device, topology.AttrSerial, meant(s.hardware["product_serial"]))
+	say.Text(s.device, topology.AttrSerial, meant(s.hardware["product_serial"]))
 	if uuid, err := topology.ParseUUID(s.hardware["product_uuid"]); err == nil && unique(uuid) {
-		say.text(s.device, topology.AttrUUID, uuid)
+		say.Text(s.device, topology.AttrUUID, uuid)
 	}
 }
 
@@ -232,6 +232,6 @@ func parseForwarding(s *sheet, raw []byte) (rows int, unparsed []collectors.Unpa
 
 func tellForwarding(s *sheet, say *words) {
 	for _, family := range s.forwards {
-		say.set(s.device, topology.AttrForwarding, topology.TextValue(family))
+		say.Set(s.device, topology.AttrForwarding, topology.TextValue(family))
 	}
 }

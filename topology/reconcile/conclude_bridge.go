@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/throughline-dc/throughline/topology"
@@ -104,17 +105,21 @@ func (g *graph) addressesOf(d ref) []topology.MAC {
 // setWays follows through which ports a bridge is reached.
 func (g *graph) setWays(d ref) {
 	was, now := g.ways[d], g.waysTo(d)
-	for port, reading := range was {
-		if now[port] != reading {
+	if !maps.Equal(was, now) { // a bridge that has learned it, or has not any more, may stand between it and any other
+		for port := range was {
 			g.dirty.trunks.add(pair(g.owner(port), d))
 		}
+		for port := range now {
+			g.dirty.trunks.add(pair(g.owner(port), d))
+		}
+	}
+	for port := range was {
 		if _, still := now[port]; !still {
 			g.lead(port, without(slices.Clone(g.behind.words[port]), d))
 		}
 	}
 	for port := range now {
 		if _, before := was[port]; !before {
-			g.dirty.trunks.add(pair(g.owner(port), d))
 			g.lead(port, append(slices.Clone(g.behind.words[port]), d))
 		}
 	}
@@ -168,8 +173,36 @@ func (g *graph) trunksBetween(a, b ref) []claim {
 			links = append(links, claim{p, q, reading, topology.ConfidenceFDB})
 		}
 	}
+	if len(links) > 0 && g.parted(a, b) {
+		return nil
+	}
 	slices.SortFunc(links, func(x, y claim) int { return cmp.Or(cmp.Compare(x.a, y.a), cmp.Compare(x.b, y.b)) })
 	return links
+}
+
+// parted reports whether another bridge has learned two of them on different ports: it stands between the two, also where nobody has learned it, as it has no
+// address or never speaks.
+func (g *graph) parted(a, b ref) bool {
+	ports := map[ref]bool{} // of the bridges that have learned a
+	apart := map[ref]bool{} // bridges: whether they have learned both, and on no port in common
+	for port := range g.ways[a] {
+		ports[port] = true
+		apart[g.owner(port)] = false
+	}
+	common := map[ref]bool{}
+	for port := range g.ways[b] {
+		owner := g.owner(port)
+		if _, both := apart[owner]; both {
+			apart[owner] = true
+			common[owner] = common[owner] || ports[port]
+		}
+	}
+	for owner, both := range apart {
+		if both && !common[owner] {
+			return true
+		}
+	}
+	return false
 }
 
 // taken reports whether an interface, or a member of it, has a link already or hears a neighbour: then addresses prove nothing more.

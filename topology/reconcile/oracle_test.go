@@ -505,12 +505,28 @@ func (c *conclusions) bridgeLinks(b behind) {
 				continue // each pair once
 			}
 			for _, q := range byBridge[there] {
-				if back, ok := b[q][here]; ok && !c.taken(q) && !c.between(p, q) {
+				if back, ok := b[q][here]; ok && !c.taken(q) && !c.between(p, q) && !c.parted(b, here, there) {
 					c.later(p, q, topology.ConfidenceFDB, slices.MinFunc([]topology.ReadingKey{reading, back}, topology.ReadingKey.Compare))
 				}
 			}
 		}
 	}
+}
+
+// parted reports whether another bridge has learned two of them, and on no port in common: it stands between the two.
+func (c *conclusions) parted(b behind, here, there topology.Key) bool {
+	for _, d := range c.devices {
+		near, far, common := false, false, false
+		for _, p := range c.parts[d.Key()] {
+			_, x := b[p.Key()][here]
+			_, y := b[p.Key()][there]
+			near, far, common = near || x, far || y, common || x && y
+		}
+		if near && far && !common {
+			return true
+		}
+	}
+	return false
 }
 
 // uplinks tells which ports lead to a bridge, by a link or by what they learned.
