@@ -249,7 +249,7 @@ func (d *draft) icmpType(text string, v6, not bool) error {
 	if v6 {
 		names = icmpv6Types
 	}
-	if text == "any" || text == "255" && !v6 { // libxt_icmp: 255 is any type
+	if text == "any" {
 		if not {
 			d.never()
 		}
@@ -265,6 +265,9 @@ func (d *draft) icmpType(text string, v6, not bool) error {
 		if t.Lo != t.Hi {
 			d.term(policy.ICMPType, not, t)
 			return nil
+		}
+		if t.Lo.Lo == 255 && !v6 { // any type, whatever the code (icmp_type_code_match)
+			return d.icmpType("any", v6, not)
 		}
 		kind = [2]int{int(t.Lo.Lo), -1} //nolint:gosec // at most 255
 		if coded {

@@ -89,12 +89,20 @@ func (r *nftRule) statement(s any) {
 			r.match(s, kind, v)
 		case kind == "set" || kind == "map":
 			r.unsure(s) // where the set is full, the rule ends here
+		case kind == "xt" && extension(v) == "match":
+			r.unsure(s) // of iptables or ebtables: a match changes nothing
 		default:
 			if err := r.action(kind, v); err != nil {
 				r.lost(s, err.Error())
 			}
 		}
 	}
+}
+
+// extension is match or target, where nft says which extension of iptables it is.
+func extension(v any) string {
+	object, _ := v.(map[string]any)
+	return text(object["type"])
 }
 
 // beforeMatch ends what was already done as rules of their own: it is done even where a later match does not hold.

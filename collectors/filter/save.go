@@ -227,6 +227,9 @@ func split(line string) ([]token, error) {
 		quoted := false
 		for i < len(line) && line[i] != ' ' && line[i] != '\t' {
 			if line[i] != '"' && line[i] != '\'' {
+				if line[i] == '\\' && i+1 < len(line) {
+					i++
+				}
 				word.WriteByte(line[i])
 				i++
 				continue
