@@ -1,0 +1,60 @@
+package reach_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/throughline-dc/throughline/planner/reach"
+	"github.com/throughline-dc/throughline/topology"
+	"github.com/throughline-dc/throughline/topology/policy"
+)
+
+func TestCompare(t *testing.T) {
+	t.Parallel()
+	web := list("fw", forward, policy.Deny, permit(state(policy.StateEstablished)), permit(in("f1.120"), protocol(6), port(80)))
+	both := list("fw", forward, policy.Deny, permit(state(policy.StateEstablished)), permit(in("f1.120"), protocol(6), port(80)), permit(in("f1.120"), protocol(6), port(443)))
+	filters := func(f *policy.Filter) map[string][]*policy.Filter { return map[string][]*policy.Filter{"firewall:f": {f}} }
+	const unread = "-filtertext:none AppliesTo firewall:f"
+	for _, c := range []struct {
+		name          string
+		before, after *topology.Snapshot
+		want          string
+	}{
+		{"nothing changes", scene(t, "", filters(web)), scene(t, "", filters(web)), ""},
+		{"a port more", scene(t, "", filters(web)), scene(t, "", filters(both)), "opened tcp 443; back opened tcp from 443"},
+		{"a port less", scene(t, "", filters(both)), scene(t, "", filters(web)), "lost tcp 443; back lost tcp from 443"},
+		{"nobody knows the filters, then and now", scene(t, unread, nil), scene(t, unread, nil), ""},
+		{"what nobody knows of a device that both ways cross is no change", scene(t, unread, nil), scene(t, unread+second+"filtertext:none AppliesTo switch:r", nil), ""},
+		{"the VLAN is taken off the trunk", scene(t, "", filters(web)), scene(t, "-port:s/2 tagged=120,130\nport:s/2 tagged=120", filters(web)), "lost tcp 80; back lost tcp from 80"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			ends := func(s *topology.Snapshot) (pair [2]reach.Endpoint) {
+				for i, vm := range []string{"v", "w"} {
+					n, _ := s.Node(topology.Key{Kind: topology.VNIC, ID: vm + "/n"})
+					pair[i] = reach.Endpoints(n)[0]
+				}
+				return pair
+			}
+			got, err := reach.Compare(reach.NewNetwork(c.before), reach.NewNetwork(c.after), ends(c.before), ends(c.after), reach.Flow{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var words []string
+			for _, way := range []struct {
+				name string
+				reach.Change
+			}{{"", got.There}, {"back ", got.Back}} {
+				if lost := got.Headers.Services(way.Lost, 9); lost != nil {
+					words = append(words, way.name+"lost "+strings.Join(lost, ", "))
+				}
+				if opened := got.Headers.Services(way.Opened, 9); opened != nil {
+					words = append(words, way.name+"opened "+strings.Join(opened, ", "))
+				}
+			}
+			if text := strings.Join(words, "; "); text != c.want || got.Same() != (c.want == "") {
+				t.Errorf("got  %s\nwant %s", text, c.want)
+			}
+		})
+	}
+}
