@@ -45,8 +45,8 @@ func common() []statement {
 		{in: inInterface, form: "description ...", do: set(func(r *reader, _ []string) {
 			r.face.description = strings.TrimSpace(strings.TrimPrefix(r.at.Text, "description"))
 		})},
-		{in: inInterface, form: "shutdown", do: set(func(r *reader, _ []string) { r.face.down = true })},
-		{in: inInterface, form: "no shutdown", do: set(func(r *reader, _ []string) { r.face.down = false })},
+		{in: inInterface, form: "shutdown", do: set(func(r *reader, _ []string) { r.face.admin = "down" })},
+		{in: inInterface, form: "no shutdown", do: set(func(r *reader, _ []string) { r.face.admin = "up" })},
 		{in: inInterface, form: "mtu OCTETS", do: func(r *reader, a []string) string {
 			n, err := strconv.Atoi(a[0])
 			if err != nil || n < 64 || n > 1<<16 {

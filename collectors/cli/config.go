@@ -23,6 +23,7 @@ type dialect struct {
 	// What becomes of packets where a list is attached that has no entries, or that is not there at all.
 	empty, undefined missing
 
+	down     bool   // whether an interface is up that says neither "shutdown" nor "no shutdown" depends on the kind of interface
 	switched bool   // an Ethernet port is a bridge port unless it says "no switchport"
 	mode     string // of a bridge port that does not say any: access, trunk; "" where it is negotiated
 	ends     string // the last statement of every configuration; without it the text is cut off
@@ -156,7 +157,11 @@ func (c *Config) finish() {
 		f := byName[a.list]
 		if f == nil {
 			f = &policy.Filter{Name: a.list, Dialect: c.dialect.name, Family: a.family}
-			c.missing(f, "is not defined", c.dialect.undefined)
+			does := c.dialect.undefined
+			if strings.HasPrefix(a.list, mapPrefix) {
+				does = missing{policy.Permit, "what the platform does with the VLANs then is not known"}
+			}
+			c.missing(f, "is not defined", does)
 			add(f)
 		}
 		if a.only == nil {

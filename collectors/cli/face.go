@@ -23,7 +23,7 @@ type face struct {
 	unnumbered  string       // whose address it uses
 	vrf         string
 	mtu         int
-	down        bool
+	admin       string // up or down, where it says it
 	macs        []topology.MAC
 
 	switched, routed bool // what it says itself: "switchport", "no switchport" or an address
@@ -100,6 +100,10 @@ func (c *Config) settleFaces() {
 	for _, f := range c.faceOrder {
 		f.routed = f.routed || f.bare && !f.switched && len(f.spoken) == 0
 		f.bridge = ethernet.MatchString(f.said) && !f.routed && (f.switched || !said && (c.dialect.switched || len(f.spoken) > 0))
+		if f.bridge && !c.bridges(1) { // it is always there, and not always written
+			c.vlans[1] = &vlan{name: "default", state: "active"}
+			c.vlanSet = c.vlanSet.Union(topology.VIDs(1))
+		}
 		if !f.bridge {
 			for _, l := range f.spoken {
 				if l.State == Understood {

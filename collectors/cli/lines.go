@@ -49,7 +49,7 @@ func finishLines(file string, d collectors.Device, raw []byte, do func(t *tally,
 	}
 	last(t)
 	t.finish()
-	if t.got.rows > 0 && len(t.got.facts) == 0 && len(t.got.unparsed) == t.got.rows {
+	if t.got.rows > 0 && len(t.got.unparsed) == t.got.rows {
 		return read{}, malformed("no line is one of the command's: %s", t.got.unparsed[0].Text)
 	}
 	return t.got, nil

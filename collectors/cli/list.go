@@ -225,5 +225,5 @@ func (c *Config) evaluate(e listLine, r policy.Rule) []policy.Rule {
 // missing makes the filter of a list that has no entries, or that is not defined at all, do what its platform does then.
 func (c *Config) missing(f *policy.Filter, is string, m missing) {
 	f.Default = m.verdict
-	f.Missing = "access list " + f.Name + " " + is + ": " + m.why
+	f.Missing = f.Name + " " + is + ": " + m.why
 }

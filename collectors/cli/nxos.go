@@ -13,7 +13,7 @@ func nxos() *dialect {
 		name: "nxos", kind: topology.Switch, lag: "port-channel", fragments: laterUnknown,
 		empty:     missing{policy.Permit, "whether NX-OS then denies all, as its unwritten rule does, or permits all is not told for every release"},
 		undefined: missing{policy.Permit, "NX-OS treats it as empty and permits all (Cisco Nexus 9000 Series NX-OS Security Configuration Guide, \"Guidelines and Limitations for IP ACLs\")"},
-		switched:  true, mode: "access",
+		switched:  true, mode: "access", down: true,
 		nd:         "whether NX-OS permits neighbour discovery by itself depends on the release (Cisco Nexus 9000 Series NX-OS Security Configuration Guide 9.x: it does not)",
 		statements: [][]statement{nxosStatements(), nxosInterface(), nxosHarmless(), iosHarmless(), iosHarmlessInterface()},
 	}

@@ -42,6 +42,12 @@ type routes struct {
 func (r *routes) lost(why string) {
 	r.miss(why)
 	said := r.file + ":" + strconv.Itoa(r.n) + ": " + strings.TrimSpace(r.text)
+	for word := range strings.FieldsSeq(r.text) {
+		if p, ok := prefix(strings.TrimRight(word, ",")); ok {
+			r.prefix = p.Masked()
+			break
+		}
+	}
 	if r.prefix.IsValid() {
 		r.all = append(r.all, route{vrf: r.vrf, prefix: r.prefix, unparsed: said})
 	} else {
@@ -96,7 +102,7 @@ func (l *lookup) resolve(x route, depth int) []route {
 	return ways
 }
 
-// ways gives the resolved routes of the longest prefix that holds the next hop of a route, other than its own.
+// ways gives the resolved routes of the longest prefix that holds the next hop of a route: none where that is its own.
 func (l *lookup) ways(x route, depth int) []route {
 	k := route{nextHop: x.nextHop}
 	if x.prefix.Contains(x.nextHop) {
@@ -107,13 +113,16 @@ func (l *lookup) ways(x route, depth int) []route {
 	}
 	var best []route
 	for _, o := range l.table {
-		if !o.prefix.Contains(x.nextHop) || o.prefix == x.prefix || len(best) > 0 && o.prefix.Bits() < best[0].prefix.Bits() {
+		if !o.prefix.Contains(x.nextHop) || len(best) > 0 && o.prefix.Bits() < best[0].prefix.Bits() {
 			continue
 		}
 		if len(best) > 0 && o.prefix.Bits() > best[0].prefix.Bits() {
 			best = nil
 		}
 		best = append(best, o)
+	}
+	if len(best) > 0 && best[0].prefix == x.prefix {
+		best = nil
 	}
 	var ways []route
 	for _, o := range best {

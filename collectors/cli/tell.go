@@ -108,7 +108,10 @@ func (c *Config) tellFace(w *statements, f *face) {
 	w.text(k, topology.AttrIfName, f.name)
 	w.text(k, topology.AttrIfDescr, f.said)
 	w.text(k, topology.AttrIfAlias, f.description)
-	w.text(k, topology.AttrAdminState, map[bool]string{true: "down", false: "up"}[f.down])
+	if f.admin == "" && !c.dialect.down {
+		f.admin = "up"
+	}
+	w.text(k, topology.AttrAdminState, f.admin)
 	if f.mtu > 0 {
 		w.set(k, topology.AttrMTU, topology.IntValue(f.mtu))
 	}
@@ -170,8 +173,8 @@ func (c *Config) tellLayers(w *statements, f *face) {
 			w.relate(lag.key, topology.SupportedBy, k)
 		}
 	}
-	if !f.bridge {
-		return
+	if !f.bridge || f.lag != "" {
+		return // the VLANs of a member are those of its aggregate
 	}
 	if pvid, tagged, untagged, known := c.member(f); known {
 		w.set(k, topology.AttrPVID, topology.IntValue(pvid))

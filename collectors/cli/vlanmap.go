@@ -127,8 +127,10 @@ func (c *Config) mapFilters() []*policy.Filter {
 	return all
 }
 
+const mapPrefix = "vlan map "
+
 func mapKey(name string, family policy.Family) string {
-	return "vlan map " + listKey(family, name)
+	return mapPrefix + listKey(family, name)
 }
 
 // mapFilter is a map as one family sees it: the IP lists of the family, or the MAC lists, which are about all else.

@@ -23,7 +23,11 @@ func parseFilter(name, dialect string, canonical func(*tally, string, []byte) (s
 		if err != nil {
 			return 0, nil, err
 		}
-		s.keepFilter(name, dialect, text)
+		f := filterText{dialect: dialect, text: text}
+		if err := readRules(&f, raw); err != nil {
+			return 0, nil, shell.Malformed("%s: %v", dialect, err)
+		}
+		s.keepFilter(name, f)
 		return max(t.Rows, 1), t.Left, nil // no rules at all are one statement, too
 	}
 }

@@ -77,7 +77,7 @@ func parseOVSFlows(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 	case text.Len() > maxRules:
 		t.Doubt("all bridges", "", strconv.Itoa(text.Len())+" octets of rules are too many to be kept")
 	default:
-		s.keepFilter("ovs-flows", "openflow", text.String())
+		s.keepFilter("ovs-flows", filterText{dialect: openflow, text: text.String()})
 	}
 	return t.Rows, t.Left, nil
 }

@@ -95,7 +95,9 @@ func (d *device) readFilters() {
 	for _, e := range d.node.Out(topology.Contains) {
 		if e.To.Kind() == topology.Filter {
 			d.readFilter(e.To)
-			parsed[e.To.Text(topology.AttrDigest)] = true
+			if !ofGuest(e.To) {
+				parsed[e.To.Text(topology.AttrDigest)] = true
+			}
 		}
 	}
 	told := len(parsed) > 0
@@ -114,6 +116,11 @@ func (d *device) readFilters() {
 	slices.SortStableFunc(d.hooks, func(a, b hooked) int {
 		return cmp.Or(cmp.Compare(a.Hook, b.Hook), cmp.Compare(a.Priority, b.Priority), strings.Compare(a.filter.Name, b.filter.Name))
 	})
+}
+
+// ofGuest tells that a filter of a host is one of a vNIC: it says nothing of whether the host's own are known.
+func ofGuest(filter topology.Node) bool {
+	return slices.ContainsFunc(filter.Out(topology.AppliesTo), func(e topology.Edge) bool { return e.To.Kind() == topology.VNIC })
 }
 
 func (d *device) readFilter(node topology.Node) {

@@ -309,6 +309,15 @@ func TestBetween(t *testing.T) {
 		{"policy routing", "v", "w", web, "firewall:f policyRule=100 ipv4 from 192.0.2.0/24 lookup 7", nil, "unknown unknown: a rule of policy routing on f: 100 ipv4 from 192.0.2.0/24 lookup 7"},
 		{"the rules of every kernel", "v", "w", web, "firewall:f policyRule=32766 ipv4 from all lookup main", nil, "yes yes"},
 		{"a network filter of which nobody knows the rules", "v", "u", web, "vnic:v/n filterRef=clean", nil, "unknown unknown: the rules of clean, the network filter of v/n, are not known"},
+		{
+			"the network filter of a vNIC is not the filter of its host", "v", "u", web, "-filtertext:none AppliesTo host:h\nfilter:h/nw AppliesTo vnic:v/n\nvnic:v/n filterRef=clean",
+			map[string][]*policy.Filter{"host:h": {list("nw", policy.Attachment{Hook: policy.HookIngress, Interface: "v/n"}, policy.Permit)}},
+			"unknown unknown: nobody has read the filters of h",
+		},
+		{
+			"the network filter of a vNIC", "v", "u", web, "filter:h/nw AppliesTo vnic:v/n\nvnic:v/n filterRef=clean",
+			map[string][]*policy.Filter{"host:h": {list("nw", policy.Attachment{Hook: policy.HookIngress, Interface: "v/n"}, policy.Deny, permit(protocol(6), port(81)))}}, "no no",
+		},
 		{"two with one address", "v", "w", web, "vm:x Contains vnic:x/n\nvnic:x/n address=198.51.100.10/24", nil, "unknown yes: several have the address 198.51.100.10: w/n, x/n"},
 		{"no address known of the target's subnet", "v", "w", web, "-vnic:v/n address=192.0.2.10/24\nvnic:v/n address=192.0.2.10/32", nil, "unknown yes: no source says the subnet of v/n, so nobody knows whether it needs a gateway"},
 	} {
