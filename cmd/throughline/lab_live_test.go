@@ -48,7 +48,7 @@ func TestLiveLab_graph(t *testing.T) { //nolint:paralleltest // one lab at a tim
 	parts := []struct {
 		name string
 		run  func(*testing.T)
-	}{{"graph", r.compare}, {"rails", r.rails}, {"breaks", r.breakSome}, {"moves", r.followAll}, {"graph at the end", r.compare}}
+	}{{"graph", r.compare}, {"rails", r.rails}, {"reach", r.reachesAll}, {"breaks", r.breakSome}, {"moves", r.followAll}, {"graph at the end", r.compare}}
 	for _, part := range parts { //nolint:paralleltest // one after the other on one lab
 		t.Run(part.name, part.run)
 	}
@@ -211,6 +211,7 @@ func (r *labWorld) breakOne(t *testing.T, b lab.Break) {
 	}
 	r.prove(t, b, true)
 	r.seen(t, b, true)
+	r.reaches(t, func(t *testing.T) *topology.Snapshot { t.Helper(); return r.sweepBut(t, unreadIn(b)) }, true)
 	for range 2 {
 		if _, err := r.Mend(t.Context(), b.Name); err != nil {
 			t.Fatal(err)
@@ -250,12 +251,17 @@ func (r *labWorld) prove(t *testing.T, b lab.Break, broken bool) {
 	all.Wait()
 }
 
+// unreadIn lists the sources that cannot be read while something is broken.
+func unreadIn(b lab.Break) []lab.Show {
+	return slices.DeleteFunc(slices.Clone(b.Shows), func(s lab.Show) bool { return s.Unread == "" })
+}
+
 // seen sweeps until what a break declares is shown, or is not any more: for as long as devices themselves may tell what was before, and then twice at most.
 func (r *labWorld) seen(t *testing.T, b lab.Break, broken bool) {
 	t.Helper()
 	var unread []lab.Show
 	if broken {
-		unread = slices.DeleteFunc(slices.Clone(b.Shows), func(s lab.Show) bool { return s.Unread == "" })
+		unread = unreadIn(b)
 	}
 	began := time.Now()
 	for sweeps, late := 1, 0; ; sweeps++ {

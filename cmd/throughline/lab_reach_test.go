@@ -17,6 +17,12 @@ import (
 	"github.com/throughline-dc/throughline/topology"
 )
 
+// reachesAll is about the lab that is whole.
+func (r *labWorld) reachesAll(t *testing.T) {
+	t.Helper()
+	r.reaches(t, r.sweep, false)
+}
+
 // reaches wants what is said of every VM, every other VM and every service to be what the guests find when they knock. In a lab that is whole everything is
 // known; in one that is broken some may not be.
 func (r *labWorld) reaches(t *testing.T, graph func(*testing.T) *topology.Snapshot, broken bool) {

@@ -360,7 +360,11 @@ func hitText(h reach.Hit) string {
 	if place != "" {
 		place += ": "
 	}
-	return fmt.Sprintf("%s %s%s", verdict, place, h.Rule.Text)
+	text := h.Rule.Text
+	if strings.HasPrefix(text, "[{") || strings.HasPrefix(text, "{") || strings.HasPrefix(text, "<") {
+		text = h.Rule.String() // JSON and XML are not for reading
+	}
+	return fmt.Sprintf("%s %s%s", verdict, place, text)
 }
 
 // hopsText is a way of frames in one line: by device, the interfaces that they cross.
