@@ -15,7 +15,7 @@ func eos() *dialect {
 		name: "eos", kind: topology.Switch, lag: "Port-Channel", fragments: laterUnknown, ends: "end",
 		empty: missing{policy.Permit, said}, undefined: missing{policy.Permit, said},
 		switched: true, mode: "access", nd: "whether EOS permits neighbour discovery by itself is not known",
-		statements: [][]statement{eosStatements(), eosInterface(), eosHarmless(), iosHarmless(), iosHarmlessInterface()},
+		statements: [][]statement{snooping(), eosStatements(), eosInterface(), eosHarmless(), iosHarmless(), iosHarmlessInterface()},
 	}
 }
 
@@ -107,8 +107,8 @@ func eosHarmless() []statement {
 		},
 		inVRF: {words: {"description ..."}, routing: {"rd ..."}},
 		inInterface: {
-			management: {"no lldp ...", "lldp ...", "sflow ...", "ntp ..."},
-			physical:   {"phy ...", "error-correction ...", "forwarding port ...", "transceiver ...", "lacp ..."},
+			management: {"no lldp ...", "lldp ...", "sflow ..."},
+			physical:   {"phy ...", "error-correction ...", "transceiver ...", "lacp ..."},
 			standby:    {"ip virtual-router preempt ..."},
 			counting:   {"counters per-entry"},
 		},

@@ -14,7 +14,7 @@ func ios() *dialect {
 	return &dialect{
 		name: "ios", kind: topology.Router, lag: "Port-channel", fragments: laterPermitted, ends: "end",
 		empty: missing{policy.Permit, permits}, undefined: missing{policy.Permit, permits},
-		statements: [][]statement{iosStatements(), iosInterface(), iosGroups(), iosHarmless(), iosHarmlessInterface()},
+		statements: [][]statement{snooping(), iosStatements(), iosInterface(), iosGroups(), iosHarmless(), iosHarmlessInterface()},
 	}
 }
 
