@@ -40,12 +40,19 @@ func (b Bits) fill(lo, hi int) {
 // Loses tells whether an atom that all filters of the one way permit is not permitted by all of the other. All sets are over the same atoms; a way without
 // filters has one set, that of all.
 func Loses(before, now []Bits) bool {
-	for w := range before[0] {
-		passed := before[0][w]
+	n, w := len(before[0]), 0
+	for ; w+lanes <= n; w += lanes {
+		a0, a1, a2, a3, a4, a5, a6, a7 := meet(before, w)
+		b0, b1, b2, b3, b4, b5, b6, b7 := meet(now, w)
+		if a0&^b0|a1&^b1|a2&^b2|a3&^b3|a4&^b4|a5&^b5|a6&^b6|a7&^b7 != 0 {
+			return true
+		}
+	}
+	for ; w < n; w++ {
+		passed, kept := before[0][w], now[0][w]
 		for _, b := range before[1:] {
 			passed &= b[w]
 		}
-		kept := now[0][w]
 		for _, b := range now[1:] {
 			kept &= b[w]
 		}
@@ -54,6 +61,19 @@ func Loses(before, now []Bits) bool {
 		}
 	}
 	return false
+}
+
+const lanes = 8 // words that are taken together, in registers
+
+// meet gives the words from w on of what is in all sets.
+func meet(sets []Bits, w int) (a0, a1, a2, a3, a4, a5, a6, a7 uint64) {
+	x := (*[lanes]uint64)(sets[0][w:])
+	a0, a1, a2, a3, a4, a5, a6, a7 = x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7]
+	for _, s := range sets[1:] {
+		x = (*[lanes]uint64)(s[w:])
+		a0, a1, a2, a3, a4, a5, a6, a7 = a0&x[0], a1&x[1], a2&x[2], a3&x[3], a4&x[4], a5&x[5], a6&x[6], a7&x[7]
+	}
+	return a0, a1, a2, a3, a4, a5, a6, a7
 }
 
 // Matrix says which class of VMs may be on which class of hosts: a VM needs some atoms, a host's way permits some, and it may be there if all that it needs is
@@ -164,6 +184,19 @@ func Split(cast []Recast, sets []Bits) {
 			if s.Has(int(c.From)) {
 				s.Put(int(c.To), true)
 				s.Put(int(c.From), !c.Emptied)
+			}
+		}
+	}
+}
+
+// Follow brings the sets of atoms that lists permit, one for each list, up to a change of one of them. Sets must be large enough for the new atoms.
+func Follow(cast []Recast, list uint32, permit []Bits) {
+	for _, c := range cast {
+		for i, s := range permit {
+			was := s.Has(int(c.From))
+			s.Put(int(c.To), was != (i == int(list)))
+			if c.Emptied && c.From != c.To {
+				s.Put(int(c.From), false)
 			}
 		}
 	}
