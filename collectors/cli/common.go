@@ -10,8 +10,8 @@ import (
 )
 
 // dialects are the platforms whose configurations are read, by the name of the answer.
-func dialects() map[string]*dialect {
-	return map[string]*dialect{"ios-config": ios(), "eos-config": eos(), "nxos-config": nxos()}
+func dialects() map[string]func() *dialect {
+	return map[string]func() *dialect{"ios-config": ios, "eos-config": eos, "nxos-config": nxos}
 }
 
 // common are the statements that platforms in the tradition of IOS share. A dialect's own go before them.

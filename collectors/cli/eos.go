@@ -30,7 +30,7 @@ func eosStatements() []statement {
 		{in: top, form: "no ip routing vrf NAME", do: func(r *reader, a []string) string {
 			r.openVRF(a[0])
 			k := r.bears[0] // nothing is forwarded there: that is not modelled
-			r.unparsed[k] = append(r.unparsed[k], r.at.Place.String()+": "+r.at.Text)
+			r.unparsed[k] = append(r.unparsed[k], r.at.String()+": "+r.at.Text)
 			return ""
 		}},
 		{in: top, form: "ip virtual-router mac-address ...", why: standby},
@@ -83,7 +83,7 @@ func (r *reader) vxlanVLANs(args []string) (why string) {
 	if isRange && err2 == nil {
 		hi, err2 = strconv.ParseUint(last, 10, 24)
 	}
-	if err != nil || err2 != nil || hi < lo || int(hi-lo)+1 != set.Len() { //nolint:gosec // 24 bits
+	if err != nil || err2 != nil || hi < lo || int(hi-lo)+1 != set.Len() {
 		return "not as many network identifiers as VLANs"
 	}
 	r.vlanSet = r.vlanSet.Union(set)
@@ -91,7 +91,7 @@ func (r *reader) vxlanVLANs(args []string) (why string) {
 		if r.Config.vlans[vid] == nil {
 			r.Config.vlans[vid] = &vlan{unsaid: true}
 		}
-		r.Config.vlans[vid].vni = uint32(lo) + uint32(i) //nolint:gosec // 24 bits
+		r.Config.vlans[vid].vni = uint32(lo) + uint32(i)
 	}
 	return ""
 }

@@ -6,8 +6,8 @@ type HarmlessForm struct{ In, Form, Why string }
 // HarmlessForms gives the lists of all dialects.
 func HarmlessForms() map[string][]HarmlessForm {
 	all := map[string][]HarmlessForm{}
-	for name, d := range dialects() {
-		for _, list := range append(d.statements[:len(d.statements):len(d.statements)], common()) {
+	for name, platform := range dialects() {
+		for _, list := range append(platform().statements, common()) {
 			for _, s := range list {
 				if s.do == nil {
 					all[name] = append(all[name], HarmlessForm{string(s.in), s.form, s.why})

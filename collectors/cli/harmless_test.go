@@ -56,9 +56,15 @@ func TestHarmless_everyForm(t *testing.T) {
 				continue
 			}
 			text := scope(answer, h.In) + example(h.Form) + "\n"
+			if h.Form == "banner ..." {
+				text = "banner login y\nwords y\n"
+			}
 			c, err := cli.ReadConfig(answer, "f", collectors.Device{Handle: "x"}, []byte(text))
 			if err != nil {
 				t.Fatal(err)
+			}
+			if h.Form == "banner ..." {
+				c.Lines = c.Lines[:1]
 			}
 			if l := c.Lines[len(c.Lines)-1]; l.State != cli.Harmless || l.Why == "" {
 				t.Errorf("%s: %q is %d, %q", answer, text, l.State, l.Why)

@@ -39,7 +39,7 @@ func nxosStatements() []statement {
 			if err != nil || r.context.vlans.Len() != 1 {
 				return "no network identifier of one VLAN"
 			}
-			r.eachVLAN(func(v *vlan) { v.vni = uint32(n) }) //nolint:gosec // 24 bits
+			r.eachVLAN(func(v *vlan) { v.vni = uint32(n) })
 			return ""
 		}},
 	}
