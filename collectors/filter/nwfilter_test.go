@@ -65,12 +65,8 @@ nwfilter web vnet0 out packets @ingress of vnet0 1, else permit
 nwfilter web vnet0 in packets @egress of vnet0 0, else permit
 nwfilter web vnet0 in frames @egress of vnet0 1, else permit
   permit etherType 0x88cc, vlan 0
-  jump nwfilter web vnet0 in frames mac
-  jump nwfilter web vnet0 in frames ipv4-ip etherType 0x800, vlan 0
   jump nwfilter web vnet0 in frames arp etherType 0x806, vlan 0
   deny
-nwfilter web vnet0 in frames mac, else permit
-nwfilter web vnet0 in frames ipv4-ip, else permit
 nwfilter web vnet0 in frames arp, else permit
   deny
 `

@@ -117,7 +117,7 @@ func (n *nwInstance) frames(direction string, at policy.Attachment) {
 	root := &policy.Filter{Name: n.filterName(direction, "frames"), Dialect: "nwfilter", Family: policy.AnyFamily, Attached: []policy.Attachment{at}, Default: policy.Permit}
 	n.out.Filters = append(n.out.Filters, root)
 	filters := map[string]*policy.Filter{"root": root}
-	chains := slices.SortedStableFunc(slices.Values(slices.Sorted(maps.Keys(n.chains))), func(a, b string) int { return cmp.Compare(n.chains[a], n.chains[b]) })
+	chains := n.used(direction)
 	for _, c := range chains {
 		f := &policy.Filter{Name: n.filterName(direction, "frames "+c), Dialect: "nwfilter", Family: policy.AnyFamily, Default: policy.Permit}
 		filters[c] = f
@@ -137,6 +137,19 @@ func (n *nwInstance) frames(direction string, at policy.Attachment) {
 	for _, c := range chains {
 		root.Rules = append(root.Rules, jumpTo(c, filters[c].Name))
 	}
+}
+
+// used gives the chains beside root that have rules for a direction, in the order of their priorities. There are no others: one without rules would accept what
+// comes to its end.
+func (n *nwInstance) used(direction string) []string {
+	chains := slices.DeleteFunc(slices.Sorted(maps.Keys(n.chains)), func(chain string) bool {
+		return !slices.ContainsFunc(n.rules, func(r nwRule) bool {
+			yes, _ := r.applies(direction)
+			return yes && r.layer2() && r.chain == chain
+		})
+	})
+	slices.SortStableFunc(chains, func(a, b string) int { return cmp.Compare(n.chains[a], n.chains[b]) })
+	return chains
 }
 
 // jumpTo leads the frames of a protocol into its chain (ebtablesCreateTmpSubChainFW).
