@@ -90,7 +90,7 @@ func readConfig(a answer, file string, d collectors.Device, raw []byte) (read, e
 	got := read{facts: c.Facts(), rows: len(c.Lines)}
 	for _, l := range c.Lines {
 		if l.State == Unparsed {
-			got.unparsed = append(got.unparsed, collectors.Unparsed{Where: l.Place.String(), Text: l.Text, Why: l.Why})
+			got.unparsed = append(got.unparsed, collectors.Unparsed{Where: l.String(), Text: l.Text, Why: l.Why})
 		}
 	}
 	if c.cut() {

@@ -10,8 +10,8 @@ import (
 )
 
 // dialects are the platforms whose configurations are read, by the name of the answer.
-func dialects() map[string]*dialect {
-	return map[string]*dialect{"ios-config": ios(), "eos-config": eos(), "nxos-config": nxos()}
+func dialects() map[string]func() *dialect {
+	return map[string]func() *dialect{"ios-config": ios, "eos-config": eos, "nxos-config": nxos}
 }
 
 // common are the statements that platforms in the tradition of IOS share. A dialect's own go before them.
@@ -40,7 +40,7 @@ func common() []statement {
 		{in: top, form: "access-list NUMBER ACTION ...", do: (*reader).accessListLine},
 		{in: top, form: "vlan access-map NAME ...", opens: inVLANMap, do: (*reader).openMap},
 		{in: top, form: "vlan filter NAME vlan-list VLANS", do: func(r *reader, a []string) string { return r.placeMap(a[0], a[1]) }},
-		{in: top, form: "ip route ...", do: (*reader).staticRoute},
+		{in: top, form: "ip route PREFIX ...", do: (*reader).staticRoute},
 
 		{in: inInterface, form: "description ...", do: set(func(r *reader, _ []string) {
 			r.face.description = strings.TrimSpace(strings.TrimPrefix(r.at.Text, "description"))
@@ -56,8 +56,8 @@ func common() []statement {
 			return ""
 		}},
 		{in: inInterface, form: "no ip address", do: set(func(r *reader, _ []string) { r.face.bare = true })},
-		{in: inInterface, form: "ip address ...", do: (*reader).address},
-		{in: inInterface, form: "ipv6 address ...", do: (*reader).address6},
+		{in: inInterface, form: "ip address ADDRESS ...", do: (*reader).address},
+		{in: inInterface, form: "ipv6 address ADDRESS ...", do: (*reader).address6},
 		{in: inInterface, form: "ip access-group NAME DIRECTION", do: func(r *reader, a []string) string { return r.accessGroup(policy.IPv4, a[0], a[1], false) }},
 		{in: inInterface, form: "mac access-group NAME DIRECTION", do: func(r *reader, a []string) string { return r.accessGroup(policy.AnyFamily, a[0], a[1], true) }},
 		{in: inInterface, form: "channel-group NUMBER mode MODE", do: func(r *reader, a []string) string {
@@ -105,11 +105,18 @@ func inVLANs() []statement {
 			r.eachVLAN(func(v *vlan) { v.state = "inactive" })
 			return ""
 		}},
-		{in: inVLANMap, form: "match ip address ...", do: func(r *reader, a []string) string { return r.matchLists(policy.IPv4, a) }},
-		{in: inVLANMap, form: "match ipv6 address ...", do: func(r *reader, a []string) string { return r.matchLists(policy.IPv6, a) }},
-		{in: inVLANMap, form: "match mac address ...", do: func(r *reader, a []string) string { return r.matchLists(policy.AnyFamily, a) }},
+		{in: inVLANMap, form: "match ip address NAME ...", do: func(r *reader, a []string) string { return r.matchLists(policy.IPv4, a) }},
+		{in: inVLANMap, form: "match ipv6 address NAME ...", do: func(r *reader, a []string) string { return r.matchLists(policy.IPv6, a) }},
+		{in: inVLANMap, form: "match mac address NAME ...", do: func(r *reader, a []string) string { return r.matchLists(policy.AnyFamily, a) }},
 		{in: inVLANMap, form: "action ACTION ...", do: (*reader).mapAction},
 		{in: inVLANMap, form: "statistics per-entry", why: "it counts"},
+	}
+}
+
+// snooping are protections that drop by what they have learned: no dialect's list of harmless statements may take them for its own.
+func snooping() []statement {
+	return []statement{
+		{in: top, form: "ip dhcp snooping ...", do: func(*reader, []string) string { return "what it drops is not modelled" }},
 	}
 }
 

@@ -93,10 +93,11 @@ type staticRoute struct {
 // ReadConfig reads a configuration of a dialect (Answers: ios-config, eos-config, nxos-config). File is the name that places have. The error says that it is
 // no configuration at all (collectors.ErrMalformed). It never panics.
 func ReadConfig(answer, file string, d collectors.Device, raw []byte) (*Config, error) {
-	dialect, ok := dialects()[answer]
+	platform, ok := dialects()[answer]
 	if !ok {
 		return nil, fmt.Errorf("%w: no configuration is called %q", topology.ErrSyntax, answer)
 	}
+	dialect := platform()
 	all, lines, err := outline(file, raw)
 	if err != nil {
 		return nil, err

@@ -137,8 +137,8 @@ func (e *entry) address(side policy.Field, standard bool) (why string) {
 		if g == nil {
 			return "an address group that is not defined"
 		}
-		any := false
-		if of, any, why = g.ranges(e.groups, nil); why != "" || any {
+		var every bool
+		if of, every, why = g.ranges(e.groups, nil); why != "" || every {
 			return why
 		}
 		if len(of) == 0 {
@@ -288,7 +288,7 @@ func (e *entry) rules(r policy.Rule) []policy.Rule {
 		later := r
 		later.Match = slices.Concat(s.terms(true), e.addresses,
 			[]policy.Term{{Field: policy.Fragment, Of: []policy.Range{policy.Is(policy.FragmentLater)}}}, withoutFlags(e.options))
-		if e.frag != laterPermitted || e.loose || len(s.icmp) > 0 {
+		if e.frag != laterPermitted || e.family != policy.IPv4 || e.loose || len(s.icmp) > 0 {
 			later.Uncertain = strings.TrimPrefix(r.Uncertain+"; later fragments at a permit that looks into the first", "; ")
 		}
 		rules = append(rules, later)

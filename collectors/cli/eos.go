@@ -15,7 +15,7 @@ func eos() *dialect {
 		name: "eos", kind: topology.Switch, lag: "Port-Channel", fragments: laterUnknown, ends: "end",
 		empty: missing{policy.Permit, said}, undefined: missing{policy.Permit, said},
 		switched: true, mode: "access", nd: "whether EOS permits neighbour discovery by itself is not known",
-		statements: [][]statement{eosStatements(), eosInterface(), eosHarmless(), iosHarmless(), iosHarmlessInterface()},
+		statements: [][]statement{snooping(), eosStatements(), eosInterface(), eosHarmless(), iosHarmless(), iosHarmlessInterface()},
 	}
 }
 
@@ -30,7 +30,7 @@ func eosStatements() []statement {
 		{in: top, form: "no ip routing vrf NAME", do: func(r *reader, a []string) string {
 			r.openVRF(a[0])
 			k := r.bears[0] // nothing is forwarded there: that is not modelled
-			r.unparsed[k] = append(r.unparsed[k], r.at.Place.String()+": "+r.at.Text)
+			r.unparsed[k] = append(r.unparsed[k], r.at.String()+": "+r.at.Text)
 			return ""
 		}},
 		{in: top, form: "ip virtual-router mac-address ...", why: standby},
@@ -83,7 +83,7 @@ func (r *reader) vxlanVLANs(args []string) (why string) {
 	if isRange && err2 == nil {
 		hi, err2 = strconv.ParseUint(last, 10, 24)
 	}
-	if err != nil || err2 != nil || hi < lo || int(hi-lo)+1 != set.Len() { //nolint:gosec // 24 bits
+	if err != nil || err2 != nil || hi < lo || int(hi-lo)+1 != set.Len() {
 		return "not as many network identifiers as VLANs"
 	}
 	r.vlanSet = r.vlanSet.Union(set)
@@ -91,7 +91,7 @@ func (r *reader) vxlanVLANs(args []string) (why string) {
 		if r.Config.vlans[vid] == nil {
 			r.Config.vlans[vid] = &vlan{unsaid: true}
 		}
-		r.Config.vlans[vid].vni = uint32(lo) + uint32(i) //nolint:gosec // 24 bits
+		r.Config.vlans[vid].vni = uint32(lo) + uint32(i)
 	}
 	return ""
 }
@@ -107,8 +107,8 @@ func eosHarmless() []statement {
 		},
 		inVRF: {words: {"description ..."}, routing: {"rd ..."}},
 		inInterface: {
-			management: {"no lldp ...", "lldp ...", "sflow ...", "ntp ..."},
-			physical:   {"phy ...", "error-correction ...", "forwarding port ...", "transceiver ...", "lacp ..."},
+			management: {"no lldp ...", "lldp ...", "sflow ..."},
+			physical:   {"phy ...", "error-correction ...", "transceiver ...", "lacp ..."},
 			standby:    {"ip virtual-router preempt ..."},
 			counting:   {"counters per-entry"},
 		},

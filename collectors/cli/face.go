@@ -24,7 +24,6 @@ type face struct {
 	vrf         string
 	mtu         int
 	admin       string // up or down, where it says it
-	macs        []topology.MAC
 
 	switched, routed bool // what it says itself: "switchport", "no switchport" or an address
 	bare             bool // "no ip address": it would have one if it were no bridge port
@@ -100,26 +99,33 @@ func (c *Config) settleFaces() {
 	for _, f := range c.faceOrder {
 		f.routed = f.routed || f.bare && !f.switched && len(f.spoken) == 0
 		f.bridge = ethernet.MatchString(f.said) && !f.routed && (f.switched || !said && (c.dialect.switched || len(f.spoken) > 0))
-		if f.bridge && !c.bridges(1) { // it is always there, and not always written
-			c.vlans[1] = &vlan{name: "default", state: "active"}
-			c.vlanSet = c.vlanSet.Union(topology.VIDs(1))
-		}
-		if !f.bridge {
-			for _, l := range f.spoken {
-				if l.State == Understood {
-					l.State, l.Why = Harmless, "of a bridge port, and this interface is none"
-				}
-			}
-		} else if f.mode == "" {
-			f.mode = c.dialect.mode
-		}
-		if f.bridge && f.mode == "" {
-			l := f.spoken[0]
-			c.unparsed[f.key] = append(c.unparsed[f.key], l.Place.String()+": "+l.Text+": no mode: whether it is a trunk is negotiated with the neighbour")
-		}
+		c.settleMode(f)
 		for _, g := range f.groups {
 			c.attach(f, g)
 		}
+	}
+}
+
+// settleMode decides what the statements of a bridge port come to; of another interface they are none.
+func (c *Config) settleMode(f *face) {
+	if !f.bridge {
+		for _, l := range f.spoken {
+			if l.State == Understood {
+				l.State, l.Why = Harmless, "of a bridge port, and this interface is none"
+			}
+		}
+		return
+	}
+	if !c.bridges(1) { // it is always there, and not always written
+		c.vlans[1] = &vlan{name: "default", state: "active"}
+		c.vlanSet = c.vlanSet.Union(topology.VIDs(1))
+	}
+	if f.mode == "" {
+		f.mode = c.dialect.mode
+	}
+	if f.mode == "" {
+		l := f.spoken[0]
+		c.unparsed[f.key] = append(c.unparsed[f.key], l.String()+": "+l.Text+": no mode: whether it is a trunk is negotiated with the neighbour")
 	}
 }
 

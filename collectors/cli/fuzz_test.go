@@ -22,7 +22,8 @@ func FuzzConfig(f *testing.F) {
 		f.Add(uint8(i), string(raw))
 	}
 	for _, text := range []string{
-		"banner motd #\nx", "banner motd", "banner x ^", "interface Vlan\n switchport", "vlan 1-4094", "ip route 0.0.0.0 0.0.0.0", "access-list 1 permit", "interface",
+		"banner motd #\nx", "banner motd", "banner x ^",
+		"interface Vlan\n switchport", "vlan 1-4094", "ip route 0.0.0.0 0.0.0.0", "access-list 1 permit", "interface",
 		"ip access-list extended X\n 10 permit\n 10 permit ip any any\n permit tcp any range 1", "vlan access-map M x", "ip nat inside source static", "ip route vrf", "switchport",
 		"object-group service S\n tcp source\ninterface E1\n switchport trunk allowed vlan add", "ip access-list extended Y\n permit object-group S any any",
 		"interface Ethernet0\n ip unnumbered Ethernet0\n channel-group x mode y\n standby ip", "hostname \xff", "ip route 10.0.0.0/8 1x", "ip route 10.0.0.0/8 Null0 name",
@@ -67,7 +68,7 @@ func FuzzConfig(f *testing.F) {
 			t.Fatalf("%d lines of %d", len(c.Lines), want)
 		}
 		for _, l := range c.Lines {
-			if l.State == cli.Unparsed && !stated[l.Place.String()+": "+l.Text] && !places[l.Line] {
+			if l.State == cli.Unparsed && !stated[l.String()+": "+l.Text] && !places[l.Line] {
 				t.Fatalf("%s: %q (%s) is not stated", l.Place, l.Text, l.Why)
 			}
 			if l.State == cli.Harmless && l.Why == "" || l.State == cli.Blank && l.Text != "" && l.Text[0] != '!' && l.Why == "" {

@@ -54,17 +54,7 @@ func compile(lists ...[]statement) grammar {
 	for _, list := range lists {
 		for i := range list {
 			s := &list[i]
-			f := form{statement: s}
-			for _, w := range strings.Fields(s.form) {
-				switch {
-				case w == "...":
-					f.more = true
-				case w == strings.ToUpper(w) && strings.ToLower(w) != w:
-					f.words = append(f.words, nil)
-				default:
-					f.words = append(f.words, strings.Split(w, "|"))
-				}
-			}
+			f := formOf(s)
 			if g[s.in] == nil {
 				g[s.in] = map[string][]form{}
 			}
@@ -78,6 +68,21 @@ func compile(lists ...[]statement) grammar {
 		}
 	}
 	return g
+}
+
+func formOf(s *statement) form {
+	f := form{statement: s}
+	for w := range strings.FieldsSeq(s.form) {
+		switch {
+		case w == "...":
+			f.more = true
+		case w == strings.ToUpper(w) && strings.ToLower(w) != w:
+			f.words = append(f.words, nil)
+		default:
+			f.words = append(f.words, strings.Split(w, "|"))
+		}
+	}
+	return f
 }
 
 // find gives the first statement whose form the words have, and the words that it names.
@@ -180,7 +185,7 @@ func (l *line) harmless(why string) {
 func (r *reader) lost(l *line, why string) {
 	l.State, l.Why = Unparsed, why
 	for _, k := range r.bears {
-		r.unparsed[k] = append(r.unparsed[k], l.Place.String()+": "+l.Text)
+		r.unparsed[k] = append(r.unparsed[k], l.String()+": "+l.Text)
 	}
 	for _, b := range l.below {
 		r.lost(b, "beneath a statement that is not understood")

@@ -16,9 +16,7 @@ type group struct {
 }
 
 type groupEntry struct {
-	at    *line
 	words []string
-	why   string // not understood
 }
 
 // maxServices bounds what groups in groups come to, in one entry of an access list.
@@ -40,15 +38,15 @@ func (g *group) ranges(groups map[string]*group, within []*group) (of []policy.R
 	within = append(within, g)
 	for _, e := range g.entries {
 		var some []policy.Range
-		any := false
+		var every bool
 		if e.words[0] == "group-object" && len(e.words) == 2 {
 			inner := groups["network "+e.words[1]]
 			if inner == nil {
 				return nil, false, "object group " + e.words[1] + " is not defined"
 			}
-			some, any, why = inner.ranges(groups, within)
+			some, every, why = inner.ranges(groups, within)
 		} else {
-			some, any, why = e.addresses(g.family)
+			some, every, why = e.addresses(g.family)
 		}
 		if why == "" && len(of)+len(some) > maxServices {
 			why = "object groups of more than 100,000 addresses"
@@ -56,7 +54,7 @@ func (g *group) ranges(groups map[string]*group, within []*group) (of []policy.R
 		if why != "" {
 			return nil, false, why
 		}
-		of, all = append(of, some...), all || any
+		of, all = append(of, some...), all || every
 	}
 	return of, all, ""
 }

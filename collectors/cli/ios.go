@@ -14,7 +14,7 @@ func ios() *dialect {
 	return &dialect{
 		name: "ios", kind: topology.Router, lag: "Port-channel", fragments: laterPermitted, ends: "end",
 		empty: missing{policy.Permit, permits}, undefined: missing{policy.Permit, permits},
-		statements: [][]statement{iosStatements(), iosInterface(), iosGroups(), iosHarmless(), iosHarmlessInterface()},
+		statements: [][]statement{snooping(), iosStatements(), iosInterface(), iosGroups(), iosHarmless(), iosHarmlessInterface()},
 	}
 }
 
@@ -112,6 +112,9 @@ func (r *reader) groupEntry([]string) (why string) {
 	e := groupEntry{words: r.at.words}
 	if _, err := strconv.Atoi(e.words[0]); err == nil && len(e.words) > 1 {
 		e.words = e.words[1:] // NX-OS numbers them
+		if wild, ok := ipv4(e.words[len(e.words)-1]); ok && len(e.words) == 2 && e.words[0] != "host" {
+			e.words = []string{e.words[0], inverse(wild).String()} // and writes a wildcard where IOS writes a mask
+		}
 	}
 	r.group.entries = append(r.group.entries, e)
 	switch {

@@ -83,6 +83,9 @@ func outline(file string, raw []byte) (all []*Line, first []*line, err error) {
 		}
 		open = append(open, l)
 	}
+	if until != "" {
+		return nil, nil, malformed("a banner has no end: %q is not found, and what comes behind it would be taken for its text", until)
+	}
 	return all, first, nil
 }
 

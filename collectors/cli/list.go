@@ -30,10 +30,10 @@ type listLine struct {
 func (l *list) key() string { return listKey(l.family, l.name) }
 
 func listKey(family policy.Family, name string) string {
-	switch family {
-	case policy.IPv4:
+	if family == policy.IPv4 {
 		return name
-	case policy.IPv6:
+	}
+	if family == policy.IPv6 {
 		return "ipv6 " + name
 	}
 	return "mac " + name

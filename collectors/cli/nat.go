@@ -199,7 +199,7 @@ func (n *natRule) rule(r policy.Rule, field, port policy.Field, from, to netip.P
 
 // dynamicNAT translates what a list permits. What it denies keeps its address, unless another translation wants it.
 func (c *Config) dynamicNAT(n *natRule) *policy.Filter {
-	f := &policy.Filter{Name: "nat list " + n.list + " at " + n.at.Place.String(), Dialect: c.dialect.name, Family: policy.IPv4, Default: policy.Return}
+	f := &policy.Filter{Name: "nat list " + n.list + " at " + n.at.String(), Dialect: c.dialect.name, Family: policy.IPv4, Default: policy.Return}
 	set := policy.Assignment{Field: policy.Source, Family: policy.IPv4, Own: true}
 	if n.pool != "" {
 		pool, ok := c.nat.pools[n.pool]

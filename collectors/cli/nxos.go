@@ -15,7 +15,7 @@ func nxos() *dialect {
 		undefined: missing{policy.Permit, "NX-OS treats it as empty and permits all (Cisco Nexus 9000 Series NX-OS Security Configuration Guide, \"Guidelines and Limitations for IP ACLs\")"},
 		switched:  true, mode: "access", down: true,
 		nd:         "whether NX-OS permits neighbour discovery by itself depends on the release (Cisco Nexus 9000 Series NX-OS Security Configuration Guide 9.x: it does not)",
-		statements: [][]statement{nxosStatements(), nxosInterface(), nxosHarmless(), iosHarmless(), iosHarmlessInterface()},
+		statements: [][]statement{snooping(), nxosStatements(), nxosInterface(), nxosHarmless(), iosHarmless(), iosHarmlessInterface()},
 	}
 }
 
@@ -28,14 +28,18 @@ func nxosStatements() []statement {
 		{in: top, form: "object-group ipv6 address NAME", opens: inGroup, do: openGroup("network", policy.IPv6)},
 		{in: inGroup, form: "WORD ...", do: (*reader).groupEntry},
 		{in: top, form: "vrf context NAME", opens: inVRF, do: func(r *reader, a []string) string { return r.openVRF(a[0]) }},
+		{in: top, form: "system default switchport", do: func(r *reader, _ []string) string { r.dialect.switched = true; return "" }},
+		{in: top, form: "no system default switchport", do: func(r *reader, _ []string) string { r.dialect.switched = false; return "" }},
+		{in: top, form: "system default switchport shutdown", why: physical},
+		{in: top, form: "no system default switchport shutdown", why: physical},
 		{in: top, form: "control-plane ...", opens: inControlPlane, do: func(*reader, []string) string { return "" }},
-		{in: inVRF, form: "ip route ...", do: (*reader).staticRoute},
+		{in: inVRF, form: "ip route PREFIX ...", do: (*reader).staticRoute},
 		{in: inVLAN, form: "vn-segment VNI", do: func(r *reader, a []string) string {
 			n, err := strconv.ParseUint(a[0], 10, 24)
 			if err != nil || r.context.vlans.Len() != 1 {
 				return "no network identifier of one VLAN"
 			}
-			r.eachVLAN(func(v *vlan) { v.vni = uint32(n) }) //nolint:gosec // 24 bits
+			r.eachVLAN(func(v *vlan) { v.vni = uint32(n) })
 			return ""
 		}},
 	}
@@ -60,6 +64,7 @@ func nxosInterface() []statement {
 		}},
 		{in: inInterface, form: "vpc NUMBER", do: func(r *reader, _ []string) string { r.face.distributed = true; return "" }},
 		{in: inInterface, form: "source-interface NAME", do: func(r *reader, a []string) string { r.face.vtep = a[0]; return "" }},
+		{in: inInterface, form: "hsrp version|bfd|delay|timers|mac-refresh|use-bia ...", why: standby},
 		{in: inInterface, form: "hsrp GROUP ...", opens: inHSRP, do: func(*reader, []string) string { return "" }},
 		{in: inInterface, form: "vrrp GROUP", opens: inHSRP, do: func(*reader, []string) string { return "" }},
 		{in: inHSRP, form: "ip|address ADDRESS ...", do: func(r *reader, a []string) string { return r.virtual(a[1]) }},
@@ -74,10 +79,9 @@ func nxosInterface() []statement {
 func nxosHarmless() []statement {
 	return harmless(map[scope]map[string][]string{
 		top: {
-			structure: {"!Command: ...", "!Time: ..."},
 			management: {
 				"feature ...", "no feature ...", "vdc ...", "rmon ...", "no password ...", "password ...", "copp ...", "line vty", "line console", "role ...", "ssh ...",
-				"no ssh ...", "telnet ...", "cfs ...", "hardware ...", "install ...", "icam ...", "clock ...", "cli ...", "nv overlay ...", "system ...", "boot nxos ...",
+				"no ssh ...", "telnet ...", "cfs ...", "hardware access-list tcam region ...", "install ...", "icam ...", "clock ...", "cli ...", "nv overlay ...", "system jumbomtu OCTETS", "boot nxos ...",
 			},
 			routing:   {"evpn ...", "fabric forwarding ...", "bfd ..."},
 			multicast: {"ip igmp ..."},
@@ -86,7 +90,6 @@ func nxosHarmless() []statement {
 		},
 		inVRF: {routing: {"vni ...", "address-family ...", "ip multicast ...", "ip pim ..."}},
 		inInterface: {
-			standby:  {"hsrp version ...", "hsrp bfd ...", "hsrp delay ..."},
 			physical: {"no link ...", "link ...", "no logging ...", "lacp ..."},
 			routing:  {"ip router ...", "no ip ospf ..."},
 		},

@@ -158,7 +158,7 @@ func (e *entry) message(w string, names map[string]message) (why string) {
 		m = message{typ, -1}
 		if code, isNumber := number(e.next(), nil, 255); isNumber {
 			e.take()
-			m.code = int(code) //nolint:gosec // at most 255
+			m.code = int(code)
 		}
 	}
 	e.layer4 = true

@@ -68,7 +68,7 @@ func (r *routes) tell() {
 	}
 	for _, x := range r.all {
 		for _, way := range lookups[x.vrf].resolve(x, 0) {
-			r.tally.route(way)
+			r.route(way)
 		}
 	}
 }

@@ -16,15 +16,15 @@ import (
 )
 
 // corpus gives a folder of the recordings of others; the test is skipped where they are not.
-func corpus(t testing.TB, folder string) string {
-	t.Helper()
+func corpus(tb testing.TB, folder string) string {
+	tb.Helper()
 	root := os.Getenv("THROUGHLINE_CORPUS")
 	if root == "" {
 		root = filepath.Join("..", "..", "..", "shared", "corpus")
 	}
 	path := filepath.Join(root, folder)
 	if _, err := os.Stat(path); err != nil {
-		t.Skipf("SKIPPED: no corpus at %s (THROUGHLINE_CORPUS names it)", path)
+		tb.Skipf("SKIPPED: no corpus at %s (THROUGHLINE_CORPUS names it)", path)
 	}
 	return path
 }

@@ -225,7 +225,7 @@ func (c *Config) tellFilter(w *statements, f *policy.Filter) {
 		case at >= 0:
 			w.relate(k, topology.AppliesTo, c.faceOrder[at].key)
 		case a.VLANs != "":
-			set, _ := topology.ParseVIDSet(a.VLANs) //nolint:errcheck // written by it
+			set, _ := topology.ParseVIDSet(a.VLANs)
 			for _, vid := range set.All() {
 				if c.bridges(vid) {
 					w.relate(k, topology.AppliesTo, vlanKey(c.device, vid))

@@ -105,7 +105,7 @@ func ipv4(word string) (netip.Addr, bool) {
 
 // masked is an address with a mask of the bits that count: a prefix, or what no prefix is.
 func masked(a, mask netip.Addr) policy.Range {
-	m := uint32(policy.AddrWord(mask).Lo) //nolint:gosec // an address of IPv4
+	m := uint32(policy.AddrWord(mask).Lo)
 	if ones := bits.OnesCount32(m); bits.LeadingZeros32(^m) == ones {
 		return policy.PrefixRange(netip.PrefixFrom(a, ones))
 	}
@@ -128,7 +128,7 @@ func prefixOf(address, mask string) (netip.Prefix, bool) {
 	if !ok || !ok2 {
 		return netip.Prefix{}, false
 	}
-	n := uint32(policy.AddrWord(m).Lo) //nolint:gosec // an address of IPv4
+	n := uint32(policy.AddrWord(m).Lo)
 	ones := bits.OnesCount32(n)
 	return netip.PrefixFrom(a, ones), bits.LeadingZeros32(^n) == ones
 }

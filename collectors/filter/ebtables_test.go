@@ -42,7 +42,7 @@ func TestEBTables_rules(t *testing.T) {
 // A chain of a user has a policy: what falls off its end is accepted, unless it says otherwise.
 func TestEBTables_chains(t *testing.T) {
 	t.Parallel()
-	set := filter.EBTables("save", []byte("*nat\n:PREROUTING ACCEPT\n:POSTROUTING DROP\n:libvirt-I-vnet0 ACCEPT\n:back RETURN\n-A PREROUTING -i vnet0 -j libvirt-I-vnet0\nCOMMIT\n*filter\n:FORWARD ACCEPT\nCOMMIT\n"))
+	set := filter.EBTables("save", []byte("*nat\n:PREROUTING ACCEPT\n:POSTROUTING DROP\n:libvirt-I-vnet0 ACCEPT\n:back RETURN\n-A PREROUTING -i vnet0 -j libvirt-I-vnet0\n# Completed on Sun Nov 22 02:39:11 2026\n*filter\n:FORWARD ACCEPT\n"))
 	want := `ebtables nat PREROUTING @prerouting bridged -300, else permit
   jump ebtables nat libvirt-I-vnet0 inPort vnet0
 ebtables nat POSTROUTING @postrouting bridged 300, else deny

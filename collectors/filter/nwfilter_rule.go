@@ -20,6 +20,9 @@ var nwPackets = map[string]uint64{ //nolint:gochecknoglobals // read-only table;
 
 func (r *nwRule) layer2() bool { _, is := nwFrames[r.protocol]; return is }
 
+// layer3 tells whether a rule is one for packets; one that is not understood at all is both.
+func (r *nwRule) layer3() bool { return !r.layer2() || r.lost != "" && r.protocol == "" }
+
 // act gives a rule its verdict. Ebtables cannot answer: reject is drop there.
 func (r *nwRule) act(d *draft, frame bool) {
 	v, known := map[string]policy.Verdict{

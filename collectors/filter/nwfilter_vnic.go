@@ -71,11 +71,14 @@ func (n *nwInstance) collect(name string, at policy.Place, variables map[string]
 		if f != nil {
 			why = fmt.Sprintf("filter %q refers to itself", name)
 		}
-		n.rules = append(n.rules, nwRule{nwEntry: nwEntry{at: at, direction: "inout", action: "accept", text: "<filterref filter='" + printable(name) + "'/>", lost: why}, chain: "root"})
+		n.rules = append(n.rules, lostRule(at, "<filterref filter='"+printable(name)+"'/>", why))
 		return
 	}
 	n.open = append(n.open, name)
 	n.out.Rest = append(n.out.Rest, f.rest...)
+	for _, l := range f.rest { // it may be any rule, before all others
+		n.rules = append(n.rules, lostRule(l.Place, l.Text, l.Why))
+	}
 	if _, there := n.chains[f.chain]; !there && f.chain != "root" {
 		n.chains[f.chain] = f.priority
 	}
@@ -89,6 +92,11 @@ func (n *nwInstance) collect(name string, at policy.Place, variables map[string]
 		n.collect(e.include, e.at, inner)
 	}
 	n.open = n.open[:len(n.open)-1]
+}
+
+// lostRule is a rule that nobody understood: for frames and packets in both directions.
+func lostRule(at policy.Place, text, why string) nwRule {
+	return nwRule{nwEntry: nwEntry{at: at, direction: "inout", action: "accept", priority: -1000, text: text, lost: why}, chain: "root"}
 }
 
 func (n *nwInstance) filterName(direction, layer string) string {
@@ -109,7 +117,7 @@ func (n *nwInstance) frames(direction string, at policy.Attachment) {
 	root := &policy.Filter{Name: n.filterName(direction, "frames"), Dialect: "nwfilter", Family: policy.AnyFamily, Attached: []policy.Attachment{at}, Default: policy.Permit}
 	n.out.Filters = append(n.out.Filters, root)
 	filters := map[string]*policy.Filter{"root": root}
-	chains := slices.SortedStableFunc(slices.Values(slices.Sorted(maps.Keys(n.chains))), func(a, b string) int { return cmp.Compare(n.chains[a], n.chains[b]) })
+	chains := n.used(direction)
 	for _, c := range chains {
 		f := &policy.Filter{Name: n.filterName(direction, "frames "+c), Dialect: "nwfilter", Family: policy.AnyFamily, Default: policy.Permit}
 		filters[c] = f
@@ -131,6 +139,19 @@ func (n *nwInstance) frames(direction string, at policy.Attachment) {
 	}
 }
 
+// used gives the chains beside root that have rules for a direction, in the order of their priorities. There are no others: one without rules would accept what
+// comes to its end.
+func (n *nwInstance) used(direction string) []string {
+	chains := slices.DeleteFunc(slices.Sorted(maps.Keys(n.chains)), func(chain string) bool {
+		return !slices.ContainsFunc(n.rules, func(r nwRule) bool {
+			yes, _ := r.applies(direction)
+			return yes && r.layer2() && r.chain == chain
+		})
+	})
+	slices.SortStableFunc(chains, func(a, b string) int { return cmp.Compare(n.chains[a], n.chains[b]) })
+	return chains
+}
+
 // jumpTo leads the frames of a protocol into its chain (ebtablesCreateTmpSubChainFW).
 func jumpTo(chain, filter string) policy.Rule {
 	d := draft{Rule: policy.Rule{Verdict: policy.Jump, Target: filter, Text: "(chain " + chain + ")"}}
@@ -145,12 +166,18 @@ func jumpTo(chain, filter string) policy.Rule {
 	return d.finish()
 }
 
+// notCalled is what no definition says, and decides whether rules for packets are met at all.
+const notCalled = "where net.bridge.bridge-nf-call-iptables is 0, what a bridge forwards does not come here"
+
 // packets makes the filter of layer 3. A rule for the one direction is one for the other, too, with source and destination changed: answers pass.
 func (n *nwInstance) packets(direction string, at policy.Attachment) {
 	f := &policy.Filter{Name: n.filterName(direction, "packets"), Dialect: "nwfilter", Family: policy.IP, Attached: []policy.Attachment{at}, Default: policy.Permit}
 	n.out.Filters = append(n.out.Filters, f)
+	if slices.ContainsFunc(n.rules, func(r nwRule) bool { return r.layer3() }) {
+		f.Rules = []policy.Rule{{Verdict: policy.Permit, Uncertain: notCalled, Text: "(bridge)"}}
+	}
 	for i := range n.rules {
-		if r := &n.rules[i]; !r.layer2() || r.lost != "" && r.protocol == "" {
+		if r := &n.rules[i]; r.layer3() {
 			f.Rules = append(f.Rules, r.expand(func(d *draft, attrs []nwAttr) bool { return r.packet(d, attrs, direction) })...)
 		}
 	}

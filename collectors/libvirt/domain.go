@@ -28,7 +28,7 @@ func (s *sheet) domain(e *element, d Document) {
 		}
 		return
 	}
-	g := guest{sheet: s, vm: topology.Key{Kind: topology.VM, ID: uuid}, used: make(map[string]int)}
+	g := guest{sheet: s, vm: topology.Key{Kind: topology.VM, ID: uuid}, used: make(map[string]int), name: e.child("name").value()}
 	s.subject = g.vm
 	g.identity(e, d)
 	g.machine(e)
@@ -54,6 +54,7 @@ func (s *sheet) domain(e *element, d Document) {
 type guest struct {
 	*sheet
 	vm   topology.Key
+	name string
 	used map[string]int // how often a name came so far
 }
 

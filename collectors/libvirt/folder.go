@@ -52,6 +52,7 @@ var recorded = map[Table]struct{ folder, command string }{ //nolint:gochecknoglo
 	Networks:     {"networks", "recorded virsh net-list, net-dumpxml"},
 	Interfaces:   {"interfaces", "recorded virsh iface-dumpxml"},
 	NodeDevices:  {"nodedevs", "recorded virsh nodedev-dumpxml"},
+	NWFilters:    {"nwfilters", "recorded virsh nwfilter-dumpxml"},
 	Pools:        {"pools", "recorded virsh pool-list, pool-dumpxml"},
 	Volumes:      {"volumes", "recorded virsh vol-dumpxml"},
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/collectors/filter"
 	"github.com/throughline-dc/throughline/topology"
 )
 
@@ -51,6 +52,7 @@ func Parse(answer string, raw []byte) ([]topology.Observation, []collectors.Unpa
 		errs = append(errs, h.table(t, listing, nil))
 	}
 	h.join()
+	h.joinFilters()
 	return h.observations, h.unparsed, errors.Join(errs...)
 }
 
@@ -72,6 +74,8 @@ func readerOf(name string) (reader, bool) {
 		return reader{Pools, (*sheet).storagePool}, true
 	case "volume":
 		return reader{Volumes, (*sheet).storageVolume}, true
+	case "filter":
+		return reader{NWFilters, (*sheet).networkFilter}, true
 	case "device":
 		return reader{NodeDevices, func(s *sheet, e *element, _ Document) { s.nodeDevice(e) }}, true
 	case "capabilities":
@@ -175,6 +179,8 @@ type harvest struct {
 	// For the facts that take two tables.
 	read    map[Table]bool // the tables that were read, and whether whole
 	disks   []volumeDisk
+	nics    []filteredNIC
+	filters map[string]*filter.NWFilter
 	pools   map[string]pool
 	volumes map[volumeName]topology.Key
 }
@@ -186,6 +192,7 @@ func newHarvest(d collectors.Device, now func() time.Time) *harvest {
 	return &harvest{
 		device: d, host: topology.DeviceKey(topology.Host, d.Handle), now: now,
 		read: make(map[Table]bool), pools: make(map[string]pool), volumes: make(map[volumeName]topology.Key),
+		filters: make(map[string]*filter.NWFilter),
 	}
 }
 
@@ -222,6 +229,7 @@ func (h *harvest) table(t Table, l Listing, failure error) error {
 		why = append(why, l.Missing)
 	}
 	h.disks = append(h.disks, y.disks...)
+	h.nics = append(h.nics, y.nics...)
 	h.read[t] = len(why) == 0
 	h.observe(t, l.Command, rows, &y.sheet, why)
 	return errors.Join(y.failures...)
@@ -272,6 +280,8 @@ func (h *harvest) take(y *tally, t Table, d Document) error {
 	y.facts = append(y.facts, s.facts...)
 	y.unparsed = append(y.unparsed, s.unparsed...)
 	y.disks = append(y.disks, s.disks...)
+	y.nics = append(y.nics, s.nics...)
+	maps.Copy(h.filters, s.filters)
 	maps.Copy(y.nodes, s.nodes)
 	maps.Copy(h.volumes, s.volumes)
 	if t == Pools {

@@ -30,15 +30,18 @@ const (
 	Pools        Table = "pools"
 	Volumes      Table = "volumes"
 	NodeDevices  Table = "nodeDevices"
+	NWFilters    Table = "nwfilters"
 
 	// volumeDisks is no listing, but what takes two of them: on which volume a disk lies that names it by pool and name.
 	volumeDisks Table = "domains+volumes"
+	// vnicFilters neither: the rules that the network filters give the vNICs which refer to them.
+	vnicFilters Table = "domains+nwfilters"
 )
 
 // Tables lists what a Source is asked for, in order: storage comes last, since it is what hangs when a file server does, and volumes come
 // after the pools by which they are known.
 func Tables() []Table {
-	return []Table{Capabilities, Domains, Networks, Interfaces, NodeDevices, Pools, Volumes}
+	return []Table{Capabilities, Domains, Networks, Interfaces, NodeDevices, NWFilters, Pools, Volumes}
 }
 
 // Source brings the XML documents of one host. A method returns soon after its context ends.
@@ -144,5 +147,6 @@ func Read(ctx context.Context, d collectors.Device, source Source, now func() ti
 		}
 	}
 	h.join()
+	h.joinFilters()
 	return h.observations, errors.Join(errs...)
 }

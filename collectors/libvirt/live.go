@@ -23,6 +23,7 @@ var commands = map[Table]string{ //nolint:gochecknoglobals // read-only table
 	Pools:        "virConnectListAllStoragePools, virStoragePoolGetXMLDesc",
 	Volumes:      "virConnectListAllStoragePools, virStoragePoolListAllVolumes, virStorageVolGetXMLDesc",
 	NodeDevices:  "virConnectListAllNodeDevices, virNodeDeviceGetXMLDesc",
+	NWFilters:    "virConnectListAllNWFilters, virNWFilterGetXMLDesc",
 }
 
 // List asks for one table. When ctx ends, it gives what has come so far, and an error.
@@ -97,7 +98,7 @@ func (a *answer) add(d Document, xml string, err error) {
 	case err == nil:
 		d.XML = []byte(xml)
 	case isCode(err, libvirt.ERR_NO_DOMAIN, libvirt.ERR_NO_NETWORK, libvirt.ERR_NO_INTERFACE, libvirt.ERR_NO_STORAGE_POOL,
-		libvirt.ERR_NO_STORAGE_VOL, libvirt.ERR_NO_NODE_DEVICE):
+		libvirt.ERR_NO_STORAGE_VOL, libvirt.ERR_NO_NODE_DEVICE, libvirt.ERR_NO_NWFILTER):
 		return
 	default:
 		d.Err = plain(err)
@@ -135,7 +136,9 @@ func (a *answer) fill(conn *libvirt.Connect, t Table) error {
 		return a.volumes(conn)
 	case NodeDevices:
 		return a.nodeDevices(conn)
-	case volumeDisks:
+	case NWFilters:
+		return a.networkFilters(conn)
+	case volumeDisks, vnicFilters:
 	}
 	return nil
 }
@@ -319,6 +322,19 @@ func (a *answer) networks(conn *libvirt.Connect) error {
 		a.add(Document{
 			Where: "network " + name, State: activity(active, name), Persistent: member(persistent, name), Autostart: member(autostart, name),
 		}, xml, err)
+	})
+	return a.ctx.Err()
+}
+
+func (a *answer) networkFilters(conn *libvirt.Connect) error {
+	all, err := conn.ListAllNWFilters(0)
+	if err != nil {
+		return err
+	}
+	each(a.ctx, all, func(f *libvirt.NWFilter) {
+		name, _ := f.GetName()
+		xml, err := f.GetXMLDesc(0)
+		a.add(Document{Where: "nwfilter " + name}, xml, err)
 	})
 	return a.ctx.Err()
 }

@@ -439,6 +439,7 @@ var reads = []string{
 	"remote/130", // INTERFACE_GET_XML_DESC
 	"remote/157", // CONNECT_GET_LIB_VERSION
 	"remote/162", // CONNECT_BASELINE_CPU
+	"remote/177", // NWFILTER_GET_XML_DESC
 	"remote/203", // CONNECT_GET_SYSINFO
 	"remote/212", // DOMAIN_GET_STATE
 	"remote/273", // CONNECT_LIST_ALL_DOMAINS
@@ -447,6 +448,7 @@ var reads = []string{
 	"remote/283", // CONNECT_LIST_ALL_NETWORKS
 	"remote/284", // CONNECT_LIST_ALL_INTERFACES
 	"remote/285", // CONNECT_LIST_ALL_NODE_DEVICES
+	"remote/286", // CONNECT_LIST_ALL_NWFILTERS
 	"keepalive/*",
 }
 

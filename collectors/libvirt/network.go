@@ -23,7 +23,7 @@ func (g *guest) nic(e *element) {
 	g.text(k, topology.AttrSourceType, e.attr("type"))
 	g.text(k, topology.AttrDeviceName, e.child("target").attr("dev"))
 	g.text(k, topology.AttrDeviceType, e.child("model").attr("type"))
-	g.text(k, topology.AttrFilterRef, e.child("filterref").attr("filter"))
+	g.filterRef(k, e)
 	g.text(k, topology.AttrState, e.child("link").attr("state"))
 	g.mtu(k, e)
 	g.vlan(k, e.child("vlan"))

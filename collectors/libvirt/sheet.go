@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/collectors/filter"
 	"github.com/throughline-dc/throughline/topology"
 )
 
@@ -27,6 +28,8 @@ type sheet struct {
 
 	// What other documents need to know of this one.
 	disks   []volumeDisk
+	nics    []filteredNIC
+	filters map[string]*filter.NWFilter
 	pool    pool
 	volumes map[volumeName]topology.Key
 	nodes   map[string]node

@@ -23,6 +23,7 @@ type Ruled struct {
 type Recast struct {
 	From, To Atom
 	Packets  packet.Set
+	Emptied  bool // From has no packets any more
 }
 
 // Lists is the access-list classes of many first-match lists that deny what no rule matches, kept up rule by rule. Each list is a balanced tree whose nodes
@@ -87,6 +88,17 @@ func (l *Lists) Atoms() iter.Seq2[Atom, packet.Set] {
 			}
 		}
 	}
+}
+
+// Bits gives the atoms that a list permits, as a set that has room for n of them, or more if there are.
+func (l *Lists) Bits(list uint32, n int) Bits {
+	b := NewBits(max(n, len(l.atoms)))
+	permit := l.Permits(list)
+	for a, packets := range l.Atoms() {
+		p, _ := l.space.Pick(packets)
+		b.Put(int(a), l.space.Has(permit, p))
+	}
+	return b
 }
 
 // Permits gives the packets that a list permits.
@@ -291,13 +303,14 @@ func (l *Lists) recast(from Atom, part packet.Set, by print) {
 	old := &l.atoms[from]
 	sign := old.sign.xor(by)
 	to, ok := l.bySign[sign]
+	emptied := part == old.packets
 	switch {
-	case part == old.packets && !ok: // the atom stays as it is, of other lists
+	case emptied && !ok: // the atom stays as it is, of other lists
 		delete(l.bySign, old.sign)
 		old.sign, l.bySign[sign] = sign, from
 		l.cast = append(l.cast, Recast{From: from, To: from, Packets: part})
 		return
-	case part == old.packets:
+	case emptied:
 		delete(l.bySign, old.sign)
 		old.packets = packet.Empty
 		l.free = append(l.free, from)
@@ -316,7 +329,7 @@ func (l *Lists) recast(from Atom, part packet.Set, by print) {
 		l.bySign[sign] = to
 	}
 	l.atoms[to].packets = l.space.Union(l.atoms[to].packets, part)
-	l.cast = append(l.cast, Recast{From: from, To: to, Packets: part})
+	l.cast = append(l.cast, Recast{From: from, To: to, Packets: part, Emptied: emptied})
 }
 
 // Map gives each packet the number of its atom plus one.

@@ -99,6 +99,11 @@ func TestLists(t *testing.T) {
 			l.Load(uint32(i), rules[i])
 		}
 		check()
+		const room = 1 << lists * 2
+		var bits []reach.Bits
+		for i := range rules {
+			bits = append(bits, l.Bits(uint32(i), room))
+		}
 		for range rapid.IntRange(0, 15).Draw(t, "changes") {
 			i := rapid.IntRange(0, lists-1).Draw(t, "list")
 			place := rapid.Int64Range(-2, 7).Draw(t, "place")
@@ -126,6 +131,12 @@ func TestLists(t *testing.T) {
 			}
 			cast = slices.Clone(cast)
 			check()
+			reach.Follow(cast, uint32(i), bits)
+			for i, b := range bits {
+				if want := l.Bits(uint32(i), room); !slices.Equal(b, want) {
+					t.Fatalf("list %d permits atoms %b, followed is %b", i, want, b)
+				}
+			}
 			for _, p := range packets {
 				a, changed := was[fmt.Sprint(p)], false
 				for _, c := range cast {

@@ -96,24 +96,8 @@ func (z *Zoning) meet(a, b ZoneMember) bool {
 // Pairs gives the pairs of ports that share a zone, in the order of their names. Those of the default zone are not among them.
 func (z *Zoning) Pairs() []ZonedPair {
 	at := map[[2]topology.WWN]*ZonedPair{}
-	for _, zone := range z.Zones {
-		for i, a := range zone.Members {
-			for _, b := range zone.Members[i+1:] {
-				if !z.meet(a, b) {
-					continue
-				}
-				if b.Port < a.Port {
-					a, b = b, a
-				}
-				p := at[[2]topology.WWN{a.Port, b.Port}]
-				if p == nil {
-					p = &ZonedPair{A: a.Port, B: b.Port}
-					at[[2]topology.WWN{a.Port, b.Port}] = p
-				}
-				p.LoggedIn = p.LoggedIn || a.LoggedIn && b.LoggedIn
-				p.Zones = append(p.Zones, zone.Node)
-			}
-		}
+	for i := range z.Zones {
+		z.pair(&z.Zones[i], at)
 	}
 	pairs := make([]ZonedPair, 0, len(at))
 	for _, p := range at {
@@ -121,6 +105,25 @@ func (z *Zoning) Pairs() []ZonedPair {
 	}
 	slices.SortFunc(pairs, func(p, q ZonedPair) int { return cmp.Or(cmp.Compare(p.A, q.A), cmp.Compare(p.B, q.B)) })
 	return pairs
+}
+
+// pair adds the pairs of one zone.
+func (z *Zoning) pair(zone *Zone, at map[[2]topology.WWN]*ZonedPair) {
+	for i, a := range zone.Members {
+		for _, b := range zone.Members[i+1:] {
+			if !z.meet(a, b) {
+				continue
+			}
+			k := [2]topology.WWN{min(a.Port, b.Port), max(a.Port, b.Port)}
+			p := at[k]
+			if p == nil {
+				p = &ZonedPair{A: k[0], B: k[1]}
+				at[k] = p
+			}
+			p.LoggedIn = p.LoggedIn || a.LoggedIn && b.LoggedIn
+			p.Zones = append(p.Zones, zone.Node)
+		}
+	}
 }
 
 // Ports gives the ports of all zones, in the order of their names.

@@ -14,7 +14,7 @@ import (
 //
 // Nothing is left out: what a parser did not understand is a rule, too, with Unparsed. Text and place of every rule are kept.
 type Filter struct {
-	Name     string       `json:"name"`              // as the device names it: "101", "inet fw forward", "filter FORWARD"
+	Name     string       `json:"name"`              // as the device names it: "101", "inet fw forward", "iptables filter FORWARD"
 	Dialect  string       `json:"dialect"`           // whose words: ios, nxos, eos, nft-json, iptables-save, ip6tables-save, nwfilter …
 	Family   Family       `json:"family"`            // packets that it looks at; others pass it by, as if it were not there
 	Attached []Attachment `json:"attached,omitzero"` // where packets meet it; none: only other filters jump to it, or nobody uses it
@@ -142,7 +142,7 @@ const (
 	TCPFlags              // FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128
 	Fragment              // 0 whole, 1 first, 2 later
 	ConnState             // of the device's connection tracking: the constants below
-	InInterface           // name, on this device
+	InInterface           // name, on this device; where frames are bridged the bridge's
 	OutInterface          // the same
 	InPort                // bridge port the frame came in by (physdev)
 	OutPort               // the same, out
@@ -206,7 +206,7 @@ type Assignment struct {
 	Family Family  // of Source and Destination
 	To     []Range // one value, or a pool from which the device chooses
 	Keep   Word    // a translation prefix to prefix: the bits under it are kept, To is one value
-	Own    bool    // the address of the interface by which the packet leaves (masquerade, overload)
+	Own    bool    // the address of the interface by which the packet leaves (masquerade, overload); before the routing: by which it came (redirect)
 }
 
 // Less compares two values as numbers.

@@ -99,7 +99,7 @@ func (s *Space) digitOf(v Value, at uint8) uint32 {
 
 // span gives below on lo to hi. What lies between the first digits is there wholly; at the ends the further digits decide.
 func (s *Space) span(level, end uint8, lo, hi Value, below Map) Map {
-	if level == end {
+	if level == end || s.whole(level, lo, hi) {
 		return below
 	}
 	a, b := s.digitOf(lo, level), s.digitOf(hi, level)
@@ -112,6 +112,18 @@ func (s *Space) span(level, end uint8, lo, hi Value, below Map) Map {
 		m = s.Else(m, s.between(level, a+1, b-1, below))
 	}
 	return m
+}
+
+// whole tells whether lo to hi are all values of what is left of a field from a level on.
+func (s *Space) whole(level uint8, lo, hi Value) bool {
+	top := Value{Lo: ones(64)}
+	switch n := s.levels[level].shift + s.levels[level].bits; {
+	case n <= 64:
+		top.Lo = ones(n)
+	default:
+		top.Hi = ones(n - 64)
+	}
+	return lo.Hi&top.Hi == 0 && lo.Lo&top.Lo == 0 && hi.Hi&top.Hi == top.Hi && hi.Lo&top.Lo == top.Lo
 }
 
 // between gives below on lo to hi of one level.
