@@ -111,8 +111,7 @@ func meetBridged(p, q Path) (int, int) {
 // turned turns a way round. Evidence stays with the pair of nodes that it joins.
 func turned(hops []Hop) []Hop {
 	back := make([]Hop, 0, len(hops))
-	for k := len(hops) - 1; k >= 0; k-- {
-		h := hops[k]
+	for k, h := range slices.Backward(hops) {
 		h.Rel, h.Reading, h.Confidence = 0, Reading{}, 0
 		if k+1 < len(hops) {
 			h.Rel, h.Reading, h.Confidence = hops[k+1].Rel, hops[k+1].Reading, hops[k+1].Confidence

@@ -301,24 +301,21 @@ func endText(end reach.End, why string) string {
 		return "delivered"
 	case reach.Dropped:
 		return "lost: " + why
+	default:
+		return "unknown: " + why
 	}
-	return "unknown: " + why
 }
 
-// telling is the packets of which one tells most: those that do not arrive where all should, else those that do.
+// telling is the packets of which one tells most: those that do not arrive where none does, else those that do.
 func telling(d reach.Direction) packet.Set {
-	h := d.Headers
-	switch d.Verdict {
-	case reach.No:
+	switch {
+	case d.Verdict == reach.No:
 		return d.Asked
-	case reach.NotKnown:
+	case d.Must != packet.Empty:
+		return d.Must
+	default:
 		return d.May
-	case reach.Some:
-		if d.Must != packet.Empty {
-			return d.Must
-		}
 	}
-	return h.Intersect(d.Asked, d.May)
 }
 
 func stepOf(s reach.Traced) stepView {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -90,6 +91,20 @@ func (a *app) reachDiff(ctx context.Context, args []string, from, to string, flo
 		return err
 	}
 	v := reachDiffView{Flow: flow.String(), From: before.Revision(), To: after.Revision(), Pairs: []pairDiffView{}}
+	if err := v.fill(ctx, before, after, sources, targets, flow); err != nil {
+		return err
+	}
+	if err := a.print(v, func(w io.Writer) error { writeReachDiff(w, v); return nil }); err != nil {
+		return err
+	}
+	if len(v.Pairs) > 0 {
+		return exitWith(exitDiffers, "")
+	}
+	return nil
+}
+
+// fill asks for all that both moments have.
+func (v *reachDiffView) fill(ctx context.Context, before, after *topology.Snapshot, sources, targets []topology.Node, flow reach.Flow) error {
 	was, is := reach.NewNetwork(before), reach.NewNetwork(after)
 	for _, source := range sources {
 		if _, there := before.Node(source.Key()); !there {
@@ -100,19 +115,10 @@ func (a *app) reachDiff(ctx context.Context, args []string, from, to string, flo
 			if _, there := before.Node(target.Key()); !there || source == target {
 				continue
 			}
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if err := v.compare(was, is, source, target, flow); err != nil {
+			if err := cmp.Or(ctx.Err(), v.compare(was, is, source, target, flow)); err != nil {
 				return err
 			}
 		}
-	}
-	if err := a.print(v, func(w io.Writer) error { writeReachDiff(w, v); return nil }); err != nil {
-		return err
-	}
-	if len(v.Pairs) > 0 {
-		return exitWith(exitDiffers, "")
 	}
 	return nil
 }

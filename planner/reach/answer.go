@@ -217,68 +217,60 @@ const maxReplies = 4096 // boxes of packets whose replies are made one by one
 // replies is the first replies to packets: addresses and ports change places, TCP acknowledges, an echo request is answered. To other messages of ICMP there are none.
 func (h *Headers) replies(to packet.Set) packet.Set {
 	boxes, _ := h.Boxes(to, maxReplies)
-	swap := map[int]int{
-		h.at[fieldSource]: h.at[fieldDestination], h.at[fieldDestination]: h.at[fieldSource],
-		h.at[fieldSourcePort]: h.at[fieldDestinationPort], h.at[fieldDestinationPort]: h.at[fieldSourcePort],
-	}
-	isICMP := h.Box(packet.Box{h.isICMP()}, packet.Full)
 	var all packet.Set
 	for _, b := range boxes {
-		var turned, same packet.Box
-		for f, v := range b {
-			if v == nil {
-				continue
-			}
-			if g, ok := swap[f]; ok {
-				turned = append(turned, packet.Term{Field: g, Of: []packet.Values{*v}})
-			} else if f != h.at[fieldFlags] {
-				same = append(same, packet.Term{Field: f, Of: []packet.Values{*v}})
-			}
-		}
-		all = h.Union(all, h.Minus(h.Box(append(turned, same...), packet.Full), isICMP))
-		if b[h.at[fieldSourcePort]] != nil && b[h.at[fieldSourcePort]].Has(echo(h.Family).Lo) {
-			answer := policy.Num(0)
-			if h.Family == policy.IPv6 {
-				answer = policy.Num(129)
-			}
-			same = append(same, h.isICMP(), h.term(fieldSourcePort, packet.One(answer)), h.term(fieldDestinationPort, packet.One(policy.Num(0))))
-			for _, t := range turned {
-				if t.Field == h.at[fieldSource] || t.Field == h.at[fieldDestination] {
-					same = append(same, t)
-				}
-			}
-			all = h.Union(all, h.Box(same, packet.Full))
-		}
+		all = h.Union(all, h.repliesTo(b))
 	}
 	isTCP := h.Box(packet.Box{h.protocols(tcp)}, packet.Full)
 	answers := h.Box(packet.Box{h.protocols(tcp), h.term(fieldFlags, policy.Is(syn|ack))}, packet.Full)
 	return h.Intersect(h.Valid, h.Union(h.Minus(all, isTCP), h.Intersect(all, answers)))
 }
 
+// repliesTo is the replies to the packets of one box, of TCP with any flags.
+func (h *Headers) repliesTo(b []*packet.Values) packet.Set {
+	var ends, ports, same packet.Box
+	put := func(to *packet.Box, from, field string) {
+		if v := b[h.at[from]]; v != nil {
+			*to = append(*to, h.term(field, *v))
+		}
+	}
+	put(&ends, fieldSource, fieldDestination)
+	put(&ends, fieldDestination, fieldSource)
+	put(&ports, fieldSourcePort, fieldDestinationPort)
+	put(&ports, fieldDestinationPort, fieldSourcePort)
+	for _, field := range []string{fieldProtocol, fieldFragment, fieldDSCP, fieldMark} {
+		put(&same, field, field)
+	}
+	isICMP := h.Box(packet.Box{h.isICMP()}, packet.Full)
+	all := h.Minus(h.Box(slices.Concat(ends, ports, same), packet.Full), isICMP)
+	if kind := b[h.at[fieldSourcePort]]; kind != nil && !kind.Has(echo(h.Family).Lo) {
+		return all
+	}
+	answer := policy.Is(0)
+	if h.Family == policy.IPv6 {
+		answer = policy.Is(129)
+	}
+	echoed := packet.Box{h.isICMP(), h.term(fieldSourcePort, answer), h.term(fieldDestinationPort, policy.Is(0))}
+	return h.Union(all, h.Box(slices.Concat(ends, same, echoed), packet.Full))
+}
+
 // doubts lists what is not known on a way, each once, in the order of the way.
 func doubts(l *Leg) []string {
 	var all []string
-	seen := map[*Leg]bool{}
 	add := func(text string) {
 		if text != "" && !slices.Contains(all, text) {
 			all = append(all, text)
 		}
 	}
+	seen := map[*Leg]bool{}
 	var walk func(*Leg)
 	walk = func(l *Leg) {
 		if seen[l] {
 			return
 		}
 		seen[l] = true
-		for _, s := range l.Steps {
-			add(s.Doubt)
-			if s.Filter != nil {
-				for _, r := range s.Filter.Rules {
-					if r.Unparsed != "" {
-						add(fmt.Sprintf("%s %s: %q was not understood (%s)", s.Filter.Name, r.Place, r.Text, r.Unparsed))
-					}
-				}
-			}
+		for i := range l.Steps {
+			l.Steps[i].doubts(add)
 		}
 		if l.End == Unknown {
 			add(l.Why)
@@ -289,6 +281,19 @@ func doubts(l *Leg) []string {
 	}
 	walk(l)
 	return all
+}
+
+// doubts says what is not known at a step.
+func (s *Step) doubts(say func(string)) {
+	say(s.Doubt)
+	if s.Filter == nil {
+		return
+	}
+	for _, r := range s.Filter.Rules {
+		if r.Unparsed != "" {
+			say(fmt.Sprintf("%s %s: %q was not understood (%s)", s.Filter.Name, r.Place, r.Text, r.Unparsed))
+		}
+	}
 }
 
 // String words a flow: tcp 443.

@@ -11,9 +11,11 @@ import (
 
 func TestCompare(t *testing.T) {
 	t.Parallel()
-	web := list("fw", forward, policy.Deny, permit(state(policy.StateEstablished)), permit(in("f1.120"), protocol(6), port(80)))
-	both := list("fw", forward, policy.Deny, permit(state(policy.StateEstablished)), permit(in("f1.120"), protocol(6), port(80)), permit(in("f1.120"), protocol(6), port(443)))
-	filters := func(f *policy.Filter) map[string][]*policy.Filter { return map[string][]*policy.Filter{"firewall:f": {f}} }
+	web := list("fw", forward, policy.Deny, permit(state(policy.StateEstablished)), permit(fromV(), isTCP(), port(80)))
+	both := list("fw", forward, policy.Deny, permit(state(policy.StateEstablished)), permit(fromV(), isTCP(), port(80)), permit(fromV(), isTCP(), port(443)))
+	filters := func(f *policy.Filter) map[string][]*policy.Filter {
+		return map[string][]*policy.Filter{"firewall:f": {f}}
+	}
 	const unread = "-filtertext:none AppliesTo firewall:f"
 	for _, c := range []struct {
 		name          string

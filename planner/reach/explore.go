@@ -113,7 +113,7 @@ func (x *explorer) deliver(from topology.Node, to netip.Addr) *Leg {
 		}
 	}
 	target := owners[0]
-	return x.frames(from, target, func() *Leg { return x.arrive(target, to) })
+	return x.frames(from, target, func() *Leg { return x.arrive(target) })
 }
 
 func sameOwner(ns []topology.Node) bool {
@@ -130,7 +130,7 @@ func names(ns []topology.Node) string {
 }
 
 // arrive is the end at the destination: a device has filters for what is its own.
-func (x *explorer) arrive(target topology.Node, to netip.Addr) *Leg {
+func (x *explorer) arrive(target topology.Node) *Leg {
 	o, ok := target.Owner()
 	if target.Kind() == topology.VNIC || !ok || !o.Kind().Device() {
 		return ended(Delivered, "")

@@ -84,6 +84,7 @@ func (c *chains) pre(f *policy.Filter, permit, behind packet.Set) packet.Set {
 		rest = permit
 	case policy.Return:
 		rest = behind
+	default: // it is gone
 	}
 	if f.Missing != "" {
 		rest = c.either(rest, c.Union(permit, behind), packet.Empty)
@@ -191,6 +192,7 @@ func (c *chains) effect(r *policy.Rule, permit, back, rest packet.Set) packet.Se
 		} else {
 			after = c.pre(target, permit, behind)
 		}
+	default: // it is gone
 	}
 	for _, a := range slices.Backward(r.Set) {
 		after = c.assigned(a, after)
@@ -259,6 +261,7 @@ func (c *chains) match(r *policy.Rule) match {
 			m.box = append(m.box, c.isICMP(), c.notLater())
 		case policy.TCPFlags:
 			m.box = append(m.box, c.protocols(tcp), c.notLater())
+		default: // every packet has it
 		}
 		m.box = append(m.box, packet.Term{Field: c.Headers.at[name], Of: t.Of, Not: t.Not})
 	}
@@ -289,8 +292,9 @@ func (c *chains) holds(t policy.Term) (yes, sure bool) {
 		return named(t, c.at.InPort)
 	case policy.OutPort:
 		return named(t, c.at.OutPort)
+	default:
+		return false, false
 	}
-	return false, false
 }
 
 func named(t policy.Term, name string) (yes, sure bool) {

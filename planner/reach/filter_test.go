@@ -58,8 +58,9 @@ func (p *header) field(f policy.Field) (*uint64, bool) {
 		return &p.dscp, true
 	case policy.Mark:
 		return &p.mark, true
+	default:
+		panic(f)
 	}
-	panic(f)
 }
 
 // outcome is what may become of a packet: it is gone, or it leaves the filter so.
@@ -109,8 +110,9 @@ func (in *interpreter) through(f *policy.Filter, i int, p header, back func(head
 			return []outcome{{out: p}}
 		case policy.Return:
 			return back(p)
+		default:
+			return []outcome{{gone: true}}
 		}
-		return []outcome{{gone: true}}
 	}
 	r := &f.Rules[i]
 	next := func(p header) []outcome { return in.through(f, i+1, p, back) }
@@ -185,11 +187,12 @@ func anyTerm(t *rapid.T) policy.Term {
 	case policy.InInterface:
 		term.Names = []string{anyOf(t, []string{"eth0", "eth1", "eth*", "br0"})}
 		return term
+	default:
 	}
 	for range rapid.IntRange(1, 2).Draw(t, "ranges") {
 		a, b := anyOf(t, few[f]), anyOf(t, few[f])
-		switch {
-		case f == policy.TCPFlags || f == policy.Mark:
+		switch f {
+		case policy.TCPFlags, policy.Mark:
 			term.Of = append(term.Of, policy.Bits(a, b|1))
 		default:
 			term.Of = append(term.Of, policy.FromTo(min(a, b), max(a, b)))

@@ -45,7 +45,7 @@ type Headers struct {
 // Order is an order of the fields. Which is best depends on the rules: reach.md.
 type Order []string
 
-// The orders that are tried for a group of filters, the first one first.
+// Orders are those that are tried for a group of filters, the first one first.
 var Orders = []Order{ //nolint:gochecknoglobals // read-only table
 	{fieldDestination, fieldSource, fieldProtocol, fieldDestinationPort, fieldSourcePort, fieldFlags, fieldFragment, fieldDSCP, fieldMark},
 	{fieldSource, fieldDestination, fieldProtocol, fieldDestinationPort, fieldSourcePort, fieldFlags, fieldFragment, fieldDSCP, fieldMark},

@@ -137,8 +137,9 @@ func (b *bounds) step(s *Step, goal packet.Set) packet.Set {
 			return b.Union(x, y)
 		}
 		return b.Intersect(x, y)
+	default:
+		return pass(policy.StateNew)
 	}
-	return pass(policy.StateNew)
 }
 
 // unheld is what passes of replies that a device has no state of: a TCP segment that opens nothing, and an answer of ICMP, are invalid to it (nf_conntrack); of

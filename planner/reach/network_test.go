@@ -172,7 +172,7 @@ func ask(t *testing.T, s *topology.Snapshot, from, to string, flow reach.Flow) s
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := fmt.Sprintf("%s %s", answer.Forward.Verdict, answer.Return.Verdict)
+	text := fmt.Sprintf("%s, %s", answer.Forward.Verdict, answer.Return.Verdict)
 	if doubts := append(answer.Forward.Doubts, answer.Return.Doubts...); len(doubts) > 0 {
 		text += ": " + doubts[0]
 	}
@@ -195,17 +195,20 @@ func permit(terms ...policy.Term) policy.Rule {
 	return policy.Rule{Verdict: policy.Permit, Match: terms}
 }
 func deny(terms ...policy.Term) policy.Rule { return policy.Rule{Verdict: policy.Deny, Match: terms} }
-func protocol(n uint64) policy.Term {
-	return policy.Term{Field: policy.Protocol, Of: []policy.Range{policy.Is(n)}}
+func isTCP() policy.Term {
+	return policy.Term{Field: policy.Protocol, Of: []policy.Range{policy.Is(6)}}
 }
+
 func port(n uint64) policy.Term {
 	return policy.Term{Field: policy.DestinationPort, Of: []policy.Range{policy.Is(n)}}
 }
+
 func state(s uint64) policy.Term {
 	return policy.Term{Field: policy.ConnState, Of: []policy.Range{policy.Is(s)}}
 }
-func in(name string) policy.Term {
-	return policy.Term{Field: policy.InInterface, Names: []string{name}}
+
+func fromV() policy.Term {
+	return policy.Term{Field: policy.InInterface, Names: []string{"f1.120"}}
 }
 
 // nat is a masquerade of what matches.
@@ -221,7 +224,7 @@ var forward = policy.Attachment{Hook: policy.HookForward}
 func TestBetween(t *testing.T) {
 	t.Parallel()
 	web := services(6, 80)
-	stateful := list("fw", forward, policy.Deny, permit(state(policy.StateEstablished)), permit(in("f1.120"), protocol(6), port(80)))
+	stateful := list("fw", forward, policy.Deny, permit(state(policy.StateEstablished)), permit(fromV(), isTCP(), port(80)))
 	for _, c := range []struct {
 		name, from, to string
 		flow           reach.Flow
@@ -229,97 +232,107 @@ func TestBetween(t *testing.T) {
 		filters        map[string][]*policy.Filter
 		want           string
 	}{
-		{"nobody filters", "v", "w", web, "", nil, "yes yes"},
-		{"one VLAN, one bridge", "v", "u", web, "", nil, "yes yes"},
-		{"a stateful filter lets it through, and what comes back", "v", "w", web, "", map[string][]*policy.Filter{"firewall:f": {stateful}}, "yes yes"},
-		{"another port", "v", "w", services(6, 81), "", map[string][]*policy.Filter{"firewall:f": {stateful}}, "no no"},
-		{"the other direction opens nothing", "w", "v", web, "", map[string][]*policy.Filter{"firewall:f": {stateful}}, "no no"},
-		{"everything: a part", "v", "w", reach.Flow{}, "", map[string][]*policy.Filter{"firewall:f": {stateful}}, "some yes"},
+		{"nobody filters", "v", "w", web, "", nil, "yes, yes"},
+		{"one VLAN, one bridge", "v", "u", web, "", nil, "yes, yes"},
+		{"a stateful filter lets it through, and what comes back", "v", "w", web, "", map[string][]*policy.Filter{"firewall:f": {stateful}}, "yes, yes"},
+		{"another port", "v", "w", services(6, 81), "", map[string][]*policy.Filter{"firewall:f": {stateful}}, "no, no"},
+		{"the other direction opens nothing", "w", "v", web, "", map[string][]*policy.Filter{"firewall:f": {stateful}}, "no, no"},
+		{"everything: a part", "v", "w", reach.Flow{}, "", map[string][]*policy.Filter{"firewall:f": {stateful}}, "some, yes"},
 		{
 			"a stateless list has to let replies back itself", "v", "w", web, "",
-			map[string][]*policy.Filter{"firewall:f": {list("acl", forward, policy.Deny, permit(protocol(6), port(80)))}}, "yes no",
+			map[string][]*policy.Filter{"firewall:f": {list("acl", forward, policy.Deny, permit(isTCP(), port(80)))}},
+			"yes, no",
 		},
 		{
 			"a list on the routed interface sees nothing of what stays in its VLAN", "v", "u", web, "",
-			map[string][]*policy.Filter{"firewall:f": {list("acl", policy.Attachment{Hook: policy.HookPrerouting, Interface: "f1.120"}, policy.Deny)}}, "yes yes",
+			map[string][]*policy.Filter{"firewall:f": {list("acl", policy.Attachment{Hook: policy.HookPrerouting, Interface: "f1.120"}, policy.Deny)}},
+			"yes, yes",
 		},
 		{
 			"but all that leaves it", "v", "w", web, "",
-			map[string][]*policy.Filter{"firewall:f": {list("acl", policy.Attachment{Hook: policy.HookPrerouting, Interface: "f1.120"}, policy.Deny)}}, "no no",
+			map[string][]*policy.Filter{"firewall:f": {list("acl", policy.Attachment{Hook: policy.HookPrerouting, Interface: "f1.120"}, policy.Deny)}},
+			"no, no",
 		},
 		{
 			"a list on the way out", "v", "w", web, "",
-			map[string][]*policy.Filter{"firewall:f": {list("acl", policy.Attachment{Hook: policy.HookPostrouting, Interface: "f1.120"}, policy.Deny)}}, "yes no",
+			map[string][]*policy.Filter{"firewall:f": {list("acl", policy.Attachment{Hook: policy.HookPostrouting, Interface: "f1.120"}, policy.Deny)}},
+			"yes, no",
 		},
 		{
 			"accept ends one base chain only", "v", "w", web, "",
 			map[string][]*policy.Filter{"firewall:f": {list("a", forward, policy.Permit), list("b", policy.Attachment{Hook: policy.HookForward, Priority: 10}, policy.Deny)}},
-			"no no",
+			"no, no",
 		},
 		{
 			"a port list on the switch", "v", "w", web, "",
-			map[string][]*policy.Filter{"switch:s": {list("pacl", policy.Attachment{Hook: policy.HookIngress, Interface: "s1"}, policy.Permit, deny(protocol(6), port(80)))}},
-			"no no",
+			map[string][]*policy.Filter{"switch:s": {list("pacl", policy.Attachment{Hook: policy.HookIngress, Interface: "s1"}, policy.Permit, deny(isTCP(), port(80)))}},
+			"no, no",
 		},
 		{
 			"two VMs on one host meet in its bridge, and bypass the lists of the switch", "v", "u", web, "",
-			map[string][]*policy.Filter{"switch:s": {list("pacl", policy.Attachment{Hook: policy.HookIngress, Interface: "s1"}, policy.Deny)}}, "yes yes",
+			map[string][]*policy.Filter{"switch:s": {list("pacl", policy.Attachment{Hook: policy.HookIngress, Interface: "s1"}, policy.Deny)}},
+			"yes, yes",
 		},
 		{
 			"a VLAN map is met by what is bridged, too", "v", "w", web, "",
-			map[string][]*policy.Filter{"switch:s": {list("vacl", policy.Attachment{Hook: policy.HookVLAN, VLANs: "130"}, policy.Deny)}}, "no no",
+			map[string][]*policy.Filter{"switch:s": {list("vacl", policy.Attachment{Hook: policy.HookVLAN, VLANs: "130"}, policy.Deny)}},
+			"no, no",
 		},
 		{
 			"IPv4 lists do not filter IPv6, nor IPv6 lists IPv4", "v", "w", web, "",
 			map[string][]*policy.Filter{"firewall:f": {{Name: "six", Dialect: "test", Family: policy.IPv6, Default: policy.Deny, Attached: []policy.Attachment{forward}}}},
-			"yes yes",
+			"yes, yes",
 		},
 		{
 			"a limit: it may pass, or not", "v", "w", web, "",
-			map[string][]*policy.Filter{"firewall:f": {list("fw", forward, policy.Deny, policy.Rule{Verdict: policy.Permit, Uncertain: "limit"})}}, "unknown unknown",
+			map[string][]*policy.Filter{"firewall:f": {list("fw", forward, policy.Deny, policy.Rule{Verdict: policy.Permit, Uncertain: "limit"})}},
+			"unknown, unknown",
 		},
 		{
 			"a line that nobody understood, behind one that decides", "v", "w", web, "",
-			map[string][]*policy.Filter{"firewall:f": {list("fw", forward, policy.Deny, permit(protocol(6)), policy.Rule{Unparsed: "frob"})}}, "yes yes",
+			map[string][]*policy.Filter{"firewall:f": {list("fw", forward, policy.Deny, permit(isTCP()), policy.Rule{Unparsed: "frob"})}},
+			"yes, yes",
 		},
 		{
 			"a line that nobody understood, before it", "v", "w", web, "",
-			map[string][]*policy.Filter{"firewall:f": {list("fw", forward, policy.Deny, policy.Rule{Unparsed: "frob"}, permit(protocol(6)))}},
-			`unknown unknown: fw : "0 [unparsed: frob]" was not understood (frob)`,
+			map[string][]*policy.Filter{"firewall:f": {list("fw", forward, policy.Deny, policy.Rule{Unparsed: "frob"}, permit(isTCP()))}},
+			`unknown, unknown: fw : "0 [unparsed: frob]" was not understood (frob)`,
 		},
-		{"filters that nobody has read", "v", "w", web, "-filtertext:none AppliesTo firewall:f", nil, "unknown unknown: nobody has read the filters of f"},
+		{"filters that nobody has read", "v", "w", web, "-filtertext:none AppliesTo firewall:f", nil, "unknown, unknown: nobody has read the filters of f"},
 		{
 			"filters known as text", "v", "w", web, "-filtertext:none state=parsed", nil,
-			"unknown unknown: the filters of h () are known as text only",
+			"unknown, unknown: the filters of h () are known as text only",
 		},
-		{"a VLAN that a trunk lacks", "v", "w", web, "-port:s/2 tagged=120,130\nport:s/2 tagged=120", nil, "no no"},
-		{"a port that is down", "v", "w", web, "port:s/2 state=down", nil, "no no"},
-		{"and does not matter inside the bridge", "v", "u", web, "port:s/1 state=down", nil, "yes yes"},
-		{"no route", "v", "w", web, "-route:f/default/198.51.100.0%2F24/v130 prefix=198.51.100.0/24\n-port:f/v130 address=198.51.100.1/24\n-port:f/v130 InSubnet subnet:198.51.100.0/24", nil, "no no"},
-		{"a route that drops", "v", "w", web, "route:f/default/198.51.100.0%2F24/v130 state=blackhole", nil, "no no"},
+		{"a VLAN that a trunk lacks", "v", "w", web, "-port:s/2 tagged=120,130\nport:s/2 tagged=120", nil, "no, no"},
+		{"a port that is down", "v", "w", web, "port:s/2 state=down", nil, "no, no"},
+		{"and does not matter inside the bridge", "v", "u", web, "port:s/1 state=down", nil, "yes, yes"},
+		{"no route", "v", "w", web, "-route:f/default/198.51.100.0%2F24/v130 prefix=198.51.100.0/24\n-port:f/v130 address=198.51.100.1/24\n-port:f/v130 InSubnet subnet:198.51.100.0/24", nil, "no, no"},
+		{"a route that drops", "v", "w", web, "route:f/default/198.51.100.0%2F24/v130 state=blackhole", nil, "no, no"},
 		{
 			"a translation that does not concern it", "v", "w", web, "",
-			map[string][]*policy.Filter{"firewall:f": {nat(policy.Term{Field: policy.OutInterface, Names: []string{"wan*"}})}}, "yes yes",
+			map[string][]*policy.Filter{"firewall:f": {nat(policy.Term{Field: policy.OutInterface, Names: []string{"wan*"}})}},
+			"yes, yes",
 		},
 		{
 			"a translation on the way", "v", "w", web, "",
 			map[string][]*policy.Filter{"firewall:f": {nat(policy.Term{Field: policy.OutInterface, Names: []string{"f1.130"}})}},
-			"yes unknown: what nat of f has translated, and how replies find back, is not followed",
+			"yes, unknown: what nat of f has translated, and how replies find back, is not followed",
 		},
-		{"policy routing", "v", "w", web, "firewall:f policyRule=100 ipv4 from 192.0.2.0/24 lookup 7", nil, "unknown unknown: a rule of policy routing on f: 100 ipv4 from 192.0.2.0/24 lookup 7"},
-		{"the rules of every kernel", "v", "w", web, "firewall:f policyRule=32766 ipv4 from all lookup main", nil, "yes yes"},
-		{"a network filter of which nobody knows the rules", "v", "u", web, "vnic:v/n filterRef=clean", nil, "unknown unknown: the rules of clean, the network filter of v/n, are not known"},
+		{"policy routing", "v", "w", web, "firewall:f policyRule=100 ipv4 from 192.0.2.0/24 lookup 7", nil, "unknown, unknown: a rule of policy routing on f: 100 ipv4 from 192.0.2.0/24 lookup 7"},
+		{"the rules of every kernel", "v", "w", web, "firewall:f policyRule=32766 ipv4 from all lookup main", nil, "yes, yes"},
+		{"a network filter of which nobody knows the rules", "v", "u", web, "vnic:v/n filterRef=clean", nil, "unknown, unknown: the rules of clean, the network filter of v/n, are not known"},
 		{
 			"the network filter of a vNIC is not the filter of its host", "v", "u", web, "-filtertext:none AppliesTo host:h\nfilter:h/nw AppliesTo vnic:v/n\nvnic:v/n filterRef=clean",
 			map[string][]*policy.Filter{"host:h": {list("nw", policy.Attachment{Hook: policy.HookIngress, Interface: "v/n"}, policy.Permit)}},
-			"unknown unknown: nobody has read the filters of h",
+			"unknown, unknown: nobody has read the filters of h",
 		},
 		{
 			"the network filter of a vNIC", "v", "u", web, "filter:h/nw AppliesTo vnic:v/n\nvnic:v/n filterRef=clean",
-			map[string][]*policy.Filter{"host:h": {list("nw", policy.Attachment{Hook: policy.HookIngress, Interface: "v/n"}, policy.Deny, permit(protocol(6), port(81)))}}, "no no",
+			map[string][]*policy.Filter{"host:h": {list("nw", policy.Attachment{Hook: policy.HookIngress, Interface: "v/n"}, policy.Deny, permit(isTCP(), port(81)))}},
+			"no, no",
 		},
-		{"two with one address", "v", "w", web, "vm:x Contains vnic:x/n\nvnic:x/n address=198.51.100.10/24", nil, "unknown yes: several have the address 198.51.100.10: w/n, x/n"},
-		{"no address known of the target's subnet", "v", "w", web, "-vnic:v/n address=192.0.2.10/24\nvnic:v/n address=192.0.2.10/32", nil, "unknown yes: no source says the subnet of v/n, so nobody knows whether it needs a gateway"},
+		{"two with one address", "v", "w", web, "vm:x Contains vnic:x/n\nvnic:x/n address=198.51.100.10/24", nil, "unknown, yes: several have the address 198.51.100.10: w/n, x/n"},
+		{"no address known of the target's subnet", "v", "w", web, "-vnic:v/n address=192.0.2.10/24\nvnic:v/n address=192.0.2.10/32", nil, "unknown, yes: no source says the subnet of v/n, so nobody knows whether it needs a gateway"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

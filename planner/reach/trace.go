@@ -70,6 +70,7 @@ func (h *Headers) decide(s *Step, p packet.Packet) (hits []Hit, gone bool) {
 		if proto := p[h.at[fieldProtocol]].Lo; proto == tcp || proto == icmp || proto == icmpv6 {
 			at.State = policy.StateInvalid
 		}
+	default: // new
 	}
 	d := &decider{Headers: h, c: &chains{Headers: h, filters: s.filters, at: at}, p: p}
 	passed, _ := d.run(s.Filter, 0)
@@ -118,6 +119,7 @@ func (d *decider) run(f *policy.Filter, depth int) (passed, decided bool) {
 			}
 		case policy.Return:
 			return d.last(f, base)
+		default: // the next rule
 		}
 	}
 	return d.last(f, base)
@@ -157,8 +159,9 @@ func (d *decider) present(f policy.Field) bool {
 		return !later && (proto == icmp && d.Family == policy.IPv4 || proto == icmpv6 && d.Family == policy.IPv6)
 	case policy.TCPFlags:
 		return !later && proto == tcp
+	default:
+		return true
 	}
-	return true
 }
 
 // last is what a filter does with what none of its rules decided.

@@ -3,6 +3,7 @@ package reach
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/throughline-dc/throughline/planner/reach/packet"
@@ -88,7 +89,7 @@ func anyPort(v *packet.Values) bool { return v.Lo.Lo <= firstPort && v.Hi.Lo == 
 
 func span(v *packet.Values) string {
 	if v.Lo == v.Hi {
-		return fmt.Sprint(v.Lo.Lo)
+		return strconv.FormatUint(v.Lo.Lo, 10)
 	}
 	return fmt.Sprintf("%d-%d", v.Lo.Lo, v.Hi.Lo)
 }

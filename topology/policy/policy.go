@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 )
 
 // Filter is an ordered list of rules of one device, in no vendor's words: an access list, a chain of nftables or iptables, a VLAN map, a security group, a
@@ -312,20 +313,8 @@ func (r *Rule) check() error {
 		return fmt.Errorf("%s to %q", r.Verdict, r.Target)
 	}
 	for _, t := range r.Match {
-		if t.Field == 0 || t.Field >= fieldEnd {
-			return fmt.Errorf("field %d", t.Field)
-		}
-		named := interfaces(t.Field)
-		if named != (len(t.Names) > 0) || named == (len(t.Of) > 0) {
-			return fmt.Errorf("the term of %s has no values, or not its kind", t.Field)
-		}
-		if address(t.Field) != (t.Family == IPv4 || t.Family == IPv6) {
-			return fmt.Errorf("the term of %s is of family %d", t.Field, t.Family)
-		}
-		for _, of := range t.Of {
-			if of.Mask == (Word{}) && of.Hi.Less(of.Lo) {
-				return fmt.Errorf("an empty range of %s", t.Field)
-			}
+		if err := t.check(); err != nil {
+			return err
 		}
 	}
 	for _, a := range r.Set {
@@ -336,11 +325,30 @@ func (r *Rule) check() error {
 	return nil
 }
 
+func (t Term) check() error {
+	if t.Field == 0 || t.Field >= fieldEnd {
+		return fmt.Errorf("field %d", t.Field)
+	}
+	named := interfaces(t.Field)
+	if named != (len(t.Names) > 0) || named == (len(t.Of) > 0) {
+		return fmt.Errorf("the term of %s has no values, or not its kind", t.Field)
+	}
+	if address(t.Field) != (t.Family == IPv4 || t.Family == IPv6) {
+		return fmt.Errorf("the term of %s is of family %d", t.Field, t.Family)
+	}
+	for _, of := range t.Of {
+		if of.Mask == (Word{}) && of.Hi.Less(of.Lo) {
+			return fmt.Errorf("an empty range of %s", t.Field)
+		}
+	}
+	return nil
+}
+
 func address(f Field) bool { return f == Source || f == Destination }
 
 func name(names []string, i int) string {
 	if i <= 0 || i >= len(names) {
-		return fmt.Sprintf("%d", i)
+		return strconv.Itoa(i)
 	}
 	return names[i]
 }
