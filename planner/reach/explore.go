@@ -137,7 +137,7 @@ func (x *explorer) arrive(target topology.Node, to netip.Addr) *Leg {
 	}
 	d := x.device(o)
 	at := Context{In: nameOf(target)}
-	steps := x.hooks(d, policy.HookPrerouting, at)
+	steps := append(entry(d, target), x.hooks(d, policy.HookPrerouting, at)...)
 	steps = append(steps, x.hooks(d, policy.HookInput, at)...)
 	return ended(Delivered, "", append(x.doubts(d), steps...)...)
 }
@@ -168,7 +168,8 @@ func (x *explorer) enter(in topology.Node, to netip.Addr, routers int) *Leg {
 
 func (x *explorer) entered(d *device, in topology.Node, to netip.Addr, routers int) *Leg {
 	x.touch[d.node.Key()] = true
-	steps := append(x.doubts(d), x.hooks(d, policy.HookPrerouting, Context{In: nameOf(in)})...)
+	steps := append(x.doubts(d), entry(d, in)...)
+	steps = append(steps, x.hooks(d, policy.HookPrerouting, Context{In: nameOf(in)})...)
 	l := &Leg{Steps: steps}
 	for _, dst := range x.translated(steps, to) {
 		next := x.routed(d, in, dst, routers)
@@ -282,7 +283,7 @@ func (x *explorer) along(d *device, in topology.Node, r route, to netip.Addr, ro
 		return ended(Unknown, fmt.Sprintf("no source says by which interface %s reaches %s", d.node.Name(), cmp.Or(nextHopText(r), to.String())), said)
 	}
 	at := Context{Out: nameOf(r.via)}
-	steps := []Step{said}
+	steps := append([]Step{said}, unread(d.node, r.via)...)
 	if in.IsZero() {
 		steps = append(steps, x.hooks(d, policy.HookOutput, at)...)
 	} else {
@@ -339,14 +340,6 @@ func (r route) words(to netip.Addr) string {
 // nameOf gives the name of an interface on its device, as filters call it.
 func nameOf(n topology.Node) string {
 	return cmp.Or(n.Text(topology.AttrIfName), n.Text(topology.AttrDeviceName), n.Text(topology.AttrIfDescr), n.Text(topology.AttrName), n.Name())
-}
-
-// doubts is what is not known of a device that packets cross.
-func (x *explorer) doubts(d *device) []Step {
-	if d.unread == "" {
-		return nil
-	}
-	return []Step{{Device: d.node, Doubt: d.unread}}
 }
 
 // hooks gives the filters that packets meet at a hook, in their order.

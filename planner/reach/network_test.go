@@ -292,6 +292,22 @@ func TestBetween(t *testing.T) {
 			"filters known as text", "v", "w", web, "-filtertext:none state=parsed", nil,
 			"unknown unknown: the filters of h () are known as text only",
 		},
+		{
+			"a statement of an interface that nobody understood", "v", "w", web, "port:f/v130 unparsed=f:7: service-policy output X", nil,
+			"unknown unknown: of port f1.130 nobody understood f:7: service-policy output X",
+		},
+		{"one of another interface", "v", "w", web, "port:f/2 ifName=f2\nport:f/2 unparsed=f:7: service-policy output X\nfirewall:f Contains port:f/2", nil, "yes yes"},
+		{"it does not matter inside the bridge", "v", "u", web, "port:f/v130 unparsed=f:7: service-policy output X", nil, "yes yes"},
+		{"a statement of a port that frames pass", "v", "w", web, "port:s/2 unparsed=f:7: storm-control x", nil, "unknown unknown: of port s2 nobody understood f:7: storm-control x"},
+		{
+			"a statement of a VLAN", "v", "w", web, "switch:s Contains vlan:s/130\nvlan:s/130 unparsed=f:7: private-vlan x", nil,
+			"unknown unknown: of vlan 130 nobody understood f:7: private-vlan x",
+		},
+		{"a statement of a device", "v", "w", web, "firewall:f unparsed=f:7: frobnicate", nil, "unknown unknown: of firewall f nobody understood f:7: frobnicate"},
+		{
+			"policy routing on an interface", "v", "w", web, "port:f/v120 policyRule=route-map X", nil,
+			"unknown yes: on f1.120 of f the routing table does not decide alone: route-map X",
+		},
 		{"a VLAN that a trunk lacks", "v", "w", web, "-port:s/2 tagged=120,130\nport:s/2 tagged=120", nil, "no no"},
 		{"a port that is down", "v", "w", web, "port:s/2 state=down", nil, "no no"},
 		{"and does not matter inside the bridge", "v", "u", web, "port:s/1 state=down", nil, "yes yes"},
