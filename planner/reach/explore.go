@@ -112,7 +112,7 @@ func (x *explorer) deliver(from topology.Node, to netip.Addr) *Leg {
 			return ended(Unknown, fmt.Sprintf("several have the address %s: %s", to, names(owners)))
 		}
 	}
-	target := owners[0]
+	target := x.onLink(from, owners)[0]
 	return x.frames(from, target, func() *Leg { return x.arrive(target, to) })
 }
 
@@ -307,8 +307,30 @@ func (x *explorer) onward(d *device, r route, to netip.Addr, routers int) *Leg {
 	case hops[0].Kind() == topology.VNIC:
 		return ended(Unknown, "the next hop is a VM, "+hops[0].Name()+": what it does with packets of others is not known")
 	}
-	return x.choose(hops, func(next topology.Node) *Leg {
+	return x.choose(x.onLink(r.via, hops), func(next topology.Node) *Leg {
 		return x.frames(r.via, next, func() *Leg { return x.enter(next, to, routers+1) })
+	})
+}
+
+// onLink leaves out interfaces that have the address of another one of their device which frames reach, as the loopback does whose address an unnumbered link has.
+func (x *explorer) onLink(from topology.Node, owners []topology.Node) []topology.Node {
+	if len(owners) == 1 {
+		return owners
+	}
+	reached := map[topology.Key]bool{} // devices, for certain
+	on := map[topology.Key]bool{}      // interfaces, perhaps
+	for _, n := range owners {
+		ways, _ := topology.Ways(from, n, x.paths)
+		for _, w := range ways {
+			if o, ok := n.Owner(); ok && w.Fault == "" {
+				reached[o.Key()] = reached[o.Key()] || w.Doubt == ""
+				on[n.Key()] = true
+			}
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(owners), func(n topology.Node) bool {
+		o, ok := n.Owner()
+		return ok && reached[o.Key()] && !on[n.Key()]
 	})
 }
 
