@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -69,7 +70,7 @@ func target(gone bool) func(*xtRule, option) error {
 	return func(r *xtRule, o option) error {
 		name, err := o.one()
 		if err == nil && (r.target != "" || o.not) {
-			err = fmt.Errorf("a second target, or a negated one")
+			err = errors.New("a second target, or a negated one")
 		}
 		r.target, r.gone, r.module = name, gone, ""
 		return err
@@ -105,7 +106,7 @@ func module(r *xtRule, o option) error {
 	}
 	r.module = name
 	r.unsure("match %s", name)
-	return fmt.Errorf("no such match is known")
+	return errors.New("no such match is known")
 }
 
 func ipAddress(field policy.Field) func(*xtRule, option) error {
@@ -182,7 +183,7 @@ func interfaceName(field policy.Field) func(*xtRule, option) error {
 
 func fragment(r *xtRule, o option) error {
 	if len(o.args) > 0 {
-		return fmt.Errorf("words behind it")
+		return errors.New("words behind it")
 	}
 	r.term(policy.Fragment, o.not, policy.Is(policy.FragmentLater))
 	return nil
@@ -228,7 +229,7 @@ func flags(r *xtRule, o option) error {
 
 func syn(r *xtRule, o option) error {
 	if len(o.args) > 0 {
-		return fmt.Errorf("words behind it")
+		return errors.New("words behind it")
 	}
 	r.masked(policy.TCPFlags, o.not, 2, 1|2|4|16) // SYN among FIN, SYN, RST and ACK
 	return nil
@@ -259,7 +260,7 @@ func state(r *xtRule, o option) error {
 }
 
 // beside is an option of a module that is held otherwise: what it looks at is not in the model.
-func beside(r *xtRule, o option) error {
+func beside(r *xtRule, o option) error { //nolint:unparam // one of the grammars of options
 	r.unsure("%s", o)
 	return nil
 }

@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,15 +19,25 @@ var passingTargets = []string{ //nolint:gochecknoglobals // read-only table
 // ipTargets are the targets that the model holds. Others are not understood.
 var ipTargets = map[string]func(*xtRule) error{ //nolint:gochecknoglobals // read-only table
 	"ACCEPT": verdict(policy.Permit), "DROP": verdict(policy.Deny), "RETURN": verdict(policy.Return),
-	"REJECT":  func(r *xtRule) error { r.Verdict = policy.Reject; return nil },
-	"NOTRACK": func(r *xtRule) error { r.set(policy.ConnState, policy.Is(policy.StateUntracked)); return nil },
-	"MARK":    setMark, "DSCP": setDSCP, "TOS": setTOS,
+	"REJECT": answer, "NOTRACK": untracked,
+	"MARK": setMark, "DSCP": setDSCP, "TOS": setTOS,
 	"DNAT": translate(policy.Destination, policy.DestinationPort, "--to-destination"), "SNAT": translate(policy.Source, policy.SourcePort, "--to-source"),
 	"MASQUERADE": own(policy.Source, policy.SourcePort), "REDIRECT": own(policy.Destination, policy.DestinationPort), "NETMAP": netmap,
 }
 
 func verdict(v policy.Verdict) func(*xtRule) error {
 	return func(r *xtRule) error { r.Verdict = v; return nil }
+}
+
+// answer is REJECT, whose options say how.
+func answer(r *xtRule) error { //nolint:unparam // one of the grammars of targets
+	r.Verdict = policy.Reject
+	return nil
+}
+
+func untracked(r *xtRule) error {
+	r.set(policy.ConnState, policy.Is(policy.StateUntracked))
+	return r.each(func(option, string) (bool, error) { return false, nil })
 }
 
 // ipTarget gives the rule its verdict. A target that was not understood may write anything where tables do so.
@@ -105,7 +116,7 @@ func setMark(r *xtRule) error {
 		switch o.name {
 		case "--set-xmark":
 			if value&^mask != 0 {
-				return true, fmt.Errorf("bits outside of the mask are turned")
+				return true, errors.New("bits outside of the mask are turned")
 			}
 		case "--set-mark":
 			mask |= value
@@ -169,7 +180,7 @@ func translate(address, port policy.Field, name string) func(*xtRule) error {
 			r.set(port, numbers...)
 		}
 		if err == nil && len(r.Set) == 0 {
-			err = fmt.Errorf("it says not where to")
+			err = errors.New("it says not where to")
 		}
 		return err
 	}
@@ -216,7 +227,7 @@ func netmap(r *xtRule) error {
 	case "POSTROUTING", "INPUT":
 		field = policy.Source
 	default:
-		return fmt.Errorf("in a chain of a user")
+		return errors.New("in a chain of a user")
 	}
 	return r.each(func(o option, arg string) (bool, error) {
 		base, keep, err := prefixOf(arg, r.family)

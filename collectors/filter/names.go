@@ -269,22 +269,22 @@ func (d *draft) icmpType(text string, v6, not bool) error {
 		if t.Lo.Lo == 255 && !v6 { // any type, whatever the code (icmp_type_code_match)
 			return d.icmpType("any", v6, not)
 		}
-		kind = [2]int{int(t.Lo.Lo), -1} //nolint:gosec // at most 255
+		kind = [2]int{int(t.Lo.Lo), -1}
 		if coded {
 			c, err := number(tail, 255)
 			if err != nil {
 				return err
 			}
-			kind[1] = int(c) //nolint:gosec // at most 255
+			kind[1] = int(c)
 		}
 	}
 	if not && kind[1] >= 0 {
 		d.unsure("all but ICMP type and code %s", text)
 		return nil
 	}
-	d.term(policy.ICMPType, not, policy.Is(uint64(kind[0]))) //nolint:gosec // not negative
+	d.term(policy.ICMPType, not, policy.Is(uint64(kind[0])))
 	if kind[1] >= 0 {
-		d.term(policy.ICMPCode, false, policy.Is(uint64(kind[1]))) //nolint:gosec // not negative
+		d.term(policy.ICMPCode, false, policy.Is(uint64(kind[1])))
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package filter
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -43,7 +44,7 @@ func typesOf(table map[string][2]int) map[string]uint64 {
 	out := map[string]uint64{}
 	for name, t := range table {
 		if t[1] < 0 {
-			out[name] = uint64(t[0]) //nolint:gosec // types are not negative
+			out[name] = uint64(t[0])
 		}
 	}
 	return out
@@ -95,7 +96,7 @@ func (r *nftRule) needs(expression any) []policy.Term {
 func (r *nftRule) key(expression any) (key, error) {
 	object, ok := expression.(map[string]any)
 	if !ok || len(object) != 1 {
-		return key{}, fmt.Errorf("no expression")
+		return key{}, errors.New("no expression")
 	}
 	for kind, v := range object {
 		inner, _ := v.(map[string]any)
@@ -121,7 +122,7 @@ func (r *nftRule) key(expression any) (key, error) {
 func (r *nftRule) underMask(v any) (key, error) {
 	list, ok := v.([]any)
 	if !ok || len(list) != 2 {
-		return key{}, fmt.Errorf("no mask")
+		return key{}, errors.New("no mask")
 	}
 	if jsonText(list[0]) == `{"payload":{"field":"frag-off","protocol":"ip"}}` && text(list[1]) == "8191" {
 		return key{field: policy.Fragment, with: r.of(policy.IPv4), table: map[string]uint64{"0": policy.FragmentLater + 1}}, nil
@@ -289,7 +290,7 @@ func (k *key) ranges(v any) ([]policy.Range, error) {
 		case object["range"] != nil:
 			list, _ := object["range"].([]any)
 			if len(list) != 2 {
-				return nil, fmt.Errorf("no range")
+				return nil, errors.New("no range")
 			}
 			lo, err := k.number(list[0])
 			if err != nil {
@@ -297,7 +298,7 @@ func (k *key) ranges(v any) ([]policy.Range, error) {
 			}
 			hi, err := k.number(list[1])
 			if err == nil && hi.Less(lo) {
-				err = fmt.Errorf("an empty range")
+				err = errors.New("an empty range")
 			}
 			return []policy.Range{{Lo: lo, Hi: hi}}, err
 		case object["prefix"] != nil:
@@ -316,22 +317,22 @@ func (k *key) ranges(v any) ([]policy.Range, error) {
 		return []policy.Range{{Lo: n, Hi: n}}, nil
 	}
 	if n.Hi&^k.mask.Hi != 0 || n.Lo&^k.mask.Lo != 0 || *k.mask == (policy.Word{}) {
-		return nil, fmt.Errorf("bits outside of the mask")
+		return nil, errors.New("bits outside of the mask")
 	}
 	return []policy.Range{{Lo: n, Mask: *k.mask}}, nil
 }
 
 func (k *key) prefix(address, length string) ([]policy.Range, error) {
 	if k.family == 0 {
-		return nil, fmt.Errorf("a prefix of no address")
+		return nil, errors.New("a prefix of no address")
 	}
 	r, err := addresses(address+"/"+length, k.family)
 	return []policy.Range{r}, err
 }
 
 // term makes the term of values.
-func (k *key) term(not bool, of []policy.Range, names []string) policy.Term {
-	return policy.Term{Field: k.field, Family: k.family, Not: not, Of: of, Names: names}
+func (k *key) term(not bool, of []policy.Range) policy.Term {
+	return policy.Term{Field: k.field, Family: k.family, Not: not, Of: of}
 }
 
 // element takes the value out of an element of a set; one with a timeout goes by itself.

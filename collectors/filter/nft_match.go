@@ -27,7 +27,7 @@ func (r *nftRule) matches(op string, left, right any) ([]alternative, error) {
 		return k.anyBit(op == "!", right)
 	}
 	of, err := k.compare(op, right)
-	return []alternative{{terms: append(slices.Clone(k.with), k.term(false, of, nil))}}, err
+	return []alternative{{terms: append(slices.Clone(k.with), k.term(false, of))}}, err
 }
 
 // oneOf is the match "one of the values", or none of them.
@@ -39,7 +39,7 @@ func (r *nftRule) oneOf(k key, not bool, right any) ([]alternative, error) {
 	if _, several := right.([]any); several && k.field == policy.ConnState {
 		return nil, fmt.Errorf("several states at once: %w", errNotHeld)
 	}
-	t, a := k.term(not, nil, nil), alternative{terms: slices.Clone(k.with), unsure: changes}
+	t, a := k.term(not, nil), alternative{terms: slices.Clone(k.with), unsure: changes}
 	for _, v := range values {
 		v, unsure := element(v)
 		if unsure != "" {
@@ -93,7 +93,7 @@ func (k *key) add(t *policy.Term, v any) error {
 	}
 	name, ok := v.(string)
 	if !ok || name == "" {
-		return fmt.Errorf("no name of an interface")
+		return errors.New("no name of an interface")
 	}
 	t.Names = append(t.Names, printable(name))
 	return nil
@@ -105,7 +105,7 @@ func (k *key) anyBit(not bool, right any) ([]alternative, error) {
 	if !ok {
 		list = []any{right}
 	}
-	t := k.term(not, nil, nil)
+	t := k.term(not, nil)
 	for _, v := range list {
 		n, err := k.number(v)
 		switch {
@@ -164,7 +164,7 @@ func (k *key) compare(op string, right any) ([]policy.Range, error) {
 func (r *nftRule) keys(concat any) ([]key, error) {
 	list, ok := concat.([]any)
 	if !ok {
-		return nil, fmt.Errorf("no concatenation")
+		return nil, errors.New("no concatenation")
 	}
 	var out []key
 	for _, e := range list {
@@ -223,7 +223,7 @@ func tuple(keys []key, v any) (alternative, error) {
 		if k.outer {
 			return a, errNotHeld
 		}
-		t := k.term(false, nil, nil)
+		t := k.term(false, nil)
 		if err := k.add(&t, parts[i]); err != nil {
 			return a, err
 		}
@@ -258,7 +258,7 @@ func (r *nftRule) lookUp(expression, data any) ([]alternative, error) {
 	for _, e := range elements {
 		pair, ok := e.([]any)
 		if !ok || len(pair) != 2 {
-			return nil, fmt.Errorf("no element of a map")
+			return nil, errors.New("no element of a map")
 		}
 		if v, _ := element(pair[0]); v == "*" {
 			others = pair[1]
@@ -285,7 +285,7 @@ func rest(keys []key, elements []alternative) (alternative, error) {
 		return alternative{}, fmt.Errorf("all other values of several fields: %w", errNotHeld)
 	}
 	k := keys[0]
-	t := k.term(true, nil, nil)
+	t := k.term(true, nil)
 	for _, e := range elements {
 		one := e.terms[len(e.terms)-1]
 		t.Of, t.Names = append(t.Of, one.Of...), append(t.Names, one.Names...)

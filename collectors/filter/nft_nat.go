@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -25,7 +26,7 @@ func (r *nftRule) translate(kind string, object map[string]any) error {
 		return err
 	}
 	if object["addr"] == nil && object["port"] == nil {
-		return fmt.Errorf("it says not where to")
+		return errors.New("it says not where to")
 	}
 	return r.random(port, object)
 }
@@ -103,14 +104,14 @@ func (r *nftRule) anyOf(data any, do func(d *draft, v any) error) error {
 		before := len(d.Set)
 		for _, e := range elements {
 			if pair, ok := e.([]any); !ok || len(pair) != 2 {
-				err = fmt.Errorf("no element of a map")
+				err = errors.New("no element of a map")
 			} else if failed := do(d, pair[1]); failed != nil {
 				err = failed
 			}
 		}
 		for i := len(d.Set) - 1; i > before; i-- { // one assignment, of all of them
 			if d.Set[i].Field != d.Set[before].Field || d.Set[i].Family != d.Set[before].Family {
-				err = fmt.Errorf("addresses and ports together")
+				err = errors.New("addresses and ports together")
 				continue
 			}
 			d.Set[before].To = append(d.Set[before].To, d.Set[i].To...)
@@ -142,7 +143,7 @@ func assignAddress(d *draft, field, port policy.Field, family policy.Family, v a
 	}
 	a, err := netip.ParseAddr(first)
 	if err != nil || family&familyOf(a) == 0 {
-		return fmt.Errorf("no address of this family")
+		return errors.New("no address of this family")
 	}
 	k := key{field: field, family: familyOf(a)}
 	of, err := k.ranges(v)

@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -189,7 +190,7 @@ func (r *nftRule) branch(s any, alternatives []alternative, with func(d *draft, 
 func (r *nftRule) verdictOf(d *draft, data any) error {
 	object, ok := data.(map[string]any)
 	if !ok || len(object) != 1 {
-		return fmt.Errorf("no verdict")
+		return errors.New("no verdict")
 	}
 	for kind, v := range object {
 		if !r.verdict(d, kind, v) {
@@ -233,14 +234,14 @@ func (r *nftRule) action(kind string, v any) error {
 	case "masquerade", "redirect":
 		return r.ownAddress(kind, object)
 	}
-	return fmt.Errorf("no such statement is known")
+	return errors.New("no such statement is known")
 }
 
 // mangle writes a field.
 func (r *nftRule) mangle(object map[string]any) error {
 	key, ok := object["key"].(map[string]any)
 	if !ok {
-		return fmt.Errorf("it writes nothing")
+		return errors.New("it writes nothing")
 	}
 	if meta, ok := key["meta"].(map[string]any); ok {
 		switch text(meta["key"]) {
@@ -265,7 +266,7 @@ func (r *nftRule) mangle(object map[string]any) error {
 		return err
 	}
 	if k.names != nil || k.mask != nil || len(of) != 1 || of[0].Lo != of[0].Hi {
-		return fmt.Errorf("it writes what is not known")
+		return errors.New("it writes what is not known")
 	}
 	r.all(func(d *draft) {
 		d.Match = append(d.Match, k.with...)

@@ -153,9 +153,9 @@ func nwPriority(text string) (int, error) {
 	negative := strings.HasPrefix(text, "-")
 	n, err := number(strings.TrimPrefix(text, "-"), 1000)
 	if negative {
-		return -int(n), err //nolint:gosec // at most 1000
+		return -int(n), err
 	}
-	return int(n), err //nolint:gosec // at most 1000
+	return int(n), err
 }
 
 // xmlText writes an element in one line.

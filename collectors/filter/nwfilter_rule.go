@@ -1,7 +1,7 @@
 package filter
 
 import (
-	"fmt"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -406,7 +406,7 @@ func (a *nwAttrs) tcp() {
 	a.with("flags", func(text string) error {
 		head, tail, ok := strings.Cut(text, "/")
 		if !ok {
-			return fmt.Errorf("no mask and flags")
+			return errors.New("no mask and flags")
 		}
 		mask, err := flagBits(orElse(head, "none"))
 		if err != nil {

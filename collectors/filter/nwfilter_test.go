@@ -44,35 +44,7 @@ func TestInstantiate_chains(t *testing.T) {
   <rule action='drop' direction='inout'/>
 </filter>`)
 	nic := filter.VNIC{Name: "web vnet0", Interface: "vnet0", Filter: "clean", Parameters: map[string][]string{"MAC": {"02:00:5e:00:53:01"}, "IP": {"192.0.2.7", "192.0.2.8"}}}
-	want := `nwfilter web vnet0 out frames @ingress of vnet0 0, else permit
-  jump nwfilter web vnet0 out frames mac
-  jump nwfilter web vnet0 out frames ipv4-ip etherType 0x800, vlan 0
-  jump nwfilter web vnet0 out frames arp etherType 0x806, vlan 0
-  deny
-nwfilter web vnet0 out frames mac, else permit
-  return sourceMAC 02:00:5e:00:53:01
-  deny
-nwfilter web vnet0 out frames ipv4-ip, else permit
-  return etherType 0x800, vlan 0, source 0.0.0.0, protocol 17
-  return etherType 0x800, vlan 0, source 192.0.2.7
-  return etherType 0x800, vlan 0, source 192.0.2.8
-  deny
-nwfilter web vnet0 out frames arp, else permit
-  permit etherType 0x806, vlan 0 [uncertain: --arp-opcode 1; --arp-mac-src 02:00:5e:00:53:01; --arp-ip-src 192.0.2.7; --arp-gratuitous true]
-  permit etherType 0x806, vlan 0 [uncertain: --arp-opcode 1; --arp-mac-src 02:00:5e:00:53:01; --arp-ip-src 192.0.2.8; --arp-gratuitous true]
-  deny
-nwfilter web vnet0 out packets @ingress of vnet0 1, else permit
-nwfilter web vnet0 in packets @egress of vnet0 0, else permit
-nwfilter web vnet0 in frames @egress of vnet0 1, else permit
-  permit etherType 0x88cc, vlan 0
-  jump nwfilter web vnet0 in frames arp etherType 0x806, vlan 0
-  deny
-nwfilter web vnet0 in frames arp, else permit
-  deny
-`
-	if diff := cmp.Diff(want, text(t, filter.Instantiate(filters, nic))); diff != "" {
-		t.Error(diff)
-	}
+	golden(t, "testdata/nwfilter-chains.txt", text(t, filter.Instantiate(filters, nic)))
 }
 
 // instance is the rules for packets, and those for frames, of a filter with these rules.
@@ -107,8 +79,11 @@ func TestInstantiate_rules(t *testing.T) {
 			"an address that libvirt learns", `<rule action='drop' direction='out'><ip match='no' srcipaddr='$IP'/></rule>`, map[string][]string{"MAC": {"02:00:5e:00:53:01"}}, outFrames +
 				"  deny etherType 0x800, vlan 0 [uncertain: the value of IP is not known: libvirt learns it, or gets it otherwise]\n" + outPackets + inPackets + inFrames,
 		},
-		{"lists of different lengths", `<rule action='drop' direction='out'><ip srcipaddr='$IP' srcportstart='$P'/></rule>`, map[string][]string{"IP": {"192.0.2.1", "192.0.2.2"}, "P": {"1"}},
-			outFrames + "  deny [uncertain: the value of IP, P is not known: libvirt learns it, or gets it otherwise] [unparsed: lists that go together differ in length]\n" + outPackets + inPackets + inFrames},
+		{
+			"lists of different lengths", `<rule action='drop' direction='out'><ip srcipaddr='$IP' srcportstart='$P'/></rule>`,
+			map[string][]string{"IP": {"192.0.2.1", "192.0.2.2"}, "P": {"1"}},
+			outFrames + "  deny [uncertain: the value of IP, P is not known: libvirt learns it, or gets it otherwise] [unparsed: lists that go together differ in length]\n" + outPackets + inPackets + inFrames,
+		},
 		{"an unknown protocol", `<rule action='accept' direction='out'><quic dstportstart='1'/></rule>`, nil, outFrames + outPackets +
 			called + "  permit etherType 0x800, destinationPort 1, state 0 1 [unparsed: protocol quic]\n" + inPackets + called + "  permit etherType 0x800, sourcePort 1, state 1 [unparsed: protocol quic]\n" + inFrames},
 		{"an unknown attribute", `<rule action='drop' direction='out'><mac colour='red'/></rule>`, nil, outFrames + "  deny [unparsed: colour='red']\n" + outPackets + inPackets + inFrames},

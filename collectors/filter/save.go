@@ -1,8 +1,8 @@
 package filter
 
 import (
+	"errors"
 	"fmt"
-	"iter"
 	"regexp"
 	"slices"
 	"strings"
@@ -219,37 +219,48 @@ type token struct {
 func split(line string) ([]token, error) {
 	var out []token
 	for i := 0; i < len(line); {
-		if line[i] == ' ' || line[i] == '\t' {
+		if blank(line[i]) {
 			i++
 			continue
 		}
 		var word strings.Builder
-		quoted := false
-		for i < len(line) && line[i] != ' ' && line[i] != '\t' {
-			if line[i] != '"' && line[i] != '\'' {
-				if line[i] == '\\' && i+1 < len(line) {
-					i++
+		t := token{}
+		for i < len(line) && !blank(line[i]) {
+			if quote := line[i]; quote == '"' || quote == '\'' {
+				n := quoted(&word, line[i+1:], quote)
+				if n < 0 {
+					return nil, errors.New("a quote is not closed")
 				}
-				word.WriteByte(line[i])
-				i++
+				t.quoted = true
+				i += n + 2
 				continue
 			}
-			quoted = true
-			quote := line[i]
-			for i++; i < len(line) && line[i] != quote; i++ {
-				if line[i] == '\\' && quote == '"' && i+1 < len(line) {
-					i++
-				}
-				word.WriteByte(line[i])
+			if line[i] == '\\' && i+1 < len(line) {
+				i++
 			}
-			if i >= len(line) {
-				return nil, fmt.Errorf("a quote is not closed")
-			}
+			word.WriteByte(line[i])
 			i++
 		}
-		out = append(out, token{word.String(), quoted})
+		t.text = word.String()
+		out = append(out, t)
 	}
 	return out, nil
+}
+
+func blank(b byte) bool { return b == ' ' || b == '\t' }
+
+// quoted adds what stands before the quote that ends it, and says where that is; -1 where there is none.
+func quoted(word *strings.Builder, text string, quote byte) int {
+	for i := 0; i < len(text); i++ {
+		if text[i] == quote {
+			return i
+		}
+		if text[i] == '\\' && quote == '"' && i+1 < len(text) {
+			i++
+		}
+		word.WriteByte(text[i])
+	}
+	return -1
 }
 
 // Options that have one word, whatever it begins with.
@@ -258,9 +269,8 @@ var oneWord = []string{"--comment", "--log-prefix", "--nflog-prefix", "--ulog-pr
 // options groups the words of a rule.
 func options(tokens []token) []option {
 	var out []option
-	var words iter.Seq2[int, token] = slices.All(tokens)
 	not, only := false, false
-	for i, t := range words {
+	for i, t := range tokens {
 		last := len(out) - 1
 		switch {
 		case only:

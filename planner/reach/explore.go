@@ -112,7 +112,7 @@ func (x *explorer) deliver(from topology.Node, to netip.Addr) *Leg {
 			return ended(Unknown, fmt.Sprintf("several have the address %s: %s", to, names(owners)))
 		}
 	}
-	target := owners[0]
+	target := x.onLink(from, owners)[0]
 	return x.frames(from, target, func() *Leg { return x.arrive(target) })
 }
 
@@ -137,7 +137,7 @@ func (x *explorer) arrive(target topology.Node) *Leg {
 	}
 	d := x.device(o)
 	at := Context{In: nameOf(target)}
-	steps := x.hooks(d, policy.HookPrerouting, at)
+	steps := append(entry(d, target), x.hooks(d, policy.HookPrerouting, at)...)
 	steps = append(steps, x.hooks(d, policy.HookInput, at)...)
 	return ended(Delivered, "", append(x.doubts(d), steps...)...)
 }
@@ -168,7 +168,8 @@ func (x *explorer) enter(in topology.Node, to netip.Addr, routers int) *Leg {
 
 func (x *explorer) entered(d *device, in topology.Node, to netip.Addr, routers int) *Leg {
 	x.touch[d.node.Key()] = true
-	steps := append(x.doubts(d), x.hooks(d, policy.HookPrerouting, Context{In: nameOf(in)})...)
+	steps := append(x.doubts(d), entry(d, in)...)
+	steps = append(steps, x.hooks(d, policy.HookPrerouting, Context{In: nameOf(in)})...)
 	l := &Leg{Steps: steps}
 	for _, dst := range x.translated(steps, to) {
 		next := x.routed(d, in, dst, routers)
@@ -282,7 +283,7 @@ func (x *explorer) along(d *device, in topology.Node, r route, to netip.Addr, ro
 		return ended(Unknown, fmt.Sprintf("no source says by which interface %s reaches %s", d.node.Name(), cmp.Or(nextHopText(r), to.String())), said)
 	}
 	at := Context{Out: nameOf(r.via)}
-	steps := []Step{said}
+	steps := append([]Step{said}, unread(d.node, r.via)...)
 	if in.IsZero() {
 		steps = append(steps, x.hooks(d, policy.HookOutput, at)...)
 	} else {
@@ -306,8 +307,30 @@ func (x *explorer) onward(d *device, r route, to netip.Addr, routers int) *Leg {
 	case hops[0].Kind() == topology.VNIC:
 		return ended(Unknown, "the next hop is a VM, "+hops[0].Name()+": what it does with packets of others is not known")
 	}
-	return x.choose(hops, func(next topology.Node) *Leg {
+	return x.choose(x.onLink(r.via, hops), func(next topology.Node) *Leg {
 		return x.frames(r.via, next, func() *Leg { return x.enter(next, to, routers+1) })
+	})
+}
+
+// onLink leaves out interfaces that have the address of another one of their device which frames reach, as the loopback does whose address an unnumbered link has.
+func (x *explorer) onLink(from topology.Node, owners []topology.Node) []topology.Node {
+	if len(owners) == 1 {
+		return owners
+	}
+	reached := map[topology.Key]bool{} // devices, for certain
+	on := map[topology.Key]bool{}      // interfaces, perhaps
+	for _, n := range owners {
+		ways, _ := topology.Ways(from, n, x.paths)
+		for _, w := range ways {
+			if o, ok := n.Owner(); ok && w.Fault == "" {
+				reached[o.Key()] = reached[o.Key()] || w.Doubt == ""
+				on[n.Key()] = true
+			}
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(owners), func(n topology.Node) bool {
+		o, ok := n.Owner()
+		return ok && reached[o.Key()] && !on[n.Key()]
 	})
 }
 
@@ -339,14 +362,6 @@ func (r route) words(to netip.Addr) string {
 // nameOf gives the name of an interface on its device, as filters call it.
 func nameOf(n topology.Node) string {
 	return cmp.Or(n.Text(topology.AttrIfName), n.Text(topology.AttrDeviceName), n.Text(topology.AttrIfDescr), n.Text(topology.AttrName), n.Name())
-}
-
-// doubts is what is not known of a device that packets cross.
-func (x *explorer) doubts(d *device) []Step {
-	if d.unread == "" {
-		return nil
-	}
-	return []Step{{Device: d.node, Doubt: d.unread}}
 }
 
 // hooks gives the filters that packets meet at a hook, in their order.

@@ -93,6 +93,9 @@ func (x *explorer) bridged(hops []topology.Hop) []Step {
 			steps = append(steps, x.doubts(d)...)
 			steps = append(steps, x.vlanMaps(d, h)...)
 		}
+		if i > 0 && i < len(hops)-1 {
+			steps = append(steps, x.segment(d, h)...)
+		}
 		hook := policy.HookEgress
 		if h.Rel == topology.Link {
 			hook = policy.HookIngress

@@ -221,6 +221,32 @@ func nat(terms ...policy.Term) *policy.Filter {
 
 var forward = policy.Attachment{Hook: policy.HookForward}
 
+// behind is a second router, g, between the firewall and VLAN 130; its link to the firewall has the address of its loopback.
+const behind = `
+-firewall:f Contains route:f/default/198.51.100.0%2F24/v130
+firewall:f Contains port:f/2
+port:f/2 ifName=f2
+port:f/2 address=203.0.113.1/32
+firewall:f Contains route:f/default/198.51.100.0%2F24/203.0.113.2
+route:f/default/198.51.100.0%2F24/203.0.113.2 prefix=198.51.100.0/24
+route:f/default/198.51.100.0%2F24/203.0.113.2 nextHop=203.0.113.2
+route:f/default/198.51.100.0%2F24/203.0.113.2 RoutesVia port:f/2
+-firewall:f Contains port:f/v130
+-port:f/v130 address=198.51.100.1/24
+router:g Contains port:f/v130
+router:g Contains port:g/1
+router:g Contains port:g/lo
+port:g/1 ifName=g1
+port:g/1 address=203.0.113.2/32
+port:g/1 Link port:f/2 ~95
+port:g/lo ifName=lo
+port:g/lo address=203.0.113.2/32
+router:g Contains route:g/default/198.51.100.0%2F24/v130
+route:g/default/198.51.100.0%2F24/v130 prefix=198.51.100.0/24
+route:g/default/198.51.100.0%2F24/v130 RoutesVia port:f/v130
+filtertext:none AppliesTo router:g
+`
+
 func TestBetween(t *testing.T) {
 	t.Parallel()
 	web := services(6, 80)
@@ -302,6 +328,26 @@ func TestBetween(t *testing.T) {
 		{
 			"filters known as text", "v", "w", web, "-filtertext:none state=parsed", nil,
 			"unknown, unknown: the filters of h () are known as text only",
+		},
+		{
+			"a statement of an interface that nobody understood", "v", "w", web, "port:f/v130 unparsed=f:7: service-policy output X", nil,
+			"unknown, unknown: of port f1.130 nobody understood f:7: service-policy output X",
+		},
+		{"one of another interface", "v", "w", web, "port:f/2 ifName=f2\nport:f/2 unparsed=f:7: service-policy output X\nfirewall:f Contains port:f/2", nil, "yes, yes"},
+		{"it does not matter inside the bridge", "v", "u", web, "port:f/v130 unparsed=f:7: service-policy output X", nil, "yes, yes"},
+		{"a statement of a port that frames pass", "v", "w", web, "port:s/2 unparsed=f:7: storm-control x", nil, "unknown, unknown: of port s2 nobody understood f:7: storm-control x"},
+		{
+			"a statement of a VLAN", "v", "w", web, "switch:s Contains vlan:s/130\nvlan:s/130 unparsed=f:7: private-vlan x", nil,
+			"unknown, unknown: of vlan 130 nobody understood f:7: private-vlan x",
+		},
+		{"a statement of a device", "v", "w", web, "firewall:f unparsed=f:7: frobnicate", nil, "unknown, unknown: of firewall f nobody understood f:7: frobnicate"},
+		{
+			"policy routing on an interface", "v", "w", web, "port:f/v120 policyRule=route-map X", nil,
+			"unknown, yes: on f1.120 of f the routing table does not decide alone: route-map X",
+		},
+		{
+			"a link with the address of a loopback", "v", "w", web, behind, nil,
+			"yes, unknown: no gateway of VLAN 130 is known behind s: collect the router or firewall that routes it (f is reached at f1, and no source says which of its interfaces routes VLAN 130)",
 		},
 		{"a VLAN that a trunk lacks", "v", "w", web, "-port:s/2 tagged=120,130\nport:s/2 tagged=120", nil, "no, no"},
 		{"a port that is down", "v", "w", web, "port:s/2 state=down", nil, "no, no"},
