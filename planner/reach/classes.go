@@ -39,10 +39,10 @@ type Forwarding struct {
 	key     [32]byte
 	width   uint8 // bits of an address
 	devices []trie
-	prints  map[uint64]print // of each device and action
+	prints  map[uint64]fingerprint // of each device and action
 	line    line
 
-	class   map[print]Class
+	class   map[fingerprint]Class
 	known   []classState
 	free    []Class
 	ended   []Class // in this call
@@ -50,13 +50,13 @@ type Forwarding struct {
 	moved   []Moved
 }
 
-// print is a fingerprint.
-type print struct{ hi, lo uint64 }
+// fingerprint is 128 bits that stand for what devices do.
+type fingerprint struct{ hi, lo uint64 }
 
-func (p print) xor(q print) print { return print{p.hi ^ q.hi, p.lo ^ q.lo} }
+func (p fingerprint) xor(q fingerprint) fingerprint { return fingerprint{p.hi ^ q.hi, p.lo ^ q.lo} }
 
 type classState struct {
-	print     print
+	print     fingerprint
 	intervals int
 	flip      uint64 // when to was set
 	to        Class  // where an interval of this class goes in that flip
@@ -64,11 +64,11 @@ type classState struct {
 
 // NewForwarding gives the classes of devices without routes: one. The key should be random; the numbers of classes do not depend on it.
 func NewForwarding(family policy.Family, key [32]byte) *Forwarding {
-	f := &Forwarding{key: key, width: 32, prints: map[uint64]print{}, class: map[print]Class{}}
+	f := &Forwarding{key: key, width: 32, prints: map[uint64]fingerprint{}, class: map[fingerprint]Class{}}
 	if family == policy.IPv6 {
 		f.width = addressBits
 	}
-	f.line = line{chunks: [][]cut{{{class: f.of(print{})}}}}
+	f.line = line{chunks: [][]cut{{{class: f.of(fingerprint{})}}}}
 	f.known[0].intervals = 1
 	return f
 }
@@ -114,7 +114,7 @@ func (f *Forwarding) Set(r Route) []Moved {
 	if !ok {
 		return nil
 	}
-	if delta := f.print(r.Device, was.effective).xor(f.print(r.Device, was.next)); delta != (print{}) {
+	if delta := f.print(r.Device, was.effective).xor(f.print(r.Device, was.next)); delta != (fingerprint{}) {
 		f.touched++
 		t.bare(at, func(first, last policy.Word) { f.flip(first, last, delta) })
 	}
@@ -150,7 +150,7 @@ func (f *Forwarding) table(r Route) (t *trie, first policy.Word, length uint8) {
 		f.devices = append(f.devices, trie{})
 	}
 	p := r.Prefix.Masked()
-	return &f.devices[r.Device], f.word(p.Addr()), uint8(p.Bits()) //nolint:gosec // 0 to 128
+	return &f.devices[r.Device], f.word(p.Addr()), uint8(p.Bits())
 }
 
 // word moves an address to the first of the 128 bits, back moves it back.
@@ -169,26 +169,26 @@ func (f *Forwarding) back(w policy.Word) policy.Word {
 	return w
 }
 
-func (f *Forwarding) print(device uint32, a Action) print {
+func (f *Forwarding) print(device uint32, a Action) fingerprint {
 	if a == 0 {
-		return print{}
+		return fingerprint{}
 	}
 	k := uint64(device)<<32 | uint64(a)
 	p, ok := f.prints[k]
 	if !ok {
 		sum := sha256.Sum256(binary.BigEndian.AppendUint64(f.key[:], k))
-		p = print{binary.BigEndian.Uint64(sum[:]), binary.BigEndian.Uint64(sum[8:])}
+		p = fingerprint{binary.BigEndian.Uint64(sum[:]), binary.BigEndian.Uint64(sum[8:])}
 		f.prints[k] = p
 	}
 	return p
 }
 
 // of gives the class with a fingerprint, a new one if there is none.
-func (f *Forwarding) of(p print) Class {
+func (f *Forwarding) of(p fingerprint) Class {
 	if c, ok := f.class[p]; ok {
 		return c
 	}
-	c := Class(len(f.known)) //nolint:gosec // fewer than intervals
+	c := Class(len(f.known))
 	if k := len(f.free); k > 0 {
 		c = f.free[k-1]
 		f.free = f.free[:k-1]
@@ -210,7 +210,7 @@ func (f *Forwarding) leave(c Class) {
 }
 
 // flip changes the fingerprint of all intervals from first to last.
-func (f *Forwarding) flip(first, last policy.Word, delta print) {
+func (f *Forwarding) flip(first, last policy.Word, delta fingerprint) {
 	c, i := f.split(first)
 	behind := policy.Word{}
 	if last != lastOf(policy.Word{}, 0) {
@@ -242,7 +242,7 @@ func (f *Forwarding) flip(first, last policy.Word, delta print) {
 }
 
 // turn moves one interval to the class that its fingerprint with delta has.
-func (f *Forwarding) turn(x *cut, delta print) {
+func (f *Forwarding) turn(x *cut, delta fingerprint) {
 	from := x.class
 	k := &f.known[from]
 	if k.flip != f.touched {
@@ -287,7 +287,7 @@ func (f *Forwarding) Load(routes []Route) {
 	}
 	type event struct {
 		at    policy.Word
-		delta print
+		delta fingerprint
 	}
 	events := make([]event, 0, 2*len(routes))
 	for d := range f.devices {
@@ -296,7 +296,7 @@ func (f *Forwarding) Load(routes []Route) {
 		var from policy.Word
 		emit := func() {
 			if next != now {
-				events = append(events, event{from, f.print(uint32(d), now).xor(f.print(uint32(d), next))}) //nolint:gosec // devices are few
+				events = append(events, event{from, f.print(uint32(d), now).xor(f.print(uint32(d), next))})
 				now = next
 			}
 		}
@@ -313,7 +313,7 @@ func (f *Forwarding) Load(routes []Route) {
 	clear(f.class)
 	f.known, f.free, f.ended = nil, nil, nil
 	f.line = line{}
-	var here print
+	var here fingerprint
 	var at policy.Word
 	for i := 0; ; {
 		for ; i < len(events) && events[i].at == at; i++ {

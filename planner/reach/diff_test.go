@@ -155,7 +155,7 @@ func TestDiff_same(t *testing.T) {
 			}
 			again[name] = &c
 		}
-		end := reach.End(rapid.SampledFrom([]reach.End{reach.Delivered, reach.Dropped, reach.Unknown}).Draw(t, "end"))
+		end := rapid.SampledFrom([]reach.End{reach.Delivered, reach.Dropped, reach.Unknown}).Draw(t, "end")
 		a, b := way(in), way(again)
 		a.End, b.End = end, end
 		if c, err := h.Diff(a, b); c.Lost != packet.Empty || c.Opened != packet.Empty || err != nil {

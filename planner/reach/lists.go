@@ -28,7 +28,7 @@ type Recast struct {
 
 // Lists is the access-list classes of many first-match lists that deny what no rule matches, kept up rule by rule. Each list is a balanced tree whose nodes
 // hold the list of the rules beneath them, so that a changed rule costs as many operations as the tree is high; a list that permits other packets than before
-// moves these alone from atom to atom. A packet.Overflow in the midst of a change spoils it.
+// moves these alone from atom to atom. A packet.OverflowError in the midst of a change spoils it.
 //
 // What was made stays in the Space until it goes: who changes rules for days makes all anew once Space.Size has grown many times.
 type Lists struct {
@@ -40,14 +40,14 @@ type Lists struct {
 
 	atoms  []atom
 	free   []Atom
-	bySign map[print]Atom
+	bySign map[fingerprint]Atom
 	cast   []Recast
 }
 
 type accessList struct {
 	root   uint32 // node + 1
 	permit packet.Set
-	sign   print
+	sign   fingerprint
 }
 
 type ruleNode struct {
@@ -58,7 +58,7 @@ type ruleNode struct {
 }
 
 type atom struct {
-	sign    print // exclusive or of those of all lists that permit it
+	sign    fingerprint // exclusive or of those of all lists that permit it
 	packets packet.Set
 }
 
@@ -70,7 +70,7 @@ const (
 
 // NewLists gives the classes of no list, in a space: one, of all packets. The key is as that of NewForwarding.
 func NewLists(space *packet.Space, key [32]byte) *Lists {
-	return &Lists{space: space, key: key, atoms: []atom{{packets: packet.Full}}, bySign: map[print]Atom{{}: 0}}
+	return &Lists{space: space, key: key, atoms: []atom{{packets: packet.Full}}, bySign: map[fingerprint]Atom{{}: 0}}
 }
 
 // Space gives the space of the sets.
@@ -83,7 +83,7 @@ func (l *Lists) Count() int { return len(l.bySign) }
 func (l *Lists) Atoms() iter.Seq2[Atom, packet.Set] {
 	return func(yield func(Atom, packet.Set) bool) {
 		for i, a := range l.atoms {
-			if a.packets != packet.Empty && !yield(Atom(i), a.packets) { //nolint:gosec // atoms are few
+			if a.packets != packet.Empty && !yield(Atom(i), a.packets) {
 				return
 			}
 		}
@@ -137,7 +137,7 @@ func (l *Lists) Unset(list uint32, place int64) []Recast {
 func (l *Lists) list(n uint32) *accessList {
 	for int(n) >= len(l.lists) {
 		sum := sha256.Sum256(binary.BigEndian.AppendUint64(l.key[:], uint64(len(l.lists))))
-		l.lists = append(l.lists, accessList{sign: print{binary.BigEndian.Uint64(sum[:]), binary.BigEndian.Uint64(sum[8:])}})
+		l.lists = append(l.lists, accessList{sign: fingerprint{binary.BigEndian.Uint64(sum[:]), binary.BigEndian.Uint64(sum[8:])}})
 	}
 	return &l.lists[n]
 }
@@ -148,7 +148,7 @@ func (l *Lists) node(r Ruled) uint32 {
 		number = permits
 	}
 	m := l.space.Box(r.Box, number)
-	mixed := (uint64(r.Place) + 1) * 0x9e3779b97f4a7c15 //nolint:gosec // mixed, not counted
+	mixed := (uint64(r.Place) + 1) * 0x9e3779b97f4a7c15
 	n := ruleNode{place: r.Place, priority: (mixed ^ mixed>>29) * 0xbf58476d1ce4e5b9, own: m, list: m}
 	if k := len(l.spare); k > 0 {
 		i := l.spare[k-1]
@@ -157,7 +157,7 @@ func (l *Lists) node(r Ruled) uint32 {
 		return i
 	}
 	l.nodes = append(l.nodes, n)
-	return uint32(len(l.nodes)) //nolint:gosec // rules of access lists
+	return uint32(len(l.nodes))
 }
 
 // heap makes a tree of nodes in the order of their places.
@@ -289,7 +289,7 @@ func (l *Lists) permit(x *accessList) []Recast {
 }
 
 // signOf gives the sign of the atom of a packet.
-func (l *Lists) signOf(p packet.Packet) (sign print) {
+func (l *Lists) signOf(p packet.Packet) (sign fingerprint) {
 	for i := range l.lists {
 		if l.space.Has(l.lists[i].permit, p) {
 			sign = sign.xor(l.lists[i].sign)
@@ -299,7 +299,7 @@ func (l *Lists) signOf(p packet.Packet) (sign print) {
 }
 
 // recast moves packets of an atom to the one whose sign differs by that of one list.
-func (l *Lists) recast(from Atom, part packet.Set, by print) {
+func (l *Lists) recast(from Atom, part packet.Set, by fingerprint) {
 	old := &l.atoms[from]
 	sign := old.sign.xor(by)
 	to, ok := l.bySign[sign]
@@ -318,7 +318,7 @@ func (l *Lists) recast(from Atom, part packet.Set, by print) {
 		old.packets = l.space.Minus(old.packets, part)
 	}
 	if !ok {
-		to = Atom(len(l.atoms)) //nolint:gosec // atoms are few
+		to = Atom(len(l.atoms))
 		if k := len(l.free); k > 0 {
 			to = l.free[k-1]
 			l.free = l.free[:k-1]

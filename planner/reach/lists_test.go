@@ -2,6 +2,7 @@ package reach_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
@@ -60,7 +61,7 @@ func TestLists(t *testing.T) {
 		atomOf := map[string]reach.Atom{}
 		check := func() {
 			which := l.Map()
-			seen, clear := map[string]reach.Atom{}, map[reach.Atom]string{}
+			seen, of := map[string]reach.Atom{}, map[reach.Atom]string{}
 			for _, p := range packets {
 				var v []bool
 				for i := range rules {
@@ -82,10 +83,10 @@ func TestLists(t *testing.T) {
 				if a, ok := seen[k]; ok && a != in[0] {
 					t.Fatalf("%v is of atom %d, %d has the same lists %s", p, in[0], a, k)
 				}
-				if o, ok := clear[in[0]]; ok && o != k {
+				if o, ok := of[in[0]]; ok && o != k {
 					t.Fatalf("%v is of atom %d with lists %s and %s", p, in[0], o, k)
 				}
-				seen[k], clear[in[0]] = in[0], k
+				seen[k], of[in[0]] = in[0], k
 				atomOf[fmt.Sprint(p)] = in[0]
 			}
 			if l.Count() != len(seen) {
@@ -110,9 +111,7 @@ func TestLists(t *testing.T) {
 			before := rules[i]
 			at, found := slices.BinarySearchFunc(before, place, func(r reach.Ruled, p int64) int { return int(r.Place - p) })
 			was := map[string]reach.Atom{}
-			for k, a := range atomOf {
-				was[k] = a
-			}
+			maps.Copy(was, atomOf)
 			var cast []reach.Recast
 			rules[i] = slices.Clone(before)
 			if rapid.Bool().Draw(t, "unset") {

@@ -75,18 +75,24 @@ func newColumns(space *packet.Space, rules []Ruled) *ruleColumns {
 			if t.Not || len(t.Of) == 0 {
 				continue
 			}
-			lo, hi := ^uint64(0), uint64(0)
-			for _, v := range t.Of {
-				a, b := v.Lo, v.Hi
-				if m := v.Mask; m != (packet.Value{}) {
-					a, b = packet.Value{Hi: v.Lo.Hi & m.Hi, Lo: v.Lo.Lo & m.Lo}, packet.Value{Hi: v.Lo.Hi | ^m.Hi, Lo: v.Lo.Lo | ^m.Lo}
-				}
-				lo, hi = min(lo, headOf(a, bits)), max(hi, headOf(b, bits))
-			}
+			lo, hi := ends(t.Of, bits)
 			c.lo[t.Field][i], c.hi[t.Field][i] = max(lo, c.lo[t.Field][i]), min(hi, c.hi[t.Field][i])
 		}
 	}
 	return c
+}
+
+// ends gives the least and the greatest of the values, of each the first 64 bits.
+func ends(of []packet.Values, bits int) (lo, hi uint64) {
+	lo = ^uint64(0)
+	for _, v := range of {
+		a, b := v.Lo, v.Hi
+		if m := v.Mask; m != (packet.Value{}) {
+			a, b = packet.Value{Hi: v.Lo.Hi & m.Hi, Lo: v.Lo.Lo & m.Lo}, packet.Value{Hi: v.Lo.Hi | ^m.Hi, Lo: v.Lo.Lo | ^m.Lo}
+		}
+		lo, hi = min(lo, headOf(a, bits)), max(hi, headOf(b, bits))
+	}
+	return lo, hi
 }
 
 // headOf is the first 64 bits of a value of a field, or all that it has.

@@ -36,9 +36,9 @@ func firstOf(w policy.Word, n uint8) policy.Word {
 
 func common(a, b policy.Word) uint8 {
 	if x := a.Hi ^ b.Hi; x != 0 {
-		return uint8(bits.LeadingZeros64(x)) //nolint:gosec // at most 63
+		return uint8(bits.LeadingZeros64(x))
 	}
-	return uint8(64 + bits.LeadingZeros64(a.Lo^b.Lo)) //nolint:gosec // at most 128
+	return uint8(64 + bits.LeadingZeros64(a.Lo^b.Lo))
 }
 
 func after(w policy.Word) policy.Word {
@@ -72,7 +72,7 @@ func (t *trie) add(n trieNode) uint32 {
 		return i
 	}
 	t.nodes = append(t.nodes, n)
-	return uint32(len(t.nodes) - 1) //nolint:gosec // routes of one device
+	return uint32(len(t.nodes) - 1)
 }
 
 func (n *trieNode) covers(w policy.Word, bits uint8) bool {

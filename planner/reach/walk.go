@@ -90,8 +90,9 @@ func (w *walker) states(s *Step, p packet.Packet) []uint64 {
 		return without
 	case perhaps:
 		return append(without, policy.StateEstablished)
+	default:
+		return []uint64{policy.StateNew}
 	}
-	return []uint64{policy.StateNew}
 }
 
 func (w *walker) end(l *Leg, p packet.Packet) fate {
@@ -155,6 +156,7 @@ func (v *visitor) last(f *policy.Filter, p packet.Packet, permit, behind then) f
 		r = permit(p)
 	case policy.Return:
 		r = behind(p)
+	default: // gone
 	}
 	if f.Missing != "" {
 		r = r.or(permit(p)).or(behind(p)).or(gone)

@@ -94,7 +94,7 @@ func (s *Space) digitOf(v Value, at uint8) uint32 {
 	case l.shift > 0:
 		w = v.Lo>>l.shift | v.Hi<<(64-l.shift)
 	}
-	return uint32(w & ones(l.bits)) //nolint:gosec // at most 32 bits
+	return uint32(w & ones(l.bits))
 }
 
 // span gives below on lo to hi. What lies between the first digits is there wholly; at the ends the further digits decide.
@@ -153,7 +153,7 @@ func (s *Space) masked(level, end uint8, v, mask Value, below Map) Map {
 	free := uint32(bits.TrailingZeros32(m)) // low bits that are open: the length of a run
 	open := ^m & uint32(ones(s.levels[level].bits)) &^ uint32(ones(int(free)))
 	if runs := bits.OnesCount32(open); runs > 30 || 1<<runs > maxRuns {
-		panic(&Overflow{maxRuns})
+		panic(&OverflowError{maxRuns})
 	}
 	from := len(s.scratch)
 	for run := uint32(0); ; run = (run - open) & open { // the subsets of open in ascending order

@@ -250,7 +250,7 @@ func TestOverflow(t *testing.T) {
 	err := s.Try(func() {
 		s.Box(packet.Box{{Field: 0, Of: []packet.Values{{Lo: packet.V(1), Mask: packet.V(0xff00ff01)}}}}, packet.Full)
 	})
-	var over *packet.Overflow
+	var over *packet.OverflowError
 	if !errors.As(err, &over) || over.Budget != 100 {
 		t.Errorf("error is %v", err)
 	}

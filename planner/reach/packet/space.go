@@ -114,19 +114,19 @@ func (s *Space) Fields() []Field { return s.fields }
 // Size gives the nodes and intervals that the space holds, of all that was ever made in it.
 func (s *Space) Size() (nodes, intervals int) { return len(s.nodes), s.store.used }
 
-// Overflow is what is wrong when a diagram outgrows the budget of its space.
-type Overflow struct{ Budget int }
+// OverflowError is what is wrong when a diagram outgrows the budget of its space.
+type OverflowError struct{ Budget int }
 
-func (o *Overflow) Error() string {
+func (o *OverflowError) Error() string {
 	return fmt.Sprintf("packet sets need more than %d intervals", o.Budget)
 }
 
-// Try runs do, and gives the *Overflow that ended it, if one did. Outside of Try an Overflow is a panic: a set that is not whole must not look like one.
+// Try runs do, and gives the *OverflowError that ended it, if one did. Outside of Try an OverflowError is a panic: a set that is not whole must not look like one.
 func (s *Space) Try(do func()) (err error) {
 	from := len(s.scratch)
 	defer func() {
 		if p := recover(); p != nil {
-			over, ours := p.(*Overflow)
+			over, ours := p.(*OverflowError)
 			if !ours {
 				panic(p)
 			}
@@ -158,7 +158,7 @@ func (s *Space) pop(level uint8, from int) Map {
 }
 
 func (s *Space) intern(level uint8, made []interval) Map {
-	mask := uint32(len(s.unique) - 1) //nolint:gosec // nodes are fewer
+	mask := uint32(len(s.unique) - 1)
 	i := hash(level, made) & mask
 	for ; s.unique[i] != 0; i = (i + 1) & mask {
 		k := s.unique[i] - 1
@@ -167,9 +167,9 @@ func (s *Space) intern(level uint8, made []interval) Map {
 		}
 	}
 	if s.store.used+len(made) > s.budget {
-		panic(&Overflow{s.budget})
+		panic(&OverflowError{s.budget})
 	}
-	k := uint32(len(s.nodes)) //nolint:gosec // the budget is less
+	k := uint32(len(s.nodes))
 	s.nodes = append(s.nodes, node{s.store.keep(made), uint32(len(made)), level})
 	s.unique[i] = k + 1
 	if len(s.nodes)*2 > len(s.unique) {
