@@ -78,11 +78,13 @@ func (n *Network) Between(from, to Endpoint, flow Flow) (Answer, error) {
 }
 
 // headersFor makes the space of an address's family.
-func headersFor(a netip.Addr) *Headers {
+func headersFor(a netip.Addr) *Headers { return NewHeaders(familyOf(a), Orders[0], 0) }
+
+func familyOf(a netip.Addr) policy.Family {
 	if a.Is4() {
-		return NewHeaders(policy.IPv4, Orders[0], 0)
+		return policy.IPv4
 	}
-	return NewHeaders(policy.IPv6, Orders[0], 0)
+	return policy.IPv6
 }
 
 func (n *Network) between(h *Headers, from, to Endpoint, flow Flow) (Answer, error) {

@@ -19,7 +19,8 @@ const (
 // explorer makes the legs of the ways of packets to one destination.
 type explorer struct {
 	*Network
-	holds func(device topology.Node) sessions // what a device knows of the packets
+	family policy.Family
+	holds  func(device topology.Node) sessions // what a device knows of the packets
 
 	legs    int
 	made    map[place]*Leg
@@ -42,6 +43,7 @@ func ended(end End, why string, steps ...Step) *Leg { return &Leg{Steps: steps, 
 
 // from begins at a vNIC or an interface of a device that sends.
 func (x *explorer) from(start topology.Node, to netip.Addr) *Leg {
+	x.family = familyOf(to)
 	if o, ok := start.Owner(); ok && start.Kind() != topology.VNIC && o.Kind().Device() {
 		d := x.device(o)
 		return x.out(d, start, to, 0)

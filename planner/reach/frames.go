@@ -171,7 +171,7 @@ func (x *explorer) bridge(d *device, hops []topology.Hop, i int) []Step {
 	}
 	if linuxBridge(hops[i].Node) {
 		for _, f := range d.hooks {
-			if !f.Bridged && f.Hook == policy.HookForward && stops(f.filter) {
+			if !f.Bridged && f.Hook == policy.HookForward && f.filter.Family&x.family != 0 && stops(f.filter) {
 				return append(steps, Step{Device: d.node, Doubt: fmt.Sprintf(
 					"nobody says whether br_netfilter is loaded on %s: if it is, frames through %s meet %s", d.node.Name(), nameOf(hops[i].Node), f.filter.Name)})
 			}
