@@ -227,7 +227,7 @@ func wireOf(h *reach.Headers, p packet.Packet) wire {
 		values[f.Name] = p[i].Lo
 	}
 	return wire{
-		uint32(values["source"]), uint32(values["destination"]), values["protocol"], values["sourcePort"], values["destinationPort"], values["tcpFlags"], //nolint:gosec // 32 bits
+		uint32(values["source"]), uint32(values["destination"]), values["protocol"], values["sourcePort"], values["destinationPort"], values["tcpFlags"],
 	}
 }
 
@@ -338,7 +338,7 @@ func near(r *rand.Rand, lines []string, favoured ...string) wire {
 	p := wire{source: r.Uint32(), destination: r.Uint32(), protocol: []uint64{1, 6, 17, 47}[r.IntN(4)], from: uint64(r.IntN(65536)), to: uint64(r.IntN(65536)), flags: uint64(r.IntN(256))}
 	var addresses []uint32
 	var numbers []uint64
-	for _, w := range strings.Fields(line) {
+	for w := range strings.FieldsSeq(line) {
 		if a, err := netip.ParseAddr(w); err == nil && a.Is4() {
 			b := a.As4()
 			addresses = append(addresses, uint32(b[0])<<24|uint32(b[1])<<16|uint32(b[2])<<8|uint32(b[3]))
@@ -388,7 +388,7 @@ func TestStanford_edits(t *testing.T) {
 	}
 	const edits, packets = 1000, 100
 	seed := uint64(20261122)
-	r := rand.New(rand.NewPCG(seed, seed)) //nolint:gosec // the same edits each time
+	r := rand.New(rand.NewPCG(seed, seed))
 	changed, meaningless, large := 0, 0, 0
 	for n := range edits {
 		old := &lists[r.IntN(len(lists))]
@@ -461,7 +461,7 @@ func TestStanford_editsOfStatements(t *testing.T) {
 	t.Parallel()
 	// Words that are understood and change nothing: the number of a group, that an address is a further one, and VLANs of a port that is in another mode.
 	silent := regexp.MustCompile(`^standby \S+ ip|^ip address .* secondary$|^switchport (access|trunk)`)
-	r := rand.New(rand.NewPCG(7, 7)) //nolint:gosec // the same edits each time
+	r := rand.New(rand.NewPCG(7, 7))
 	seen, edited := 0, 0
 	for _, router := range []string{"bbrb", "roza", "cozb", "sozb"} {
 		text := stanford(t, router)

@@ -18,7 +18,7 @@ type Action uint32
 // earliest by the call after the one that ended it.
 type Class uint32
 
-// Route is one prefix rule of a device. Devices are numbered from 0.
+// Route is one prefix rule of a device, its prefix of the family of the Forwarding. Devices are numbered from 0.
 type Route struct {
 	Device uint32
 	Prefix netip.Prefix

@@ -16,15 +16,22 @@ type Network struct {
 	*topology.Snapshot
 	devices map[topology.Key]*device
 	owners  map[netip.Addr][]topology.Node // interfaces and vNICs by address
+	shared  map[netip.Addr][]topology.Node // interfaces by the addresses that they answer to while they are the active ones (HSRP, VRRP)
 	ways    map[topology.Key][]topology.Path
 }
 
 // NewNetwork looks at a snapshot.
 func NewNetwork(s *topology.Snapshot) *Network {
-	n := &Network{Snapshot: s, devices: map[topology.Key]*device{}, owners: map[netip.Addr][]topology.Node{}, ways: map[topology.Key][]topology.Path{}}
+	n := &Network{
+		Snapshot: s, devices: map[topology.Key]*device{}, owners: map[netip.Addr][]topology.Node{}, shared: map[netip.Addr][]topology.Node{},
+		ways: map[topology.Key][]topology.Path{},
+	}
 	for node := range s.Nodes(topology.VNIC, topology.Port, topology.NIC, topology.LAG) {
 		for _, a := range addressesOf(node) {
 			n.owners[a.Addr()] = append(n.owners[a.Addr()], node)
+		}
+		for _, v := range node.Values(topology.AttrVirtualAddress) {
+			n.shared[v.Addr()] = append(n.shared[v.Addr()], node)
 		}
 	}
 	return n

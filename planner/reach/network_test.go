@@ -349,6 +349,10 @@ func TestBetween(t *testing.T) {
 			"a link with the address of a loopback", "v", "w", web, behind, nil,
 			"yes, unknown: no gateway of VLAN 130 is known behind s: collect the router or firewall that routes it (f is reached at f1, and no source says which of its interfaces routes VLAN 130)",
 		},
+		{
+			"a next hop that routers share", "v", "w", web, behind + "-port:g/1 address=203.0.113.2/32\nport:g/1 address=203.0.113.3/32\nport:g/1 virtualAddress=203.0.113.2\n-port:g/lo address=203.0.113.2/32", nil,
+			"yes, unknown: no gateway of VLAN 130 is known behind s: collect the router or firewall that routes it (f is reached at f1, and no source says which of its interfaces routes VLAN 130)",
+		},
 		{"a VLAN that a trunk lacks", "v", "w", web, "-port:s/2 tagged=120,130\nport:s/2 tagged=120", nil, "no, no"},
 		{"a port that is down", "v", "w", web, "port:s/2 state=down", nil, "no, no"},
 		{"and does not matter inside the bridge", "v", "u", web, "port:s/1 state=down", nil, "yes, yes"},
