@@ -116,7 +116,8 @@ func setMark(r *xtRule) error {
 		switch o.name {
 		case "--set-xmark":
 			if value&^mask != 0 {
-				return true, errors.New("bits outside of the mask are turned")
+				r.set(policy.Mark, policy.FromTo(0, 1<<32-1)) // bits that are kept are turned
+				return true, nil
 			}
 		case "--set-mark":
 			mask |= value

@@ -156,6 +156,7 @@ func TestIPTables_translations(t *testing.T) {
 		"nat X -j SNAT --to-source 198.51.100.1:frob":                            `permit; source := 0.0.0.0/0; destination := 0.0.0.0/0; sourcePort := 0-65535; destinationPort := 0-65535 [unparsed: target SNAT: "frob" is no number up to 65535]`,
 		"mangle X -j MARK --set-xmark 0x1/0xffffffff":                            "continue; mark := 1",
 		"mangle X -j MARK --set-xmark 0x100/0xff00":                              "continue; mark := 256",
+		"mangle X -j MARK --set-xmark 0x5/0x0":                                   "continue; mark := 0-4294967295",
 		"mangle X -j CONNMARK --restore-mark":                                    "continue; mark := 0-4294967295",
 		"mangle X -p tcp --syn -j TCPMSS --clamp-mss-to-pmtu":                    "continue protocol 6, tcpFlags 0x2&0x17",
 		"mangle X -j DSCP --set-dscp 0x2e":                                       "continue; dscp := 46",

@@ -15,7 +15,7 @@ import (
 )
 
 // ownFilter is a network filter of several chains and layers, for the vNIC web7.
-var ownFilter = map[string]string{ //nolint:gochecknoglobals // read-only table
+var ownFilter = map[string]string{
 	"own": `<filter name='own' chain='ipv4'>
   <rule action='return' direction='out'><ip srcmacaddr='$MAC' srcipaddr='$IP'/></rule>
   <rule action='drop' direction='out'/>
