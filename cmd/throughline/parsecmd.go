@@ -31,7 +31,8 @@ func (a *app) parseCommand() *cobra.Command {
 Nothing is contacted or stored. FILE may be - for standard input.
 
 Sources: ` + strings.Join(sources, ", ") + ". snmp reads .snmprec files and the text of snmpwalk -On; libvirt reads what virsh dumpxml and its relatives print;\n" +
-			"ssh and san read what a command of their lists printed, and have to be told which: throughline parse ssh ip-link FILE, or parse san tgt-target FILE." +
+			"ssh, san and cli read what a command of their lists printed, and have to be told which: throughline parse ssh ip-link FILE, parse san tgt-target FILE, or\n" +
+			"parse cli ios-config FILE for the configuration of a switch or router." +
 			exits(exitOK, exitFailed, exitUsage),
 		ValidArgs: sources,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -58,7 +59,7 @@ Sources: ` + strings.Join(sources, ", ") + ". snmp reads .snmprec files and the 
 			return a.printParsed(obs, unparsed)
 		},
 	}
-	cmd.Flags().StringVar(&answer, "answer", "auto", "which `ANSWER` the file holds: walk or snmprec for snmp, a root element such as domain for libvirt, a table such as ip-link for ssh or tgt-target for san")
+	cmd.Flags().StringVar(&answer, "answer", "auto", "which `ANSWER` the file holds: walk or snmprec for snmp, a root element such as domain for libvirt, a table such as ip-link for ssh or tgt-target for san, ios-config and others for cli")
 	return cmd
 }
 

@@ -116,3 +116,17 @@ func TestParse_cut(t *testing.T) {
 		t.Errorf("%+v (%v)", obs, err)
 	}
 }
+
+// The page names every answer.
+func TestAnswers_documented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "collectors", "cli.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, answer := range cli.Answers() {
+		if !strings.Contains(string(page), "`"+answer+"`") {
+			t.Errorf("docs/collectors/cli.md does not name %s", answer)
+		}
+	}
+}
