@@ -96,17 +96,24 @@ func (x *explorer) bridged(hops []topology.Hop) []Step {
 		if i > 0 && i < len(hops)-1 {
 			steps = append(steps, x.segment(d, h)...)
 		}
-		hook := policy.HookEgress
-		if h.Rel == topology.Link {
-			hook = policy.HookIngress
-		}
-		for _, f := range d.hooks {
-			if f.Hook == hook && f.Interface != "" && f.Interface == nameOf(h.Node) {
-				steps = append(steps, x.filter(d, f, Context{InPort: nameOf(h.Node), VLAN: uint16(h.VID)}))
-			}
-		}
+		steps = append(steps, x.portLists(d, h)...)
 		if h.Node.Kind() == topology.VirtualSwitch {
 			steps = append(steps, x.bridge(d, hops, i)...)
+		}
+	}
+	return steps
+}
+
+// portLists gives the lists of a port, for frames that come in by it or leave.
+func (x *explorer) portLists(d *device, h topology.Hop) []Step {
+	hook := policy.HookEgress
+	if h.Rel == topology.Link {
+		hook = policy.HookIngress
+	}
+	var steps []Step
+	for _, f := range d.hooks {
+		if f.Hook == hook && f.Interface != "" && f.Interface == nameOf(h.Node) {
+			steps = append(steps, x.filter(d, f, Context{InPort: nameOf(h.Node), VLAN: uint16(h.VID)}))
 		}
 	}
 	return steps
