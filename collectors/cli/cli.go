@@ -43,6 +43,7 @@ func answers() []answer {
 		{"mds-zone-status", "show zone status", topology.FCSwitch, readZoneStatus},
 		{"mds-device-alias", "show device-alias database", topology.FCSwitch, readDeviceAliases},
 		{"mds-flogi", "show flogi database", topology.FCSwitch, readLogins},
+		{"mds-fcns", "show fcns database", topology.FCSwitch, readNameServer},
 	}
 }
 
