@@ -388,7 +388,10 @@ func (x *explorer) hooks(d *device, hook policy.Hook, at Context) []Step {
 
 func (x *explorer) filter(d *device, h hooked, at Context) Step {
 	s := Step{Device: d.node, Filter: h.filter, Node: h.node, filters: d.filters[h.filter.Dialect], at: at, sessions: x.holds(d.node)}
-	if !translates(h.filter) {
+	if d.notrack != "" && looks(h.filter, s.filters) {
+		s.Doubt = fmt.Sprintf("%s of %s takes packets off connection tracking: what state %s sees is not followed", d.notrack, d.node.Name(), h.filter.Name)
+	}
+	if !assigns(h.filter, policy.Source) && !assigns(h.filter, policy.Destination) {
 		return s
 	}
 	x.nats = append(x.nats, s)
@@ -398,9 +401,27 @@ func (x *explorer) filter(d *device, h hooked, at Context) Step {
 	return s
 }
 
-// translates tells that a filter may give packets other addresses.
-func translates(f *policy.Filter) bool {
+// assigns tells that a filter may write a field.
+func assigns(f *policy.Filter, field policy.Field) bool {
 	return slices.ContainsFunc(f.Rules, func(r policy.Rule) bool {
-		return slices.ContainsFunc(r.Set, func(a policy.Assignment) bool { return a.Field == policy.Source || a.Field == policy.Destination })
+		return slices.ContainsFunc(r.Set, func(a policy.Assignment) bool { return a.Field == field })
 	})
+}
+
+// looks tells that a filter, or one to which it may jump, asks for the state of the connection.
+func looks(f *policy.Filter, others map[string]*policy.Filter) bool {
+	asks := func(f *policy.Filter) bool {
+		return slices.ContainsFunc(f.Rules, func(r policy.Rule) bool {
+			return slices.ContainsFunc(r.Match, func(t policy.Term) bool { return t.Field == policy.ConnState })
+		})
+	}
+	if asks(f) {
+		return true
+	}
+	for _, o := range others {
+		if len(o.Attached) == 0 && asks(o) {
+			return true
+		}
+	}
+	return false
 }

@@ -163,7 +163,8 @@ func (x *explorer) vlanMaps(d *device, h topology.Hop) []Step {
 
 // bridge gives what a host's bridge does with frames: its own hooks; and, where br_netfilter is loaded, those of the router too, which nobody knows.
 func (x *explorer) bridge(d *device, hops []topology.Hop, i int) []Step {
-	at := Context{InPort: Unsure, OutPort: Unsure, VLAN: uint16(hops[i].VID)}
+	name := nameOf(hops[i].Node) // what iifname is to the port, ibrname is to the bridge
+	at := Context{In: name, Out: name, InPort: Unsure, OutPort: Unsure, VLAN: uint16(hops[i].VID)}
 	if i > 0 {
 		at.InPort = nameOf(hops[i-1].Node)
 	}

@@ -67,6 +67,7 @@ type device struct {
 	unread  string // why its filters are not known
 	routes  map[string][]route
 	policed string // why its routing tables are not all that decides
+	notrack string // filter that takes packets off connection tracking
 }
 
 // hooked is one filter where packets meet it.
@@ -142,6 +143,9 @@ func (d *device) readFilter(node topology.Node) {
 	d.filters[f.Dialect][f.Name] = f
 	for _, a := range f.Attached {
 		d.hooks = append(d.hooks, hooked{a, f, node})
+	}
+	if assigns(f, policy.ConnState) {
+		d.notrack = f.Name
 	}
 }
 

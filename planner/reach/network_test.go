@@ -368,6 +368,19 @@ func TestBetween(t *testing.T) {
 			map[string][]*policy.Filter{"firewall:f": {nat(policy.Term{Field: policy.OutInterface, Names: []string{"f1.130"}})}},
 			"yes, unknown: what nat of f has translated, and how replies find back, is not followed",
 		},
+		{
+			"packets off connection tracking, and a filter that asks for its state", "v", "w", web, "",
+			map[string][]*policy.Filter{"firewall:f": {stateful, list("raw", policy.Attachment{Hook: policy.HookPrerouting, Priority: -300}, policy.Permit, policy.Rule{
+				Verdict: policy.Continue, Set: []policy.Assignment{{Field: policy.ConnState, To: []policy.Range{policy.Is(policy.StateUntracked)}}},
+			})}},
+			"unknown, unknown: raw of f takes packets off connection tracking: what state fw sees is not followed",
+		},
+		{
+			"a filter of the bridge, by the bridge's name", "v", "u", web, "",
+			map[string][]*policy.Filter{"host:h": {list("b", policy.Attachment{Hook: policy.HookForward, Bridged: true}, policy.Permit,
+				deny(policy.Term{Field: policy.InInterface, Names: []string{"br0"}}))}},
+			"no, no",
+		},
 		{"policy routing", "v", "w", web, "firewall:f policyRule=100 ipv4 from 192.0.2.0/24 lookup 7", nil, "unknown, unknown: a rule of policy routing on f: 100 ipv4 from 192.0.2.0/24 lookup 7"},
 		{"the rules of every kernel", "v", "w", web, "firewall:f policyRule=32766 ipv4 from all lookup main", nil, "yes, yes"},
 		{"a network filter of which nobody knows the rules", "v", "u", web, "vnic:v/n filterRef=clean", nil, "unknown, unknown: the rules of clean, the network filter of v/n, are not known"},
