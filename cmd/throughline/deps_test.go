@@ -115,6 +115,7 @@ var importTable = []row{
 	{pkg: "cmd/throughline", all: true},
 	{pkg: "fixtures/bench", all: true},
 	{pkg: "fixtures/corpus", all: true},
+	{pkg: "fixtures/oracle", all: true},
 }
 
 var (

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/throughline-dc/throughline/planner/reach/packet"
 	"github.com/throughline-dc/throughline/topology"
@@ -97,8 +98,11 @@ func (n *Network) between(h *Headers, from, to Endpoint, flow Flow) (Answer, err
 			return
 		}
 		replies := n.explorer(opens)
-		replies.reply, replies.nated = true, h.translated(opens.nats, a.Forward.Asked)
-		a.Return = h.direction(replies.from(to.Node, from.Addr), h.replies(a.Forward.May))
+		back := replies.from(to.Node, from.Addr)
+		if h.Intersect(a.Forward.May, h.Translated(a.Forward.Leg)) != packet.Empty { // the answer comes from somewhere else, or to somewhere else
+			back = &Leg{Next: []Branch{{Leg: back}, {Leg: ended(Unknown, translators(opens.nats))}}}
+		}
+		a.Return = h.direction(back, h.replies(a.Forward.May))
 	})
 	if err != nil {
 		return a, fmt.Errorf("from %s to %s: %w", from.Addr, to.Addr, err)
@@ -107,21 +111,15 @@ func (n *Network) between(h *Headers, from, to Endpoint, flow Flow) (Answer, err
 	return a, nil
 }
 
-// translated tells whether one of the filters gives some of the packets other addresses.
-func (h *Headers) translated(nats []Step, asked packet.Set) bool {
+// translators words that some packets get other addresses on their way.
+func translators(nats []Step) string {
+	var names []string
 	for _, s := range nats {
-		c := &chains{Headers: h, filters: s.filters, at: s.at}
-		for i := range s.Filter.Rules {
-			r := &s.Filter.Rules[i]
-			if len(r.Set) == 0 && r.Verdict != policy.Jump && r.Verdict != policy.Goto {
-				continue
-			}
-			if m := c.match(r); !m.never && h.Intersect(h.Box(m.box, packet.Full), asked) != packet.Empty {
-				return true
-			}
+		if name := fmt.Sprintf("%s of %s", s.Filter.Name, s.Device.Name()); !slices.Contains(names, name) {
+			names = append(names, name)
 		}
 	}
-	return false
+	return fmt.Sprintf("what %s has translated, and how replies find back, is not followed", strings.Join(names, ", or "))
 }
 
 // explorer makes an explorer. forward is that of the packets to which these are the replies, nil for packets that open connections.
@@ -133,7 +131,7 @@ func (n *Network) explorer(forward *explorer) *explorer {
 			switch {
 			case !forward.touch[d.Key()]:
 				return unheld
-			case forward.chooses:
+			case forward.chooses || forward.device(d).untracks:
 				return perhaps
 			}
 			return held
@@ -174,12 +172,12 @@ const (
 	firstPort, lastPort = 1024, 65535
 )
 
-// asked is the packets of a flow as they leave the sender: the first one of a connection. They are whole, and nobody has marked them.
+// asked is the packets of a flow as they leave the sender: the first one of a connection. They are whole, and nobody has marked them or taken them out of tracking.
 func (h *Headers) asked(source, target netip.Addr, flow Flow) packet.Set {
 	box := packet.Box{
 		h.term(fieldSource, policy.PrefixRange(netip.PrefixFrom(source, source.BitLen()))),
 		h.term(fieldDestination, policy.PrefixRange(netip.PrefixFrom(target, target.BitLen()))),
-		h.term(fieldFragment, policy.Is(policy.FragmentNone)), h.term(fieldMark, policy.Is(0)), h.term(fieldDSCP, policy.Is(0)),
+		h.term(fieldFragment, policy.Is(policy.FragmentNone)), h.term(fieldMark, policy.Is(0)), h.term(fieldDSCP, policy.Is(0)), h.term(fieldUntracked, policy.Is(0)),
 	}
 	isICMP := false
 	if flow.Protocol != nil {
@@ -240,7 +238,7 @@ func (h *Headers) repliesTo(b []*packet.Values) packet.Set {
 	put(&ends, fieldDestination, fieldSource)
 	put(&ports, fieldSourcePort, fieldDestinationPort)
 	put(&ports, fieldDestinationPort, fieldSourcePort)
-	for _, field := range []string{fieldProtocol, fieldFragment, fieldDSCP, fieldMark} {
+	for _, field := range []string{fieldProtocol, fieldFragment, fieldDSCP, fieldMark, fieldUntracked} {
 		put(&same, field, field)
 	}
 	isICMP := h.Box(packet.Box{h.isICMP()}, packet.Full)

@@ -26,8 +26,6 @@ type explorer struct {
 	made    map[place]*Leg
 	inside  map[place]bool
 	nats    []Step                // filters on the way that translate addresses
-	reply   bool                  // these are replies: conntrack has translated them back
-	nated   bool                  // and to what they are replies, was translated
 	loops   int                   // legs that were cut because they go round; what was made meanwhile is not kept
 	touch   map[topology.Key]bool // devices that route on one of the ways
 	chooses bool                  // somebody chooses between ways
@@ -138,10 +136,11 @@ func (x *explorer) arrive(target topology.Node) *Leg {
 		return ended(Delivered, "")
 	}
 	d := x.device(o)
+	x.touch[o.Key()] = true
 	at := Context{In: nameOf(target)}
 	steps := append(entry(d, target), x.hooks(d, policy.HookPrerouting, at)...)
 	steps = append(steps, x.hooks(d, policy.HookInput, at)...)
-	return ended(Delivered, "", append(x.doubts(d), steps...)...)
+	return ended(Delivered, "", append(append(comes(d), x.doubts(d)...), steps...)...)
 }
 
 // enter is what a device that routes does with packets that come in by an interface.
@@ -168,9 +167,18 @@ func (x *explorer) enter(in topology.Node, to netip.Addr, routers int) *Leg {
 	return l
 }
 
+// comes begins at a device that has filters: it knows nothing of what others have noted of the packets.
+func comes(d *device) []Step {
+	if len(d.hooks) == 0 {
+		return nil
+	}
+	return []Step{{Device: d.node, Fresh: true}}
+}
+
 func (x *explorer) entered(d *device, in topology.Node, to netip.Addr, routers int) *Leg {
 	x.touch[d.node.Key()] = true
-	steps := append(x.doubts(d), entry(d, in)...)
+	steps := append(comes(d), x.doubts(d)...)
+	steps = append(steps, entry(d, in)...)
 	steps = append(steps, x.hooks(d, policy.HookPrerouting, Context{In: nameOf(in)})...)
 	l := &Leg{Steps: steps}
 	for _, dst := range x.translated(steps, to) {
@@ -386,17 +394,14 @@ func (x *explorer) hooks(d *device, hook policy.Hook, at Context) []Step {
 	return steps
 }
 
+// tracking is the priority at which netfilter looks for the connection of a packet (NF_IP_PRI_CONNTRACK).
+const tracking = -200
+
 func (x *explorer) filter(d *device, h hooked, at Context) Step {
+	at.Early = (h.Hook == policy.HookPrerouting || h.Hook == policy.HookOutput) && h.Priority < tracking
 	s := Step{Device: d.node, Filter: h.filter, Node: h.node, filters: d.filters[h.filter.Dialect], at: at, sessions: x.holds(d.node)}
-	if d.notrack != "" && looks(h.filter, s.filters) {
-		s.Doubt = fmt.Sprintf("%s of %s takes packets off connection tracking: what state %s sees is not followed", d.notrack, d.node.Name(), h.filter.Name)
-	}
-	if !assigns(h.filter, policy.Source) && !assigns(h.filter, policy.Destination) {
-		return s
-	}
-	x.nats = append(x.nats, s)
-	if x.reply && x.nated {
-		s.Doubt = fmt.Sprintf("what %s of %s has translated, and how replies find back, is not followed", h.filter.Name, d.node.Name())
+	if assigns(h.filter, policy.Source) || assigns(h.filter, policy.Destination) {
+		x.nats = append(x.nats, s)
 	}
 	return s
 }
@@ -406,22 +411,4 @@ func assigns(f *policy.Filter, field policy.Field) bool {
 	return slices.ContainsFunc(f.Rules, func(r policy.Rule) bool {
 		return slices.ContainsFunc(r.Set, func(a policy.Assignment) bool { return a.Field == field })
 	})
-}
-
-// looks tells that a filter, or one to which it may jump, asks for the state of the connection.
-func looks(f *policy.Filter, others map[string]*policy.Filter) bool {
-	asks := func(f *policy.Filter) bool {
-		return slices.ContainsFunc(f.Rules, func(r policy.Rule) bool {
-			return slices.ContainsFunc(r.Match, func(t policy.Term) bool { return t.Field == policy.ConnState })
-		})
-	}
-	if asks(f) {
-		return true
-	}
-	for _, o := range others {
-		if len(o.Attached) == 0 && asks(o) {
-			return true
-		}
-	}
-	return false
 }

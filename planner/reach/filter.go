@@ -25,6 +25,7 @@ type Context struct {
 	In, Out         string // interfaces, by name; empty where there is none at this hook; Unsure
 	InPort, OutPort string // ports of the bridge
 	State           uint64 // of the connection, for this device: policy.StateNew …
+	Early           bool   // the device has not asked connection tracking yet
 	VLAN            uint16
 	Own             []policy.Range // addresses of the interface by which the packet leaves, for translations to them; none: not known
 }
@@ -35,6 +36,7 @@ type chains struct {
 	filters map[string]*policy.Filter
 	at      Context
 	mode    Mode
+	catch   bool // asked is not what passes, but what is translated
 
 	known  map[visit]packet.Set
 	inside map[string]bool // filters that are being evaluated: a jump back into one has no end
@@ -48,14 +50,18 @@ type visit struct {
 // Pass gives the packets that a filter lets through, at a hook where the device knows what the Context says, and that then are in the set goal, which is
 // over packets as they leave the filter: a filter may translate. Filters are all of its device, by name, since one jumps to others.
 func (h *Headers) Pass(filters map[string]*policy.Filter, name string, at Context, mode Mode, goal packet.Set) packet.Set {
-	f := filters[name]
+	return h.pass(&chains{Headers: h, filters: filters, at: at, mode: mode}, name, goal)
+}
+
+func (h *Headers) pass(c *chains, name string, goal packet.Set) packet.Set {
+	f := c.filters[name]
 	if f == nil {
-		return bound(mode, goal)
+		return bound(c.mode, goal)
 	}
-	c := &chains{Headers: h, filters: filters, at: at, mode: mode, known: map[visit]packet.Set{}, inside: map[string]bool{}}
 	if f.Family&h.Family == 0 {
 		return goal
 	}
+	c.known, c.inside = map[visit]packet.Set{}, map[string]bool{}
 	return c.pre(f, goal, goal)
 }
 
@@ -173,6 +179,9 @@ func (c *chains) effect(r *policy.Rule, permit, back, rest packet.Set) packet.Se
 		}
 		return c.either(permit, back, packet.Empty)
 	}
+	if c.catch && slices.ContainsFunc(r.Set, c.translation) {
+		return packet.Full
+	}
 	var after packet.Set
 	switch r.Verdict {
 	case policy.Permit:
@@ -200,8 +209,25 @@ func (c *chains) effect(r *policy.Rule, permit, back, rest packet.Set) packet.Se
 	return after
 }
 
+// translation tells assignments to addresses and ports.
+func (c *chains) translation(a policy.Assignment) bool {
+	switch a.Field {
+	case policy.Source, policy.Destination:
+		return a.Family == 0 || a.Family == c.Family
+	case policy.SourcePort, policy.DestinationPort:
+		return true
+	}
+	return false
+}
+
 // assigned is the packets that are in the set once the field is assigned.
 func (c *chains) assigned(a policy.Assignment, after packet.Set) packet.Set {
+	if a.Field == policy.ConnState {
+		if !c.at.untracks() {
+			return after
+		}
+		return c.Set(after, c.Headers.at[fieldUntracked], policy.Num(1))
+	}
 	name, ok := headerFields[a.Field]
 	if !ok {
 		return after // not a field of the header: decided where it is looked at
@@ -246,6 +272,14 @@ func (c *chains) match(r *policy.Rule) match {
 	var m match
 	for _, t := range r.Match {
 		name, header := headerFields[t.Field]
+		if t.Field == policy.ConnState {
+			tracked, untracked := c.inState(t, 0), c.inState(t, 1)
+			m.never = m.never || !tracked && !untracked
+			if tracked != untracked {
+				m.box = append(m.box, packet.Term{Field: c.Headers.at[fieldUntracked], Of: []policy.Range{policy.Is(0)}, Not: untracked})
+			}
+			continue
+		}
 		if !header {
 			yes, sure := c.holds(t)
 			m.unsure = m.unsure || !sure
@@ -268,6 +302,21 @@ func (c *chains) match(r *policy.Rule) match {
 	return m
 }
 
+// untracks tells whether a packet can still be taken out of connection tracking: before it has found the connection, or where it found none (nft_notrack_eval).
+func (at Context) untracks() bool { return at.Early || at.State == policy.StateInvalid }
+
+// inState answers a term on the state of the connection, of a packet that is tracked or not. Before tracking was asked, the state is invalid (nft_ct_get_eval).
+func (c *chains) inState(t policy.Term, untracked uint64) bool {
+	state := c.at.State
+	if c.at.Early {
+		state = policy.StateInvalid
+	}
+	if untracked == 1 {
+		state = policy.StateUntracked
+	}
+	return slices.ContainsFunc(t.Of, func(r policy.Range) bool { return r.Has(policy.Num(state)) }) != t.Not
+}
+
 // holds answers a term that is not about the header.
 func (c *chains) holds(t policy.Term) (yes, sure bool) {
 	number := func(n uint64) (bool, bool) {
@@ -275,8 +324,6 @@ func (c *chains) holds(t policy.Term) (yes, sure bool) {
 		return in != t.Not, true
 	}
 	switch t.Field {
-	case policy.ConnState:
-		return number(c.at.State)
 	case policy.VLANTag:
 		return number(uint64(c.at.VLAN))
 	case policy.EtherType:

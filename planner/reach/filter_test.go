@@ -25,7 +25,7 @@ func (p header) packet(h *reach.Headers) packet.Packet {
 		"source": p.source, "destination": p.destination, "protocol": p.protocol, "sourcePort": p.from, "destinationPort": p.to, "tcpFlags": p.flags,
 		"fragment": p.later, "dscp": p.dscp, "mark": p.mark,
 	}
-	out := make(packet.Packet, len(values))
+	out := make(packet.Packet, len(h.Fields()))
 	for i, f := range h.Fields() {
 		out[i] = packet.V(values[f.Name])
 	}

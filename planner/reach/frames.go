@@ -90,6 +90,7 @@ func (x *explorer) bridged(hops []topology.Hop) []Step {
 		d := x.device(owner)
 		if !told[owner.Key()] && (i > 0 && i < len(hops)-1) { // the ends are those that send and take: they ask for their own filters
 			told[owner.Key()] = true
+			steps = append(steps, comes(d)...)
 			steps = append(steps, x.doubts(d)...)
 			steps = append(steps, x.vlanMaps(d, h)...)
 		}

@@ -20,6 +20,7 @@ const (
 	fieldFragment        = "fragment"
 	fieldDSCP            = "dscp"
 	fieldMark            = "mark"
+	fieldUntracked       = "untracked" // 1: a rule of the device took it out of connection tracking
 )
 
 // Protocols (IANA).
@@ -47,9 +48,9 @@ type Order []string
 
 // Orders are those that are tried for a group of filters, the first one first.
 var Orders = []Order{ //nolint:gochecknoglobals // read-only table
-	{fieldDestination, fieldSource, fieldProtocol, fieldDestinationPort, fieldSourcePort, fieldFlags, fieldFragment, fieldDSCP, fieldMark},
-	{fieldSource, fieldDestination, fieldProtocol, fieldDestinationPort, fieldSourcePort, fieldFlags, fieldFragment, fieldDSCP, fieldMark},
-	{fieldProtocol, fieldDestinationPort, fieldSourcePort, fieldDestination, fieldSource, fieldFlags, fieldFragment, fieldDSCP, fieldMark},
+	{fieldDestination, fieldSource, fieldProtocol, fieldDestinationPort, fieldSourcePort, fieldFlags, fieldFragment, fieldDSCP, fieldMark, fieldUntracked},
+	{fieldSource, fieldDestination, fieldProtocol, fieldDestinationPort, fieldSourcePort, fieldFlags, fieldFragment, fieldDSCP, fieldMark, fieldUntracked},
+	{fieldProtocol, fieldDestinationPort, fieldSourcePort, fieldDestination, fieldSource, fieldFlags, fieldFragment, fieldDSCP, fieldMark, fieldUntracked},
 }
 
 // NewHeaders makes the space of a family. Budget is that of packet.NewSpace.
@@ -60,7 +61,7 @@ func NewHeaders(family policy.Family, order Order, budget int) *Headers {
 	}
 	bits := map[string]int{
 		fieldSource: address, fieldDestination: address, fieldProtocol: 8, fieldDestinationPort: 16, fieldSourcePort: 16, fieldFlags: 8,
-		fieldFragment: 2, fieldDSCP: 6, fieldMark: 32,
+		fieldFragment: 2, fieldDSCP: 6, fieldMark: 32, fieldUntracked: 1,
 	}
 	h := &Headers{Family: family, at: map[string]int{}}
 	var fields []packet.Field

@@ -42,6 +42,7 @@ type Step struct {
 	Hops   []topology.Hop // frames: the way through bridges
 	Route  string         // routing: the line of the table, in words
 	Doubt  string         // what is not known here: then no packet must pass
+	Fresh  bool           // packets come to a device: what another one noted of them, marks and tracking, is gone
 
 	Filter   *policy.Filter // packets meet it here
 	Node     topology.Node  // of the filter
@@ -65,11 +66,18 @@ type bounds struct {
 	*Headers
 	mode  Mode
 	known map[*Leg]packet.Set
+	catch bool // asked is not what arrives, but what is translated on its way
 }
 
 // Arriving gives the packets at the beginning of a leg that are delivered at its end.
 func (h *Headers) Arriving(l *Leg, mode Mode) packet.Set {
-	b := &bounds{h, mode, map[*Leg]packet.Set{}}
+	b := &bounds{Headers: h, mode: mode, known: map[*Leg]packet.Set{}}
+	return b.leg(l)
+}
+
+// Translated gives the packets at the beginning of a leg that may get other addresses or ports on its way.
+func (h *Headers) Translated(l *Leg) packet.Set {
+	b := &bounds{Headers: h, mode: May, known: map[*Leg]packet.Set{}, catch: true}
 	return b.leg(l)
 }
 
@@ -79,7 +87,7 @@ func (b *bounds) leg(l *Leg) packet.Set {
 	}
 	s := b.end(l)
 	for _, step := range slices.Backward(l.Steps) {
-		if s == packet.Empty {
+		if s == packet.Empty && !b.catch {
 			break
 		}
 		s = b.step(&step, s)
@@ -90,6 +98,8 @@ func (b *bounds) leg(l *Leg) packet.Set {
 
 func (b *bounds) end(l *Leg) packet.Set {
 	switch {
+	case b.catch && len(l.Next) == 0:
+		return packet.Empty
 	case l.End == Delivered:
 		return b.Valid
 	case l.End == Unknown:
@@ -118,13 +128,16 @@ func (b *bounds) step(s *Step, goal packet.Set) packet.Set {
 	if s.Doubt != "" && b.mode == Must {
 		return packet.Empty
 	}
+	if s.Fresh {
+		goal = b.Set(b.Set(goal, b.at[fieldMark], policy.Num(0)), b.at[fieldUntracked], policy.Num(0))
+	}
 	if s.Filter == nil {
 		return goal
 	}
 	pass := func(state uint64) packet.Set {
 		at := s.at
 		at.State = state
-		return b.Pass(s.filters, s.Filter.Name, at, b.mode, goal)
+		return b.pass(&chains{Headers: b.Headers, filters: s.filters, at: at, mode: b.mode, catch: b.catch}, s.Filter.Name, goal)
 	}
 	switch s.sessions {
 	case held:

@@ -67,7 +67,8 @@ type device struct {
 	unread  string // why its filters are not known
 	routes  map[string][]route
 	policed string // why its routing tables are not all that decides
-	notrack string // filter that takes packets off connection tracking
+
+	untracks bool // some packets it does not track
 }
 
 // hooked is one filter where packets meet it.
@@ -144,9 +145,7 @@ func (d *device) readFilter(node topology.Node) {
 	for _, a := range f.Attached {
 		d.hooks = append(d.hooks, hooked{a, f, node})
 	}
-	if assigns(f, policy.ConnState) {
-		d.notrack = f.Name
-	}
+	d.untracks = d.untracks || assigns(f, policy.ConnState)
 }
 
 // mainTable is the routing table of interfaces that are in no VRF, as keys of routes call it.

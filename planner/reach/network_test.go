@@ -373,7 +373,7 @@ func TestBetween(t *testing.T) {
 			map[string][]*policy.Filter{"firewall:f": {stateful, list("raw", policy.Attachment{Hook: policy.HookPrerouting, Priority: -300}, policy.Permit, policy.Rule{
 				Verdict: policy.Continue, Set: []policy.Assignment{{Field: policy.ConnState, To: []policy.Range{policy.Is(policy.StateUntracked)}}},
 			})}},
-			"unknown, unknown: raw of f takes packets off connection tracking: what state fw sees is not followed",
+			"yes, no",
 		},
 		{
 			"a filter of the bridge, by the bridge's name", "v", "u", web, "",
@@ -384,6 +384,23 @@ func TestBetween(t *testing.T) {
 		{"policy routing", "v", "w", web, "firewall:f policyRule=100 ipv4 from 192.0.2.0/24 lookup 7", nil, "unknown, unknown: a rule of policy routing on f: 100 ipv4 from 192.0.2.0/24 lookup 7"},
 		{"the rules of every kernel", "v", "w", web, "firewall:f policyRule=32766 ipv4 from all lookup main", nil, "yes, yes"},
 		{"a network filter of which nobody knows the rules", "v", "u", web, "vnic:v/n filterRef=clean", nil, "unknown, unknown: the rules of clean, the network filter of v/n, are not known"},
+
+		{
+			"a translation on the way, and a filter that would drop what the one asked for answers", "v", "w", web, "",
+			map[string][]*policy.Filter{"firewall:f": {
+				nat(policy.Term{Field: policy.OutInterface, Names: []string{"f1.130"}}),
+				list("back", policy.Attachment{Hook: policy.HookPrerouting, Interface: "f1.130"}, policy.Deny),
+			}},
+			"yes, unknown: what nat of f has translated, and how replies find back, is not followed",
+		},
+		{
+			"a translation of what an earlier rule has marked", "v", "w", web, "",
+			map[string][]*policy.Filter{"firewall:f": {
+				list("mark", forward, policy.Permit, policy.Rule{Verdict: policy.Continue, Set: []policy.Assignment{{Field: policy.Mark, To: []policy.Range{policy.Is(7)}}}}),
+				nat(policy.Term{Field: policy.Mark, Of: []policy.Range{policy.Is(7)}}),
+			}},
+			"yes, unknown: what nat of f has translated, and how replies find back, is not followed",
+		},
 		{
 			"the network filter of a vNIC is not the filter of its host", "v", "u", web, "-filtertext:none AppliesTo host:h\nfilter:h/nw AppliesTo vnic:v/n\nvnic:v/n filterRef=clean",
 			map[string][]*policy.Filter{"host:h": {list("nw", policy.Attachment{Hook: policy.HookIngress, Interface: "v/n"}, policy.Permit)}},
@@ -403,5 +420,25 @@ func TestBetween(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
 		})
+	}
+}
+
+// TestBetween_toADevice: what a packet opens with a device itself, that device knows when it answers.
+func TestBetween_toADevice(t *testing.T) {
+	t.Parallel()
+	out := list("out", policy.Attachment{Hook: policy.HookOutput}, policy.Deny, permit(state(policy.StateEstablished)))
+	s := scene(t, "", map[string][]*policy.Filter{"firewall:f": {out}})
+	end := func(kind topology.Kind, id string) reach.Endpoint {
+		n, ok := s.Node(topology.Key{Kind: kind, ID: id})
+		if !ok {
+			t.Fatalf("no %s", id)
+		}
+		return reach.Endpoints(n)[0]
+	}
+	for _, to := range []string{"f/v120", "f/v130"} {
+		a, err := reach.NewNetwork(s).Between(end(topology.VNIC, "v/n"), end(topology.Port, to), services(6, 22))
+		if err != nil || a.Forward.Verdict != reach.Yes || a.Return.Verdict != reach.Yes {
+			t.Errorf("to %s: there %s, back %s, %v", to, a.Forward.Verdict, a.Return.Verdict, err)
+		}
 	}
 }

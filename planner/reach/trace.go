@@ -28,6 +28,10 @@ func (h *Headers) Trace(l *Leg, p packet.Packet) (steps []Traced, end End, why s
 	p = slices.Clone(p)
 	for i := range l.Steps {
 		t := Traced{Step: l.Steps[i]}
+		if t.Fresh {
+			p = h.fresh(p)
+			continue
+		}
 		if t.Filter != nil {
 			t.Hits, t.Gone = h.decide(&t.Step, p)
 		}
@@ -130,6 +134,12 @@ func (d *decider) matches(r *policy.Rule) (yes, sure bool) {
 	sure = true
 	for _, t := range r.Match {
 		name, header := headerFields[t.Field]
+		if t.Field == policy.ConnState {
+			if !d.c.inState(t, d.p[d.at[fieldUntracked]].Lo) {
+				return false, true
+			}
+			continue
+		}
 		if !header {
 			holds, known := d.c.holds(t)
 			if known && !holds {
@@ -176,6 +186,9 @@ func (d *decider) last(f *policy.Filter, base bool) (passed, decided bool) {
 
 func (d *decider) assign(r *policy.Rule) {
 	for _, a := range r.Set {
+		if a.Field == policy.ConnState && d.c.at.untracks() {
+			d.p[d.at[fieldUntracked]] = policy.Num(1)
+		}
 		if name, ok := headerFields[a.Field]; ok && len(a.To) > 0 {
 			d.p[d.at[name]] = a.To[0].Lo
 		}

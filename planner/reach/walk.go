@@ -48,6 +48,9 @@ func (w *walker) along(l *Leg, steps []Step, p packet.Packet) fate {
 		return anyFate
 	}
 	s := &steps[0]
+	if s.Fresh {
+		p = w.fresh(p)
+	}
 	onward := func(p packet.Packet) fate { return w.along(l, steps[1:], p) }
 	var f fate
 	if s.Filter == nil || s.Filter.Family&w.Family == 0 {
@@ -68,6 +71,13 @@ func (w *walker) along(l *Leg, steps []Step, p packet.Packet) fate {
 		f.must = false
 	}
 	return f
+}
+
+// fresh is a packet as it comes to the next device.
+func (h *Headers) fresh(p packet.Packet) packet.Packet {
+	p = slices.Clone(p)
+	p[h.at[fieldMark]], p[h.at[fieldUntracked]] = policy.Num(0), policy.Num(0)
+	return p
 }
 
 // states lists the states in which the packet may be to a device.
@@ -223,6 +233,11 @@ func (v *visitor) effect(r *policy.Rule, p packet.Packet, permit, back, next the
 
 // assign makes the assignments, with every value that there is to choose.
 func (v *visitor) assign(set []policy.Assignment, p packet.Packet, after then) fate {
+	if len(set) > 0 && set[0].Field == policy.ConnState && v.c.at.untracks() {
+		p = slices.Clone(p)
+		p[v.at[fieldUntracked]] = policy.Num(1)
+		return v.assign(set[1:], p, after)
+	}
 	for len(set) > 0 {
 		if _, header := headerFields[set[0].Field]; header && (set[0].Family == 0 || set[0].Family == v.Family) {
 			break
