@@ -77,6 +77,10 @@ endif
 lab-test: bin/gotest guest ## run only the tests of the lab: it is built, read, broken and taken down (needs root)
 	REQUIRE_LIVE=1 bin/gotest -tags libvirt_dlopen -count=1 -timeout 15m -run 'Live(Lab|Guests)' ./fixtures/lab/... ./cmd/throughline
 
+.PHONY: oracle
+oracle: bin/gotest ## compare what reach says with what packets find: ORACLE_PROBES of them (10,000), in random networks (needs root)
+	ORACLE_PROBES=$(or $(ORACLE_PROBES),10000) REQUIRE_LIVE=1 $(GO) test -count=1 -timeout 60m -run LiveOracle -v ./fixtures/oracle | grep -v '^=== '
+
 .PHONY: lab-full
 lab-full: bin/gotest guest ## the same, all that can be broken and every move, and the default lab ten times up and down
 	LAB_FULL=1 LAB_CYCLES=10 REQUIRE_LIVE=1 bin/gotest -tags libvirt_dlopen -count=1 -timeout 60m -run 'Live(Lab|Guests)' ./fixtures/lab/... ./cmd/throughline

@@ -98,11 +98,14 @@ func (n *Network) between(h *Headers, from, to Endpoint, flow Flow) (Answer, err
 			return
 		}
 		replies := n.explorer(opens)
-		back := replies.from(to.Node, from.Addr)
-		if h.Intersect(a.Forward.May, h.Translated(a.Forward.Leg)) != packet.Empty { // the answer comes from somewhere else, or to somewhere else
-			back = &Leg{Next: []Branch{{Leg: back}, {Leg: ended(Unknown, translators(opens.nats))}}}
+		back, asked := replies.from(to.Node, from.Addr), h.replies(a.Forward.May)
+		switch {
+		case h.Intersect(a.Forward.May, h.Translated(a.Forward.Leg)) != packet.Empty: // the answer comes from somewhere else, or to somewhere else
+			back = &Leg{Next: []Branch{{Leg: back}, {Leg: ended(Unknown, "what "+translators(opens.nats)+" has translated, and how replies find back, is not followed")}}}
+		case h.Intersect(asked, h.Translated(back)) != packet.Empty: // by one who does not know that it is an answer: nobody waits for what comes then
+			back = &Leg{Next: []Branch{{Leg: back}, {Leg: ended(Unknown, "replies that "+translators(replies.nats)+" translates are no replies any more")}}}
 		}
-		a.Return = h.direction(back, h.replies(a.Forward.May))
+		a.Return = h.direction(back, asked)
 	})
 	if err != nil {
 		return a, fmt.Errorf("from %s to %s: %w", from.Addr, to.Addr, err)
@@ -111,7 +114,7 @@ func (n *Network) between(h *Headers, from, to Endpoint, flow Flow) (Answer, err
 	return a, nil
 }
 
-// translators words that some packets get other addresses on their way.
+// translators names the filters that may give packets other addresses on their way.
 func translators(nats []Step) string {
 	var names []string
 	for _, s := range nats {
@@ -119,7 +122,7 @@ func translators(nats []Step) string {
 			names = append(names, name)
 		}
 	}
-	return fmt.Sprintf("what %s has translated, and how replies find back, is not followed", strings.Join(names, ", or "))
+	return strings.Join(names, ", or ")
 }
 
 // explorer makes an explorer. forward is that of the packets to which these are the replies, nil for packets that open connections.
@@ -290,6 +293,9 @@ func (s *Step) doubts(say func(string)) {
 		return
 	}
 	for _, r := range s.Filter.Rules {
+		if r.Uncertain != "" {
+			say(fmt.Sprintf("%s %s: %q may match, or not (%s)", s.Filter.Name, r.Place, r.Text, r.Uncertain))
+		}
 		if r.Unparsed != "" {
 			say(fmt.Sprintf("%s %s: %q was not understood (%s)", s.Filter.Name, r.Place, r.Text, r.Unparsed))
 		}

@@ -312,7 +312,7 @@ func TestBetween(t *testing.T) {
 		{
 			"a limit: it may pass, or not", "v", "w", web, "",
 			map[string][]*policy.Filter{"firewall:f": {list("fw", forward, policy.Deny, policy.Rule{Verdict: policy.Permit, Uncertain: "limit"})}},
-			"unknown, unknown",
+			`unknown, unknown: fw : "permit [uncertain: limit]" may match, or not (limit)`,
 		},
 		{
 			"a line that nobody understood, behind one that decides", "v", "w", web, "",
