@@ -181,6 +181,11 @@ func (d *device) readRoutes() {
 		}
 		r.via, _ = e.To.First(topology.RoutesVia)
 		r.metric, _ = e.To.Int(topology.AttrMetric)
+		for f := range e.To.Facts() {
+			if f.Reading.Partial {
+				d.policed = "the routes of " + d.node.Name() + " were not read whole: there may be better ones"
+			}
+		}
 		table := d.tableOf(e.To)
 		d.routes[table] = append(d.routes[table], r)
 	}

@@ -70,8 +70,9 @@ filtertext:none AppliesTo firewall:f
 func scene(t *testing.T, changes string, filters map[string][]*policy.Filter) *topology.Snapshot {
 	t.Helper()
 	now := time.Date(2026, 1, 1, 10, 0, 0, 0, time.UTC)
+	partial := topology.Reading{ReadingKey: topology.ReadingKey{Device: "test", Source: topology.SourceSNMP, Table: "some", Partial: true}, Time: now, Reason: "cut off"}
 	r := topology.Reading{ReadingKey: topology.ReadingKey{Device: "test", Source: topology.SourceSNMP, Table: "all"}, Time: now}
-	d := topology.Delta{Time: now, Renew: []topology.Reading{r}}
+	d := topology.Delta{Time: now, Renew: []topology.Reading{partial, r}}
 	lines := strings.Split(estate, "\n")
 	for line := range strings.Lines(changes) {
 		line = strings.TrimSpace(line)
@@ -87,8 +88,11 @@ func scene(t *testing.T, changes string, filters map[string][]*policy.Filter) *t
 	}
 	for _, line := range lines {
 		if line = strings.TrimSpace(line); line != "" {
-			f := factOf(t, line)
-			f.Reading, f.Since = r.ReadingKey, now
+			whole, some := strings.CutPrefix(line, "~") // said by a reading that is partial
+			f := factOf(t, whole)
+			if f.Reading, f.Since = r.ReadingKey, now; some {
+				f.Reading = partial.ReadingKey
+			}
 			d.Add = append(d.Add, f)
 		}
 	}
@@ -380,6 +384,11 @@ func TestBetween(t *testing.T) {
 			map[string][]*policy.Filter{"host:h": {list("b", policy.Attachment{Hook: policy.HookForward, Bridged: true}, policy.Permit,
 				deny(policy.Term{Field: policy.InInterface, Names: []string{"br0"}}))}},
 			"no, no",
+		},
+		{
+			"routes that were not read whole", "v", "w", web,
+			"~firewall:f Contains route:f/default/203.0.113.0%2F24/v120\n~route:f/default/203.0.113.0%2F24/v120 prefix=203.0.113.0/24", nil,
+			"unknown, unknown: the routes of f were not read whole: there may be better ones",
 		},
 		{"policy routing", "v", "w", web, "firewall:f policyRule=100 ipv4 from 192.0.2.0/24 lookup 7", nil, "unknown, unknown: a rule of policy routing on f: 100 ipv4 from 192.0.2.0/24 lookup 7"},
 		{"the rules of every kernel", "v", "w", web, "firewall:f policyRule=32766 ipv4 from all lookup main", nil, "yes, yes"},
