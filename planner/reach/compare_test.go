@@ -11,8 +11,8 @@ import (
 
 func TestCompare(t *testing.T) {
 	t.Parallel()
-	web := list("fw", forward, policy.Deny, permit(state(policy.StateEstablished)), permit(fromV(), isTCP(), port(80)))
-	both := list("fw", forward, policy.Deny, permit(state(policy.StateEstablished)), permit(fromV(), isTCP(), port(80)), permit(fromV(), isTCP(), port(443)))
+	web := list("fw", forward, policy.Deny, permit(established()), permit(fromV(), isTCP(), port(80)))
+	both := list("fw", forward, policy.Deny, permit(established()), permit(fromV(), isTCP(), port(80)), permit(fromV(), isTCP(), port(443)))
 	filters := func(f *policy.Filter) map[string][]*policy.Filter {
 		return map[string][]*policy.Filter{"firewall:f": {f}}
 	}

@@ -216,8 +216,9 @@ func (c *chains) translation(a policy.Assignment) bool {
 		return a.Family == 0 || a.Family == c.Family
 	case policy.SourcePort, policy.DestinationPort:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // assigned is the packets that are in the set once the field is assigned.

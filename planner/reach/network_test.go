@@ -207,8 +207,8 @@ func port(n uint64) policy.Term {
 	return policy.Term{Field: policy.DestinationPort, Of: []policy.Range{policy.Is(n)}}
 }
 
-func state(s uint64) policy.Term {
-	return policy.Term{Field: policy.ConnState, Of: []policy.Range{policy.Is(s)}}
+func established() policy.Term {
+	return policy.Term{Field: policy.ConnState, Of: []policy.Range{policy.Is(policy.StateEstablished)}}
 }
 
 func fromV() policy.Term {
@@ -254,7 +254,7 @@ filtertext:none AppliesTo router:g
 func TestBetween(t *testing.T) {
 	t.Parallel()
 	web := services(6, 80)
-	stateful := list("fw", forward, policy.Deny, permit(state(policy.StateEstablished)), permit(fromV(), isTCP(), port(80)))
+	stateful := list("fw", forward, policy.Deny, permit(established()), permit(fromV(), isTCP(), port(80)))
 	for _, c := range []struct {
 		name, from, to string
 		flow           reach.Flow
@@ -435,7 +435,7 @@ func TestBetween(t *testing.T) {
 // TestBetween_toADevice: what a packet opens with a device itself, that device knows when it answers.
 func TestBetween_toADevice(t *testing.T) {
 	t.Parallel()
-	out := list("out", policy.Attachment{Hook: policy.HookOutput}, policy.Deny, permit(state(policy.StateEstablished)))
+	out := list("out", policy.Attachment{Hook: policy.HookOutput}, policy.Deny, permit(established()))
 	s := scene(t, "", map[string][]*policy.Filter{"firewall:f": {out}})
 	end := func(kind topology.Kind, id string) reach.Endpoint {
 		n, ok := s.Node(topology.Key{Kind: kind, ID: id})
