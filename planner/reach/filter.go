@@ -211,14 +211,10 @@ func (c *chains) effect(r *policy.Rule, permit, back, rest packet.Set) packet.Se
 
 // translation tells assignments to addresses and ports.
 func (c *chains) translation(a policy.Assignment) bool {
-	switch a.Field {
-	case policy.Source, policy.Destination:
+	if a.Field == policy.Source || a.Field == policy.Destination {
 		return a.Family == 0 || a.Family == c.Family
-	case policy.SourcePort, policy.DestinationPort:
-		return true
-	default:
-		return false
 	}
+	return a.Field == policy.SourcePort || a.Field == policy.DestinationPort
 }
 
 // assigned is the packets that are in the set once the field is assigned.

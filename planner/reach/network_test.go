@@ -380,6 +380,28 @@ func TestBetween(t *testing.T) {
 			"yes, no",
 		},
 		{
+			"packets off connection tracking, and a filter that lets these through", "v", "w", web, "",
+			map[string][]*policy.Filter{"firewall:f": {list("fw", forward, policy.Deny, permit(policy.Term{Field: policy.ConnState, Of: []policy.Range{policy.Is(policy.StateUntracked)}})), list("raw", policy.Attachment{
+				Hook: policy.HookPrerouting, Priority: -300,
+			}, policy.Permit, policy.Rule{Verdict: policy.Continue, Set: []policy.Assignment{{Field: policy.ConnState, To: []policy.Range{policy.Is(policy.StateUntracked)}}}})}},
+			"yes, yes",
+		},
+		{
+			"before connection tracking nothing is established", "v", "w", web, "",
+			map[string][]*policy.Filter{"firewall:f": {list("early", policy.Attachment{Hook: policy.HookPrerouting, Priority: -300, Interface: "f1.130"}, policy.Deny,
+				permit(established()))}},
+			"yes, no",
+		},
+		{
+			"what a device has marked, the next one does not see", "v", "w", web, "",
+			map[string][]*policy.Filter{
+				"switch:s": {list("mark", policy.Attachment{Hook: policy.HookIngress, Interface: "s1"}, policy.Permit,
+					policy.Rule{Verdict: policy.Continue, Set: []policy.Assignment{{Field: policy.Mark, To: []policy.Range{policy.Is(7)}}}})},
+				"firewall:f": {list("fw", forward, policy.Permit, deny(policy.Term{Field: policy.Mark, Of: []policy.Range{policy.Is(7)}}))},
+			},
+			"yes, yes",
+		},
+		{
 			"a filter of the bridge, by the bridge's name", "v", "u", web, "",
 			map[string][]*policy.Filter{"host:h": {list("b", policy.Attachment{Hook: policy.HookForward, Bridged: true}, policy.Permit,
 				deny(policy.Term{Field: policy.InInterface, Names: []string{"br0"}}))}},
