@@ -18,6 +18,7 @@ const module = "github.com/throughline-dc/throughline"
 var (
 	forbidden = map[string]string{
 		"topology":                  "os",
+		"topology/policy":           module + "/topology/store",
 		"topology/reconcile":        module + "/topology/store",
 		"topology/store":            module + "/web",
 		"topology/store/memory":     "modernc.org/sqlite",
@@ -26,10 +27,12 @@ var (
 		"topology/store/storetest":  "modernc.org/sqlite",
 		"planner":                   module + "/collectors",
 		"planner/reach":             "net/http",
+		"planner/reach/packet":      module + "/planner/reach",
 		"collectors":                module + "/topology/store",
 		"collectors/collectortest":  "github.com/gosnmp/gosnmp",
 		"collectors/filter":         "os/exec",
 		"collectors/libvirt":        "github.com/gosnmp/gosnmp",
+		"collectors/shell":          module + "/topology/store",
 		"collectors/snmp":           module + "/planner",
 		"collectors/ssh":            module + "/provision",
 		"collectors/cli":            module + "/topology/store",
