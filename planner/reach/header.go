@@ -128,6 +128,11 @@ func (h *Headers) valid() packet.Set {
 	return h.Intersect(set(fragment), h.Union(set(later, noPorts, noFlags), h.Minus(layer4, set(later))))
 }
 
+// Tracked is the packets that no filter has taken off connection tracking: all, as they come to a device.
+func (h *Headers) Tracked() packet.Set {
+	return h.Box(packet.Box{h.term(fieldUntracked, packet.One(packet.Value{}))}, h.Valid)
+}
+
 // Addresses is the packets whose source or destination is in one of the prefixes.
 func (h *Headers) Addresses(field policy.Field, prefixes ...netip.Prefix) packet.Set {
 	name := fieldSource
