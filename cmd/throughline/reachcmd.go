@@ -163,7 +163,7 @@ func (a *app) reach(ctx context.Context, from, to string, flow reach.Flow) error
 	if err != nil {
 		return err
 	}
-	net := reach.NewNetwork(s)
+	net := reach.NewNetwork(s, a.limits(), a.when(s))
 	if from != "any" && to != "any" {
 		v, err := reachOne(s, net, sources[0], targets[0], flow)
 		if err != nil {

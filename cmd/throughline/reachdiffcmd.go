@@ -91,7 +91,7 @@ func (a *app) reachDiff(ctx context.Context, args []string, from, to string, flo
 		return err
 	}
 	v := reachDiffView{Flow: flow.String(), From: before.Revision(), To: after.Revision(), Pairs: []pairDiffView{}}
-	if err := v.fill(ctx, before, after, sources, targets, flow); err != nil {
+	if err := v.fill(ctx, a.networkOf(before, from), a.networkOf(after, to), sources, targets, flow); err != nil {
 		return err
 	}
 	if err := a.print(v, func(w io.Writer) error { writeReachDiff(w, v); return nil }); err != nil {
@@ -103,16 +103,22 @@ func (a *app) reachDiff(ctx context.Context, args []string, from, to string, flo
 	return nil
 }
 
+// networkOf is the network at a moment, with the age that its facts had then.
+func (a *app) networkOf(s *topology.Snapshot, when string) *reach.Network {
+	then := *a
+	then.at = when
+	return reach.NewNetwork(s, a.limits(), then.when(s))
+}
+
 // fill asks for all that both moments have.
-func (v *reachDiffView) fill(ctx context.Context, before, after *topology.Snapshot, sources, targets []topology.Node, flow reach.Flow) error {
-	was, is := reach.NewNetwork(before), reach.NewNetwork(after)
+func (v *reachDiffView) fill(ctx context.Context, was, is *reach.Network, sources, targets []topology.Node, flow reach.Flow) error {
 	for _, source := range sources {
-		if _, there := before.Node(source.Key()); !there {
+		if _, there := was.Node(source.Key()); !there {
 			v.Absent = append(v.Absent, source.Name())
 			continue
 		}
 		for _, target := range targets {
-			if _, there := before.Node(target.Key()); !there || source == target {
+			if _, there := was.Node(target.Key()); !there || source == target {
 				continue
 			}
 			if err := cmp.Or(ctx.Err(), v.compare(was, is, source, target, flow)); err != nil {

@@ -1,11 +1,52 @@
 package reach
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/throughline-dc/throughline/topology"
 )
+
+// stale is why what is said of a node by these attributes is too old to be known; "" if it is not.
+func (n *Network) stale(node topology.Node, attrs ...topology.Attr) string {
+	for _, a := range attrs {
+		f, ok := node.Evidence(a)
+		if !ok {
+			continue
+		}
+		if r, ok := n.Reading(f.Reading); ok {
+			if why := n.old(r); why != "" {
+				return why
+			}
+		}
+	}
+	return ""
+}
+
+// old words a reading that is older than its limit.
+func (n *Network) old(r topology.Reading) string {
+	if r.Source == 0 || !n.limits.Stale(r, n.now) {
+		return ""
+	}
+	return fmt.Sprintf("what %s said by %s %s is %s old: collect it", r.Device, r.Source, r.Table, n.now.Sub(r.Time).Round(time.Minute))
+}
+
+// oldHop is why a hop of frames is too old to be known: how it was reached, or what its node passes.
+func (n *Network) oldHop(h topology.Hop) string {
+	nodes := []topology.Node{h.Node}
+	for _, e := range h.Node.In(topology.SupportedBy) {
+		if e.From.Kind() == topology.LAG {
+			nodes = append(nodes, e.From)
+		}
+	}
+	why := n.old(h.Reading)
+	for _, node := range nodes {
+		why = cmp.Or(why, n.stale(node, topology.AttrState, topology.AttrPVID, topology.AttrTagged, topology.AttrUntagged, topology.AttrSTPState, topology.AttrVID, topology.AttrAddress))
+	}
+	return why
+}
 
 // unread is what the configuration says of a node and nobody understood: it may do anything to packets that come by.
 func unread(device, node topology.Node) []Step {

@@ -16,6 +16,9 @@ func (x *explorer) frames(from, to topology.Node, then func() *Leg) *Leg {
 	var sound, doubtful, broken []topology.Way
 	lost := ""
 	for _, w := range ways {
+		for _, h := range w.Hops {
+			w.Doubt = cmp.Or(w.Doubt, x.oldHop(h))
+		}
 		switch {
 		case w.Fault != "":
 			broken = append(broken, w)

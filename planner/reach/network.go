@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/throughline-dc/throughline/topology"
 	"github.com/throughline-dc/throughline/topology/policy"
@@ -14,16 +15,18 @@ import (
 // Network is what a snapshot says of who forwards what. It is filled in as it is asked, and is for one goroutine.
 type Network struct {
 	*topology.Snapshot
+	limits  topology.AgeLimits
+	now     time.Time
 	devices map[topology.Key]*device
 	owners  map[netip.Addr][]topology.Node // interfaces and vNICs by address
 	shared  map[netip.Addr][]topology.Node // interfaces by the addresses that they answer to while they are the active ones (HSRP, VRRP)
 	ways    map[topology.Key][]topology.Path
 }
 
-// NewNetwork looks at a snapshot.
-func NewNetwork(s *topology.Snapshot) *Network {
+// NewNetwork looks at a snapshot. What is older than its limit at the time now is not known.
+func NewNetwork(s *topology.Snapshot, limits topology.AgeLimits, now time.Time) *Network {
 	n := &Network{
-		Snapshot: s, devices: map[topology.Key]*device{}, owners: map[netip.Addr][]topology.Node{}, shared: map[netip.Addr][]topology.Node{},
+		Snapshot: s, limits: limits, now: now, devices: map[topology.Key]*device{}, owners: map[netip.Addr][]topology.Node{}, shared: map[netip.Addr][]topology.Node{},
 		ways: map[topology.Key][]topology.Path{},
 	}
 	for node := range s.Nodes(topology.VNIC, topology.Port, topology.NIC, topology.LAG) {
@@ -94,16 +97,16 @@ func (n *Network) device(node topology.Node) *device {
 	}
 	d := &device{node: node, filters: map[string]map[string]*policy.Filter{}, routes: map[string][]route{}}
 	n.devices[node.Key()] = d
-	d.readFilters()
-	d.readRoutes()
+	d.readFilters(n)
+	d.readRoutes(n)
 	return d
 }
 
-func (d *device) readFilters() {
+func (d *device) readFilters(n *Network) {
 	parsed := map[string]bool{} // digests of texts of which there are rules
 	for _, e := range d.node.Out(topology.Contains) {
 		if e.To.Kind() == topology.Filter {
-			d.readFilter(e.To)
+			d.readFilter(n, e.To)
 			if !ofGuest(e.To) {
 				parsed[e.To.Text(topology.AttrDigest)] = true
 			}
@@ -115,6 +118,7 @@ func (d *device) readFilters() {
 			continue // whether OpenFlow rules decide what a bridge passes, topology says
 		}
 		told = true
+		d.unread = cmp.Or(d.unread, n.old(e.Reading))
 		if t := e.From; !parsed[t.Text(topology.AttrDigest)] && t.Text(topology.AttrState) != "parsed" {
 			d.unread = cmp.Or(d.unread, "the filters of "+d.node.Name()+" ("+t.Text(topology.AttrDialect)+") are known as text only")
 		}
@@ -132,7 +136,8 @@ func ofGuest(filter topology.Node) bool {
 	return slices.ContainsFunc(filter.Out(topology.AppliesTo), func(e topology.Edge) bool { return e.To.Kind() == topology.VNIC })
 }
 
-func (d *device) readFilter(node topology.Node) {
+func (d *device) readFilter(n *Network, node topology.Node) {
+	d.unread = cmp.Or(d.unread, n.stale(node, topology.AttrRules))
 	f, err := policy.DecodeFilter(node.Text(topology.AttrRules))
 	if err != nil {
 		d.unread = cmp.Or(d.unread, fmt.Sprintf("filter %s of %s cannot be read: %v", node.Name(), d.node.Name(), err))
@@ -166,7 +171,7 @@ func (d *device) tableOf(route topology.Node) string {
 	return table
 }
 
-func (d *device) readRoutes() {
+func (d *device) readRoutes(n *Network) {
 	for _, e := range d.node.Out(topology.Contains) {
 		if e.To.Kind() != topology.Route {
 			continue
@@ -186,6 +191,7 @@ func (d *device) readRoutes() {
 				d.policed = "the routes of " + d.node.Name() + " were not read whole: there may be better ones"
 			}
 		}
+		d.policed = cmp.Or(d.policed, n.stale(e.To, topology.AttrPrefix))
 		table := d.tableOf(e.To)
 		d.routes[table] = append(d.routes[table], r)
 	}

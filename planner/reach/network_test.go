@@ -2,6 +2,7 @@ package reach_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -70,9 +71,10 @@ filtertext:none AppliesTo firewall:f
 func scene(t *testing.T, changes string, filters map[string][]*policy.Filter) *topology.Snapshot {
 	t.Helper()
 	now := time.Date(2026, 1, 1, 10, 0, 0, 0, time.UTC)
+	old := topology.Reading{ReadingKey: topology.ReadingKey{Device: "test", Source: topology.SourceSNMP, Table: "old"}, Time: now.Add(-2 * time.Hour)}
 	partial := topology.Reading{ReadingKey: topology.ReadingKey{Device: "test", Source: topology.SourceSNMP, Table: "some", Partial: true}, Time: now, Reason: "cut off"}
 	r := topology.Reading{ReadingKey: topology.ReadingKey{Device: "test", Source: topology.SourceSNMP, Table: "all"}, Time: now}
-	d := topology.Delta{Time: now, Renew: []topology.Reading{partial, r}}
+	d := topology.Delta{Time: now, Renew: []topology.Reading{partial, old, r}}
 	lines := strings.Split(estate, "\n")
 	for line := range strings.Lines(changes) {
 		line = strings.TrimSpace(line)
@@ -88,10 +90,13 @@ func scene(t *testing.T, changes string, filters map[string][]*policy.Filter) *t
 	}
 	for _, line := range lines {
 		if line = strings.TrimSpace(line); line != "" {
-			whole, some := strings.CutPrefix(line, "~") // said by a reading that is partial
-			f := factOf(t, whole)
+			line, aged := strings.CutPrefix(line, "!") // said by a reading of two hours ago
+			line, some := strings.CutPrefix(line, "~") // said by a reading that is partial
+			f := factOf(t, line)
 			if f.Reading, f.Since = r.ReadingKey, now; some {
 				f.Reading = partial.ReadingKey
+			} else if aged {
+				f.Reading = old.ReadingKey
 			}
 			d.Add = append(d.Add, f)
 		}
@@ -172,7 +177,7 @@ func ask(t *testing.T, s *topology.Snapshot, from, to string, flow reach.Flow) s
 		}
 		return reach.Endpoints(n)[0]
 	}
-	answer, err := reach.NewNetwork(s).Between(end(from), end(to), flow)
+	answer, err := network(s).Between(end(from), end(to), flow)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,6 +186,11 @@ func ask(t *testing.T, s *topology.Snapshot, from, to string, flow reach.Flow) s
 		text += ": " + doubts[0]
 	}
 	return text
+}
+
+// network is seen a minute after it was read.
+func network(s *topology.Snapshot) *reach.Network {
+	return reach.NewNetwork(s, topology.AgeLimits{}, s.Time().Add(time.Minute))
 }
 
 func services(proto uint8, port uint64) reach.Flow {
@@ -467,9 +477,42 @@ func TestBetween_toADevice(t *testing.T) {
 		return reach.Endpoints(n)[0]
 	}
 	for _, to := range []string{"f/v120", "f/v130"} {
-		a, err := reach.NewNetwork(s).Between(end(topology.VNIC, "v/n"), end(topology.Port, to), services(6, 22))
+		a, err := network(s).Between(end(topology.VNIC, "v/n"), end(topology.Port, to), services(6, 22))
 		if err != nil || a.Forward.Verdict != reach.Yes || a.Return.Verdict != reach.Yes {
 			t.Errorf("to %s: there %s, back %s, %v", to, a.Forward.Verdict, a.Return.Verdict, err)
+		}
+	}
+}
+
+// TestBetween_age: what is older than its limit is not known, whoever said it: ways of frames, filters, routes.
+func TestBetween_age(t *testing.T) {
+	t.Parallel()
+	s := scene(t, "", nil)
+	v, _ := s.Node(topology.Key{Kind: topology.VNIC, ID: "v/n"})
+	w, _ := s.Node(topology.Key{Kind: topology.VNIC, ID: "w/n"})
+	for _, c := range []struct {
+		age  time.Duration
+		want reach.Verdict
+	}{{topology.DefaultAgeLimit, reach.Yes}, {topology.DefaultAgeLimit + time.Second, reach.NotKnown}} {
+		n := reach.NewNetwork(s, topology.AgeLimits{}, s.Time().Add(c.age))
+		a, err := n.Between(reach.Endpoints(v)[0], reach.Endpoints(w)[0], services(6, 80))
+		if err != nil || a.Verdict != c.want {
+			t.Errorf("%v old: %v, %v, want %v", c.age, a.Verdict, err, c.want)
+		}
+		if told := slices.ContainsFunc(a.Forward.Doubts, func(d string) bool { return strings.Contains(d, "is 15m0s old: collect it") }); told != (c.want == reach.NotKnown) {
+			t.Errorf("%v old: doubts %q", c.age, a.Forward.Doubts)
+		}
+	}
+	// Each thing alone: only what it says is old.
+	for _, c := range []struct{ name, old string }{
+		{"a port's VLANs", "port:s/2 tagged=120,130"},
+		{"a route", "route:f/default/198.51.100.0%2F24/v130 prefix=198.51.100.0/24"},
+		{"that filters were read", "filtertext:none AppliesTo firewall:f"},
+		{"the address of the target", "vnic:w/n address=198.51.100.10/24"},
+	} {
+		s := scene(t, "-"+c.old+"\n!"+c.old, nil)
+		if got := ask(t, s, "v", "w", services(6, 80)); !strings.HasPrefix(got, "unknown, unknown: ") || !strings.Contains(got, "said by snmp old is 2h1m0s old: collect it") {
+			t.Errorf("%s: %s", c.name, got)
 		}
 	}
 }
