@@ -91,13 +91,13 @@ func familyOf(a netip.Addr) policy.Family {
 func (n *Network) between(h *Headers, from, to Endpoint, flow Flow) (Answer, error) {
 	a := Answer{From: from, To: to}
 	err := h.Try(func() {
-		opens := n.explorer(nil)
+		opens := n.explorer(nil, false)
 		a.Forward = h.direction(opens.from(from.Node, to.Addr), h.asked(from.Addr, to.Addr, flow))
 		if a.Forward.May == packet.Empty {
 			a.Return = Direction{Verdict: No, Headers: h, Leg: ended(Dropped, "nothing arrives that could be answered")}
 			return
 		}
-		replies := n.explorer(opens)
+		replies := n.explorer(opens, a.Forward.Leg.lost())
 		back, asked := replies.from(to.Node, from.Addr), h.replies(a.Forward.May)
 		switch {
 		case h.Intersect(a.Forward.May, h.Translated(a.Forward.Leg)) != packet.Empty: // the answer comes from somewhere else, or to somewhere else
@@ -125,16 +125,17 @@ func translators(nats []Step) string {
 	return strings.Join(names, ", or ")
 }
 
-// explorer makes an explorer. forward is that of the packets to which these are the replies, nil for packets that open connections.
-func (n *Network) explorer(forward *explorer) *explorer {
+// explorer makes an explorer. forward is that of the packets to which these are the replies, nil for packets that open connections; lost tells that nobody
+// knows where some of those come by.
+func (n *Network) explorer(forward *explorer, lost bool) *explorer {
 	x := &explorer{Network: n, made: map[place]*Leg{}, inside: map[place]bool{}, touch: map[topology.Key]bool{}}
 	x.holds = func(topology.Node) sessions { return opening }
 	if forward != nil {
 		x.holds = func(d topology.Node) sessions {
 			switch {
-			case !forward.touch[d.Key()]:
+			case !forward.touch[d.Key()] && !lost:
 				return unheld
-			case forward.chooses || forward.device(d).untracks:
+			case !forward.touch[d.Key()], forward.chooses, forward.device(d).untracks:
 				return perhaps
 			}
 			return held
@@ -265,24 +266,14 @@ func doubts(l *Leg) []string {
 			all = append(all, text)
 		}
 	}
-	seen := map[*Leg]bool{}
-	var walk func(*Leg)
-	walk = func(l *Leg) {
-		if seen[l] {
-			return
-		}
-		seen[l] = true
+	for l := range l.All() {
 		for i := range l.Steps {
 			l.Steps[i].doubts(add)
 		}
 		if l.End == Unknown {
 			add(l.Why)
 		}
-		for _, b := range l.Next {
-			walk(b.Leg)
-		}
 	}
-	walk(l)
 	return all
 }
 

@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"iter"
 	"net/netip"
 	"slices"
 
@@ -34,6 +35,32 @@ const (
 type Branch struct {
 	To  netip.Addr
 	Leg *Leg
+}
+
+// All gives the leg and all that follow it, each once, in the order of the way.
+func (l *Leg) All() iter.Seq[*Leg] {
+	return func(yield func(*Leg) bool) {
+		seen := map[*Leg]bool{}
+		var walk func(*Leg) bool
+		walk = func(l *Leg) bool {
+			if seen[l] {
+				return true
+			}
+			seen[l] = true
+			return yield(l) && !slices.ContainsFunc(l.Next, func(b Branch) bool { return !walk(b.Leg) })
+		}
+		walk(l)
+	}
+}
+
+// lost tells that some of the ways end where nobody knows how they go on.
+func (l *Leg) lost() bool {
+	for l := range l.All() {
+		if l.End == Unknown {
+			return true
+		}
+	}
+	return false
 }
 
 // Step is one thing that happens to packets on their way.

@@ -193,8 +193,8 @@ func network(s *topology.Snapshot) *reach.Network {
 	return reach.NewNetwork(s, topology.AgeLimits{}, s.Time().Add(time.Minute))
 }
 
-func services(proto uint8, port uint64) reach.Flow {
-	r := policy.Is(port)
+func tcpTo(port uint64) reach.Flow {
+	proto, r := uint8(6), policy.Is(port)
 	return reach.Flow{Protocol: &proto, Ports: &r}
 }
 
@@ -263,7 +263,7 @@ filtertext:none AppliesTo router:g
 
 func TestBetween(t *testing.T) {
 	t.Parallel()
-	web := services(6, 80)
+	web := tcpTo(80)
 	stateful := list("fw", forward, policy.Deny, permit(established()), permit(fromV(), isTCP(), port(80)))
 	for _, c := range []struct {
 		name, from, to string
@@ -275,7 +275,7 @@ func TestBetween(t *testing.T) {
 		{"nobody filters", "v", "w", web, "", nil, "yes, yes"},
 		{"one VLAN, one bridge", "v", "u", web, "", nil, "yes, yes"},
 		{"a stateful filter lets it through, and what comes back", "v", "w", web, "", map[string][]*policy.Filter{"firewall:f": {stateful}}, "yes, yes"},
-		{"another port", "v", "w", services(6, 81), "", map[string][]*policy.Filter{"firewall:f": {stateful}}, "no, no"},
+		{"another port", "v", "w", tcpTo(81), "", map[string][]*policy.Filter{"firewall:f": {stateful}}, "no, no"},
 		{"the other direction opens nothing", "w", "v", web, "", map[string][]*policy.Filter{"firewall:f": {stateful}}, "no, no"},
 		{"everything: a part", "v", "w", reach.Flow{}, "", map[string][]*policy.Filter{"firewall:f": {stateful}}, "some, yes"},
 		{
@@ -453,6 +453,10 @@ func TestBetween(t *testing.T) {
 			"no, no",
 		},
 		{"two with one address", "v", "w", web, "vm:x Contains vnic:x/n\nvnic:x/n address=198.51.100.10/24", nil, "unknown, yes: several have the address 198.51.100.10: w/n, x/n"},
+		{
+			"whoever may have seen packets whose way is not known may know the replies", "v", "w", web, "-vnic:v/n address=192.0.2.10/24\nvnic:v/n address=192.0.2.10/32",
+			map[string][]*policy.Filter{"firewall:f": {stateful}}, "unknown, unknown: no source says the subnet of v/n, so nobody knows whether it needs a gateway",
+		},
 		{"no address known of the target's subnet", "v", "w", web, "-vnic:v/n address=192.0.2.10/24\nvnic:v/n address=192.0.2.10/32", nil, "unknown, yes: no source says the subnet of v/n, so nobody knows whether it needs a gateway"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -477,7 +481,7 @@ func TestBetween_toADevice(t *testing.T) {
 		return reach.Endpoints(n)[0]
 	}
 	for _, to := range []string{"f/v120", "f/v130"} {
-		a, err := network(s).Between(end(topology.VNIC, "v/n"), end(topology.Port, to), services(6, 22))
+		a, err := network(s).Between(end(topology.VNIC, "v/n"), end(topology.Port, to), tcpTo(22))
 		if err != nil || a.Forward.Verdict != reach.Yes || a.Return.Verdict != reach.Yes {
 			t.Errorf("to %s: there %s, back %s, %v", to, a.Forward.Verdict, a.Return.Verdict, err)
 		}
@@ -495,7 +499,7 @@ func TestBetween_age(t *testing.T) {
 		want reach.Verdict
 	}{{topology.DefaultAgeLimit, reach.Yes}, {topology.DefaultAgeLimit + time.Second, reach.NotKnown}} {
 		n := reach.NewNetwork(s, topology.AgeLimits{}, s.Time().Add(c.age))
-		a, err := n.Between(reach.Endpoints(v)[0], reach.Endpoints(w)[0], services(6, 80))
+		a, err := n.Between(reach.Endpoints(v)[0], reach.Endpoints(w)[0], tcpTo(80))
 		if err != nil || a.Verdict != c.want {
 			t.Errorf("%v old: %v, %v, want %v", c.age, a.Verdict, err, c.want)
 		}
@@ -511,7 +515,7 @@ func TestBetween_age(t *testing.T) {
 		{"the address of the target", "vnic:w/n address=198.51.100.10/24"},
 	} {
 		s := scene(t, "-"+c.old+"\n!"+c.old, nil)
-		if got := ask(t, s, "v", "w", services(6, 80)); !strings.HasPrefix(got, "unknown, unknown: ") || !strings.Contains(got, "said by snmp old is 2h1m0s old: collect it") {
+		if got := ask(t, s, "v", "w", tcpTo(80)); !strings.HasPrefix(got, "unknown, unknown: ") || !strings.Contains(got, "said by snmp old is 2h1m0s old: collect it") {
 			t.Errorf("%s: %s", c.name, got)
 		}
 	}
