@@ -211,7 +211,7 @@ func (r *labWorld) breakOne(t *testing.T, b lab.Break) {
 	}
 	r.prove(t, b, true)
 	r.seen(t, b, true)
-	r.reaches(t, func(t *testing.T) *topology.Snapshot { t.Helper(); return r.sweepBut(t, unreadIn(b)) }, true)
+	r.reaches(t, unreadIn(b), true)
 	for range 2 {
 		if _, err := r.Mend(t.Context(), b.Name); err != nil {
 			t.Fatal(err)

@@ -165,7 +165,7 @@ func (a *app) reach(ctx context.Context, from, to string, flow reach.Flow) error
 	}
 	net := reach.NewNetwork(s, a.limits(), a.when(s))
 	if from != "any" && to != "any" {
-		v, err := reachOne(s, net, sources[0], targets[0], flow)
+		v, err := reachOne(ctx, s, net, sources[0], targets[0], flow)
 		if err != nil {
 			return err
 		}
@@ -180,7 +180,7 @@ func (a *app) reach(ctx context.Context, from, to string, flow reach.Flow) error
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			v, err := reachOne(s, net, source, target, flow)
+			v, err := reachOne(ctx, s, net, source, target, flow)
 			if err != nil {
 				return err
 			}
@@ -230,14 +230,19 @@ func writeReachAll(w io.Writer, all reachAllView) {
 	printTable(w, []string{"FROM", "TO", "ARRIVES", "WHAT, OR WHY"}, rows)
 }
 
-func reachOne(s *topology.Snapshot, net *reach.Network, source, target topology.Node, flow reach.Flow) (reachView, error) {
+// questionLimit is how long one question may take; then its answer is unknown.
+const questionLimit = 30 * time.Second
+
+func reachOne(ctx context.Context, s *topology.Snapshot, net *reach.Network, source, target topology.Node, flow reach.Flow) (reachView, error) {
 	v := reachView{From: nodeTitle(source), To: nodeTitle(target), Flow: flow.String(), Revision: s.Revision(), Time: s.Time(), Verdict: reach.NotKnown, Answers: []answerView{}}
 	for _, f := range reach.Endpoints(source) {
 		for _, t := range reach.Endpoints(target) {
 			if f.Addr.Is4() != t.Addr.Is4() {
 				continue
 			}
-			answer, err := net.Between(f, t, flow)
+			limited, done := context.WithTimeout(ctx, questionLimit)
+			answer, err := net.Between(limited, f, t, flow)
+			done()
 			if err != nil {
 				return v, err
 			}

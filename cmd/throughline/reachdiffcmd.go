@@ -63,6 +63,8 @@ type pairDiffView struct {
 	Target string       `json:"target"`
 	Lost   []regionView `json:"lost,omitempty"`
 	Opened []regionView `json:"opened,omitempty"`
+
+	Unknown string `json:"unknown,omitempty"` // why the question was given up
 }
 
 type regionView struct {
@@ -121,7 +123,7 @@ func (v *reachDiffView) fill(ctx context.Context, was, is *reach.Network, source
 			if _, there := was.Node(target.Key()); !there || source == target {
 				continue
 			}
-			if err := cmp.Or(ctx.Err(), v.compare(was, is, source, target, flow)); err != nil {
+			if err := cmp.Or(ctx.Err(), v.compare(ctx, was, is, source, target, flow)); err != nil {
 				return err
 			}
 		}
@@ -130,7 +132,7 @@ func (v *reachDiffView) fill(ctx context.Context, was, is *reach.Network, source
 }
 
 // compare asks for each pair of addresses that both moments know.
-func (v *reachDiffView) compare(was, is *reach.Network, source, target topology.Node, flow reach.Flow) error {
+func (v *reachDiffView) compare(ctx context.Context, was, is *reach.Network, source, target topology.Node, flow reach.Flow) error {
 	for _, s := range reach.Endpoints(source) {
 		for _, t := range reach.Endpoints(target) {
 			if s.Addr.Is4() != t.Addr.Is4() {
@@ -142,7 +144,9 @@ func (v *reachDiffView) compare(was, is *reach.Network, source, target topology.
 				continue
 			}
 			v.Asked++
-			c, err := reach.Compare(was, is, [2]reach.Endpoint{oldS, oldT}, [2]reach.Endpoint{s, t}, flow)
+			limited, done := context.WithTimeout(ctx, questionLimit)
+			c, err := reach.Compare(limited, was, is, [2]reach.Endpoint{oldS, oldT}, [2]reach.Endpoint{s, t}, flow)
+			done()
 			if err != nil {
 				return err
 			}
@@ -166,6 +170,10 @@ func sameEnd(n *reach.Network, e reach.Endpoint) (reach.Endpoint, bool) {
 func pairDiff(c reach.Comparison) pairDiffView {
 	v := pairDiffView{
 		Source: fmt.Sprintf("%s (%s)", ownersName(c.After.From.Node), c.After.From.Addr), Target: fmt.Sprintf("%s (%s)", ownersName(c.After.To.Node), c.After.To.Addr),
+		Unknown: c.Limit,
+	}
+	if c.Limit != "" {
+		return v
 	}
 	v.Lost = append(regions(c, "there", c.There.Lost, c.Before.Forward, c.After.Forward), regions(c, "back", c.Back.Lost, c.Before.Return, c.After.Return)...)
 	v.Opened = append(regions(c, "there", c.There.Opened, c.Before.Forward, c.After.Forward), regions(c, "back", c.Back.Opened, c.Before.Return, c.After.Return)...)
@@ -195,6 +203,9 @@ func writeReachDiff(w io.Writer, v reachDiffView) {
 	fmt.Fprintf(w, "%s, from revision @%d to @%d: %d of %d pairs changed\n", v.Flow, v.From, v.To, len(v.Pairs), v.Asked)
 	for _, p := range v.Pairs {
 		fmt.Fprintf(w, "\n%s to %s\n", printable(p.Source), printable(p.Target))
+		if p.Unknown != "" {
+			fmt.Fprintf(w, "  ?      not known: %s\n", p.Unknown)
+		}
 		for _, kind := range []struct {
 			name    string
 			regions []regionView

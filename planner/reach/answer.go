@@ -1,6 +1,9 @@
 package reach
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -60,6 +63,7 @@ type Answer struct {
 	Forward  Direction
 	Return   Direction
 	Verdict  Verdict
+	Limit    string // why the question was given up: it took too long, or too much memory; then the verdict is unknown
 }
 
 // Direction is one way of an answer.
@@ -73,9 +77,10 @@ type Direction struct {
 	Doubts  []string // what is not known, where that decides
 }
 
-// Between answers for one pair of addresses of one family.
-func (n *Network) Between(from, to Endpoint, flow Flow) (Answer, error) {
-	return n.between(headersFor(from.Addr), from, to, flow)
+// Between answers for one pair of addresses of one family. A question that does not end within the deadline of the context, or within the memory that one may
+// take, is unknown (Limit); the error is that of a context that was cancelled.
+func (n *Network) Between(ctx context.Context, from, to Endpoint, flow Flow) (Answer, error) {
+	return n.between(ctx, headersFor(from.Addr), from, to, flow)
 }
 
 // headersFor makes the space of an address's family.
@@ -88,16 +93,16 @@ func familyOf(a netip.Addr) policy.Family {
 	return policy.IPv6
 }
 
-func (n *Network) between(h *Headers, from, to Endpoint, flow Flow) (Answer, error) {
+func (n *Network) between(ctx context.Context, h *Headers, from, to Endpoint, flow Flow) (Answer, error) {
 	a := Answer{From: from, To: to}
-	err := h.Try(func() {
-		opens := n.explorer(nil, false)
+	err := h.within(ctx, func() {
+		opens := n.explorer(ctx, nil, false)
 		a.Forward = h.direction(opens.from(from.Node, to.Addr), h.asked(from.Addr, to.Addr, flow))
 		if a.Forward.May == packet.Empty {
 			a.Return = Direction{Verdict: No, Headers: h, Leg: ended(Dropped, "nothing arrives that could be answered")}
 			return
 		}
-		replies := n.explorer(opens, a.Forward.Leg.lost())
+		replies := n.explorer(ctx, opens, a.Forward.Leg.lost())
 		back, asked := replies.from(to.Node, from.Addr), h.replies(a.Forward.May)
 		switch {
 		case h.Intersect(a.Forward.May, h.Translated(a.Forward.Leg)) != packet.Empty: // the answer comes from somewhere else, or to somewhere else
@@ -107,11 +112,48 @@ func (n *Network) between(h *Headers, from, to Endpoint, flow Flow) (Answer, err
 		}
 		a.Return = h.direction(back, asked)
 	})
+	why, err := givenUp(err)
 	if err != nil {
 		return a, fmt.Errorf("from %s to %s: %w", from.Addr, to.Addr, err)
 	}
+	if why != "" {
+		unknown := Direction{Verdict: NotKnown, Leg: ended(Unknown, why), Headers: h, Doubts: []string{why}}
+		return Answer{From: from, To: to, Forward: unknown, Return: unknown, Verdict: NotKnown, Limit: why}, nil
+	}
 	a.Verdict = both(a.Forward.Verdict, a.Return.Verdict)
 	return a, nil
+}
+
+// errReplies ends a question whose replies are too many to make.
+var errReplies = fmt.Errorf("what arrives is in more than %d pieces", maxReplies)
+
+// memory is what one question may take, in intervals of its sets: some 200 MB. What is then done with its answer may take more.
+const memory = 1 << 24
+
+// within makes sets until a context ends, or the memory of a question.
+func (h *Headers) within(ctx context.Context, do func()) error {
+	h.Watch(func() error {
+		if _, intervals := h.Size(); intervals > memory {
+			return &packet.OverflowError{Budget: memory}
+		}
+		return ctx.Err()
+	})
+	defer h.Watch(nil)
+	return cmp.Or(h.Try(do), ctx.Err()) // what was looked for while nobody waited is not whole
+}
+
+// givenUp words an error that is no error but a limit: then there is an answer, and it is unknown.
+func givenUp(err error) (why string, _ error) {
+	var over *packet.OverflowError
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return "the question took longer than it may", nil
+	case errors.As(err, &over):
+		return "the question takes too much memory: " + over.Error(), nil
+	case errors.Is(err, errReplies):
+		return err.Error(), nil
+	}
+	return "", err
 }
 
 // translators names the filters that may give packets other addresses on their way.
@@ -127,8 +169,8 @@ func translators(nats []Step) string {
 
 // explorer makes an explorer. forward is that of the packets to which these are the replies, nil for packets that open connections; lost tells that nobody
 // knows where some of those come by.
-func (n *Network) explorer(forward *explorer, lost bool) *explorer {
-	x := &explorer{Network: n, made: map[place]*Leg{}, inside: map[place]bool{}, touch: map[topology.Key]bool{}}
+func (n *Network) explorer(ctx context.Context, forward *explorer, lost bool) *explorer {
+	x := &explorer{Network: n, ctx: ctx, made: map[place]*Leg{}, inside: map[place]bool{}, touch: map[topology.Key]bool{}}
 	x.holds = func(topology.Node) sessions { return opening }
 	if forward != nil {
 		x.holds = func(d topology.Node) sessions {
@@ -220,7 +262,10 @@ const maxReplies = 4096 // boxes of packets whose replies are made one by one
 
 // replies is the first replies to packets: addresses and ports change places, TCP acknowledges, an echo request is answered. To other messages of ICMP there are none.
 func (h *Headers) replies(to packet.Set) packet.Set {
-	boxes, _ := h.Boxes(to, maxReplies)
+	boxes, whole := h.Boxes(to, maxReplies)
+	if !whole {
+		h.GiveUp(errReplies)
+	}
 	var all packet.Set
 	for _, b := range boxes {
 		all = h.Union(all, h.repliesTo(b))

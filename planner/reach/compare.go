@@ -1,29 +1,46 @@
 package reach
 
+import (
+	"cmp"
+	"context"
+	"errors"
+)
+
 // Comparison is what became of the packets from one address to another, and of the replies, between two networks.
 type Comparison struct {
 	Before, After Answer
 	There, Back   Change // packets as their sender sends them
 	Headers       *Headers
+	Limit         string // why the question was given up, of which nothing is known then
 }
 
 // Same tells that nothing changed.
-func (c Comparison) Same() bool { return c.There == (Change{}) && c.Back == (Change{}) }
+func (c Comparison) Same() bool {
+	return c.Limit == "" && c.There == (Change{}) && c.Back == (Change{})
+}
 
 // Compare answers for two addresses, as they were in one network and are in another.
-func Compare(before, after *Network, was, is [2]Endpoint, flow Flow) (Comparison, error) {
+func Compare(ctx context.Context, before, after *Network, was, is [2]Endpoint, flow Flow) (Comparison, error) {
 	c := Comparison{Headers: headersFor(was[0].Addr)}
 	var err error
-	if c.Before, err = before.between(c.Headers, was[0], was[1], flow); err != nil {
+	if c.Before, err = before.between(ctx, c.Headers, was[0], was[1], flow); err != nil {
 		return c, err
 	}
-	if c.After, err = after.between(c.Headers, is[0], is[1], flow); err != nil {
+	if c.After, err = after.between(ctx, c.Headers, is[0], is[1], flow); err != nil {
 		return c, err
 	}
-	if c.There, err = c.Headers.changed(c.Before.Forward, c.After.Forward); err != nil {
-		return c, err
+	if c.Limit = cmp.Or(c.Before.Limit, c.After.Limit); c.Limit != "" {
+		return c, nil
 	}
-	c.Back, err = c.Headers.changed(c.Before.Return, c.After.Return)
+	err = c.Headers.within(ctx, func() {
+		var errThere, errBack error
+		c.There, errThere = c.Headers.changed(c.Before.Forward, c.After.Forward)
+		c.Back, errBack = c.Headers.changed(c.Before.Return, c.After.Return)
+		if err := errors.Join(errThere, errBack); err != nil {
+			c.Headers.GiveUp(err)
+		}
+	})
+	c.Limit, err = givenUp(err)
 	return c, err
 }
 

@@ -38,7 +38,7 @@ func TestCompare(t *testing.T) {
 				}
 				return pair
 			}
-			got, err := reach.Compare(network(c.before), network(c.after), ends(c.before), ends(c.after), reach.Flow{})
+			got, err := reach.Compare(t.Context(), network(c.before), network(c.after), ends(c.before), ends(c.after), reach.Flow{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -2,6 +2,7 @@ package reach
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -19,6 +20,7 @@ const (
 // explorer makes the legs of the ways of packets to one destination.
 type explorer struct {
 	*Network
+	ctx    context.Context //nolint:containedctx // of the one question that the explorer is made for
 	family policy.Family
 	holds  func(device topology.Node) sessions // what a device knows of the packets
 
@@ -154,6 +156,8 @@ func (x *explorer) enter(in topology.Node, to netip.Addr, routers int) *Leg {
 		return ended(Unknown, "packets to "+to.String()+" go round in a loop at "+o.Name())
 	case x.made[here] != nil:
 		return x.made[here]
+	case x.ctx.Err() != nil:
+		return ended(Unknown, "nobody waits any longer")
 	case x.legs > maxLegs:
 		return ended(Unknown, fmt.Sprintf("there are more than %d ways", maxLegs))
 	}

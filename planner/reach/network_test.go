@@ -1,6 +1,8 @@
 package reach_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -177,7 +179,7 @@ func ask(t *testing.T, s *topology.Snapshot, from, to string, flow reach.Flow) s
 		}
 		return reach.Endpoints(n)[0]
 	}
-	answer, err := network(s).Between(end(from), end(to), flow)
+	answer, err := network(s).Between(t.Context(), end(from), end(to), flow)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -481,10 +483,35 @@ func TestBetween_toADevice(t *testing.T) {
 		return reach.Endpoints(n)[0]
 	}
 	for _, to := range []string{"f/v120", "f/v130"} {
-		a, err := network(s).Between(end(topology.VNIC, "v/n"), end(topology.Port, to), tcpTo(22))
+		a, err := network(s).Between(t.Context(), end(topology.VNIC, "v/n"), end(topology.Port, to), tcpTo(22))
 		if err != nil || a.Forward.Verdict != reach.Yes || a.Return.Verdict != reach.Yes {
 			t.Errorf("to %s: there %s, back %s, %v", to, a.Forward.Verdict, a.Return.Verdict, err)
 		}
+	}
+}
+
+// TestBetween_limits: a question that takes too long, or too much, is unknown and says so; one that nobody waits for is an error.
+func TestBetween_limits(t *testing.T) {
+	t.Parallel()
+	s := scene(t, "", nil)
+	end := func(id string) reach.Endpoint {
+		n, _ := s.Node(topology.Key{Kind: topology.VNIC, ID: id})
+		return reach.Endpoints(n)[0]
+	}
+	ctx, done := context.WithDeadline(t.Context(), time.Unix(0, 0))
+	defer done()
+	a, err := network(s).Between(ctx, end("v/n"), end("w/n"), reach.Flow{})
+	if err != nil || a.Verdict != reach.NotKnown || a.Limit != "the question took longer than it may" || a.Forward.Verdict != reach.NotKnown || a.Return.Doubts[0] != a.Limit {
+		t.Errorf("%s, %q, %v", a.Verdict, a.Limit, err)
+	}
+	c, err := reach.Compare(ctx, network(s), network(s), [2]reach.Endpoint{end("v/n"), end("w/n")}, [2]reach.Endpoint{end("v/n"), end("w/n")}, reach.Flow{})
+	if err != nil || c.Limit == "" || c.Same() {
+		t.Errorf("compared: %q, %v", c.Limit, err)
+	}
+	ctx, done = context.WithCancel(t.Context())
+	done()
+	if _, err := network(s).Between(ctx, end("v/n"), end("w/n"), reach.Flow{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
 	}
 }
 
@@ -499,7 +526,7 @@ func TestBetween_age(t *testing.T) {
 		want reach.Verdict
 	}{{topology.DefaultAgeLimit, reach.Yes}, {topology.DefaultAgeLimit + time.Second, reach.NotKnown}} {
 		n := reach.NewNetwork(s, topology.AgeLimits{}, s.Time().Add(c.age))
-		a, err := n.Between(reach.Endpoints(v)[0], reach.Endpoints(w)[0], tcpTo(80))
+		a, err := n.Between(t.Context(), reach.Endpoints(v)[0], reach.Endpoints(w)[0], tcpTo(80))
 		if err != nil || a.Verdict != c.want {
 			t.Errorf("%v old: %v, %v, want %v", c.age, a.Verdict, err, c.want)
 		}

@@ -87,6 +87,7 @@ func (s *Space) apply(op operation, a, b Map) Map {
 	if r := s.slot(op, a, b); r.op == op && r.a == a && r.b == b {
 		return r.result
 	}
+	s.look()
 	from := len(s.scratch)
 	la, lb := s.level(a), s.level(b)
 	switch {

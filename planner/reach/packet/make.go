@@ -2,6 +2,7 @@ package packet
 
 import (
 	"cmp"
+	"errors"
 	"math/bits"
 	"slices"
 
@@ -232,6 +233,9 @@ func (s *Space) within(most int, do func() Map) (m Map, ok bool) {
 	s.budget = s.store.used + most
 	err := s.Try(func() { m = do() })
 	s.budget = whole
+	if over := (*OverflowError)(nil); err != nil && !errors.As(err, &over) {
+		s.GiveUp(err)
+	}
 	return m, err == nil
 }
 

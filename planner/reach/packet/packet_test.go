@@ -2,6 +2,7 @@ package packet_test
 
 import (
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -261,5 +262,47 @@ func TestOverflow(t *testing.T) {
 	m := s.Box(packet.Box{{Field: 0, Of: []packet.Values{packet.Span(10, 20)}}}, packet.Full)
 	if p := (packet.Packet{packet.V(15)}); !s.Has(m, p) {
 		t.Error("the space is spoilt by an overflow")
+	}
+}
+
+// TestWatch: what nobody waits for any more ends, also where parts of a list are made with less memory than there is; and then the space is as it was.
+func TestWatch(t *testing.T) {
+	t.Parallel()
+	enough := errors.New("enough")
+	work := map[string]func(s *packet.Space, boxes []packet.Box){
+		"a list": func(s *packet.Space, boxes []packet.Box) {
+			s.List(boxes, func(i int) packet.Map { return packet.Map(i + 1) })
+		},
+		"its parts": func(s *packet.Space, boxes []packet.Box) {
+			s.Parts(boxes, func(i int) packet.Map { return packet.Map(i + 1) }, 1<<20)
+		},
+	}
+	for name, do := range work {
+		s := packet.NewSpace([]packet.Field{{Name: "a", Bits: 32}, {Name: "b", Bits: 32}, {Name: "c", Bits: 32}}, 0)
+		random := rand.New(rand.NewPCG(1, 2))
+		var boxes []packet.Box
+		for range 300 {
+			var b packet.Box
+			for f := range 3 {
+				lo := random.Uint64N(1 << 31)
+				b = append(b, packet.Term{Field: f, Of: []packet.Values{packet.Span(lo, lo+random.Uint64N(1<<30))}})
+			}
+			boxes = append(boxes, b)
+		}
+		asked := 0
+		s.Watch(func() error {
+			if asked++; asked == 3 {
+				return enough
+			}
+			return nil
+		})
+		if err := s.Try(func() { do(s, boxes) }); !errors.Is(err, enough) || asked != 3 {
+			t.Errorf("%s: error is %v, asked %d times", name, err, asked)
+		}
+		s.Watch(nil)
+		m := s.Box(boxes[0], packet.Full)
+		if p, ok := s.Pick(m); !ok || !s.Has(m, p) {
+			t.Errorf("%s: the space is spoilt", name)
+		}
 	}
 }

@@ -62,6 +62,8 @@ type Space struct {
 	unique []uint32 // open addressing: node number + 1
 	cache  []remembered
 	budget int
+	watch  func() error // nil: nobody watches
+	misses uint         // of the memory of operations
 
 	scratch []interval // of nodes that are being made: a stack
 }
@@ -121,17 +123,41 @@ func (o *OverflowError) Error() string {
 	return fmt.Sprintf("packet sets need more than %d intervals", o.Budget)
 }
 
-// Try runs do, and gives the *OverflowError that ended it, if one did. Outside of Try an OverflowError is a panic: a set that is not whole must not look like one.
+// stopped is what a watch ended.
+type stopped struct{ error }
+
+// Watch has sets no longer be made once watch gives an error, such as that of a context: it is asked again and again meanwhile. Nil ends that.
+func (s *Space) Watch(watch func() error) { s.watch = watch }
+
+const watchEvery = 1 << 12 // operations that were not remembered: some tenths of a millisecond
+
+// GiveUp ends the Try that runs with an error.
+func (s *Space) GiveUp(err error) { panic(stopped{err}) }
+
+// look asks the watch.
+func (s *Space) look() {
+	if s.misses++; s.misses%watchEvery == 0 && s.watch != nil {
+		if err := s.watch(); err != nil {
+			s.GiveUp(err)
+		}
+	}
+}
+
+// Try runs do, and gives the *OverflowError or the error of the watch or of GiveUp, that ended it, if one did. Outside of Try these are a panic: a set
+// that is not whole must not look like one.
 func (s *Space) Try(do func()) (err error) {
 	from := len(s.scratch)
 	defer func() {
 		if p := recover(); p != nil {
-			over, ours := p.(*OverflowError)
-			if !ours {
+			switch p := p.(type) {
+			case *OverflowError:
+				err = p
+			case stopped:
+				err = p.error
+			default:
 				panic(p)
 			}
 			s.scratch = s.scratch[:from]
-			err = over
 		}
 	}()
 	do()
