@@ -176,3 +176,21 @@ type SANAccess struct {
 	Dialect string // whose commands: "tgt", the Linux SCSI target framework
 	SSHAccess
 }
+
+// CLIAccess is the Access of a device whose configuration and answers to show commands somebody else has fetched into files. Address is the name of the first.
+type CLIAccess struct{ Files []CLIFile }
+
+// CLIFile is a file that one command printed.
+type CLIFile struct {
+	Answer string // whose it is: one of CLIAnswers
+	Name   string // as people know it: the inventory's word, relative to the folder of the inventory
+	Path   string // where it is
+}
+
+// CLIAnswers lists the answers that may be in files.
+func CLIAnswers() []string {
+	return []string{
+		"ios-config", "eos-config", "nxos-config", "ios-route", "ios-cef", "eos-route", "nxos-route",
+		"mds-zoneset-active", "mds-zone", "mds-zone-status", "mds-device-alias", "mds-flogi", "mds-fcns",
+	}
+}

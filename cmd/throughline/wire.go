@@ -36,13 +36,14 @@ func newCollectors(again bool) map[topology.Source]collectors.Collector {
 		topology.SourceSNMP:    snmp.New(network),
 		topology.SourceSSH:     ssh.New(ssh.Options{}),
 		topology.SourceSAN:     san.New(san.Options{}),
+		topology.SourceCLI:     cli.New(time.Now),
 	}
 }
 
 func sourcesOfBuild() []string {
-	names := []string{"snmp", "ssh", "san", "libvirt (recordings)"}
+	names := []string{"snmp", "ssh", "san", "cli (files)", "libvirt (recordings)"}
 	if libvirt.Live() {
-		names[3] = "libvirt (live and recordings)"
+		names[4] = "libvirt (live and recordings)"
 	}
 	return names
 }

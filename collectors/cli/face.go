@@ -301,13 +301,13 @@ func (r *reader) openVLANs(text string) (why string) {
 		}
 		r.bears = append(r.bears, topology.PartKey(topology.VLAN, r.device, strconv.Itoa(int(vid))))
 	}
-	r.context.vlans = set
+	r.above.vlans = set
 	r.vlanSet = r.vlanSet.Union(set)
 	return ""
 }
 
 func (r *reader) eachVLAN(do func(v *vlan)) {
-	for _, vid := range r.context.vlans.All() {
+	for _, vid := range r.above.vlans.All() {
 		do(r.Config.vlans[vid])
 	}
 }

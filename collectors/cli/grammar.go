@@ -118,13 +118,13 @@ func (f *form) match(words []string) (args []string, ok bool) {
 // reader is the place in a configuration.
 type reader struct {
 	*Config
-	context
+	above
 	g  grammar
 	at *line
 }
 
-// context is what the statements above the line say of it.
-type context struct {
+// above is what the statements above the line say of it.
+type above struct {
 	face  *face
 	group *group
 	list  *list
@@ -157,9 +157,9 @@ func (r *reader) statement(in scope, l *line) {
 		l.harmless(s.why)
 		return
 	}
-	above := r.context
+	before := r.above
 	if why := s.do(r, args); why != "" {
-		r.context = above
+		r.above = before
 		r.lost(l, why)
 		return
 	}
@@ -171,7 +171,7 @@ func (r *reader) statement(in scope, l *line) {
 			r.lost(b, "nothing is known to stand beneath such a statement")
 		}
 	}
-	r.context = above
+	r.above = before
 }
 
 func (l *line) harmless(why string) {
@@ -183,7 +183,7 @@ func (l *line) harmless(why string) {
 
 // lost takes down a line that is not understood, and all beneath it, as something that bears on where it stands.
 func (r *reader) lost(l *line, why string) {
-	l.State, l.Why = Unparsed, why
+	l.State, l.Why, l.Text = Unparsed, why, withoutSecrets(l.Text)
 	for _, k := range r.bears {
 		r.unparsed[k] = append(r.unparsed[k], l.String()+": "+l.Text)
 	}

@@ -25,6 +25,7 @@ type tally struct {
 }
 
 func (t *tally) miss(why string) {
+	t.text = withoutSecrets(t.text)
 	t.got.unparsed = append(t.got.unparsed, collectors.Unparsed{Where: t.file + ":" + strconv.Itoa(t.n), Text: strings.TrimSpace(t.text), Why: why})
 }
 

@@ -99,7 +99,7 @@ func (r *reader) listEntry(at *line) {
 
 // entryLost keeps a line of a list that is not understood, as a rule that may do anything.
 func (r *reader) entryLost(l *list, at *line, why string) {
-	at.State, at.Why = Unparsed, why
+	at.State, at.Why, at.Text = Unparsed, why, withoutSecrets(at.Text)
 	l.entries = append(l.entries, listLine{seq: l.last() + 10, at: at, why: why})
 }
 

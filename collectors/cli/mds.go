@@ -97,7 +97,7 @@ func (t *tally) member(words []string) {
 		name, role = m[2], m[3]
 	} else if !namedMember.MatchString(text) {
 		t.miss("no member of a zone that is known")
-		t.say.text(t.zone, topology.AttrUnparsed, t.file+":"+strconv.Itoa(t.n)+": "+text)
+		t.say.text(t.zone, topology.AttrUnparsed, t.file+":"+strconv.Itoa(t.n)+": "+withoutSecrets(text))
 		return
 	}
 	wwn, err := topology.ParseWWN(name)

@@ -36,7 +36,7 @@ func nxosStatements() []statement {
 		{in: inVRF, form: "ip route PREFIX ...", do: (*reader).staticRoute},
 		{in: inVLAN, form: "vn-segment VNI", do: func(r *reader, a []string) string {
 			n, err := strconv.ParseUint(a[0], 10, 24)
-			if err != nil || r.context.vlans.Len() != 1 {
+			if err != nil || r.above.vlans.Len() != 1 {
 				return "no network identifier of one VLAN"
 			}
 			r.eachVLAN(func(v *vlan) { v.vni = uint32(n) })

@@ -26,12 +26,13 @@ type reader struct {
 	libvirt  collectors.LibvirtAccess
 	sshKeys  *object // of the defaults
 	ssh      sshSettings
+	cli      []collectors.CLIFile // as the defaults name them
 }
 
 const leastDeadline, mostDeadline = time.Second, 24 * time.Hour
 
 func (r *reader) readDefaults(top *object) {
-	o := top.object("defaults", "defaults", "deadline", "snmp", "libvirt", "ssh")
+	o := top.object("defaults", "defaults", "deadline", "snmp", "libvirt", "ssh", "cli")
 	r.deadline = o.duration("deadline", leastDeadline, mostDeadline)
 	// The waiver for SNMPv2c is a decision about one device, so it has no place here.
 	r.snmpKeys = o.object("snmp", "the defaults of snmp", slices.DeleteFunc(snmpKeys(), func(k string) bool {
@@ -44,6 +45,7 @@ func (r *reader) readDefaults(top *object) {
 		return k == "source" || k == "address" || k == "host_keys"
 	})...)
 	r.ssh = r.sshSettings(r.sshKeys)
+	r.cli = cliFiles(o.object("cli", "the defaults of cli", "files"))
 }
 
 func (r *reader) readDevices(top *object) []*device {
@@ -180,8 +182,8 @@ func withPort(address string, port int) string {
 
 // readSource reads one element of sources.
 func (r *reader) readSource(f *findings, d *device, n ast.Node) (collectors.Device, bool) {
-	known := map[string]func(o *object, d *device) (string, any){"snmp": r.readSNMP, "libvirt": r.readLibvirt, "ssh": r.readSSH, "san": r.readSAN}
-	keys := map[string][]string{"snmp": snmpKeys(), "libvirt": libvirtKeys(), "ssh": sshKeys(), "san": sanKeys()}
+	known := map[string]func(o *object, d *device) (string, any){"snmp": r.readSNMP, "libvirt": r.readLibvirt, "ssh": r.readSSH, "san": r.readSAN, "cli": r.readCLI}
+	keys := map[string][]string{"snmp": snmpKeys(), "libvirt": libvirtKeys(), "ssh": sshKeys(), "san": sanKeys(), "cli": cliKeys()}
 	names := slices.Sorted(maps.Keys(known))
 	var name string
 	if entries, ok := entriesOf(n); ok {

@@ -204,6 +204,42 @@ devices:
 	}
 }
 
+// Files of configurations are a device's own, or those of the defaults under the device's name, in the order of the answers.
+func TestDevices_files(t *testing.T) {
+	t.Parallel()
+	inv := load(t, "inventory.yaml", `version: 1
+defaults:
+  cli:
+    files:
+      eos-route: backups/{name}.routes
+      eos-config: backups/{name}.cfg
+devices:
+  - {name: leaf1, kind: switch, sources: [{source: cli}]}
+  - {name: sw2, kind: switch, sources: [{source: cli, files: {ios-config: /var/rancid/sw2}}]}
+  - {name: sw3, sources: [{source: cli, files: {"nxos-config": "{name}/{name}.cfg"}}]}
+`)
+	var got strings.Builder
+	for _, d := range inv.Devices() {
+		access, _ := d.Access.(collectors.CLIAccess)
+		fmt.Fprintf(&got, "%s %s %s:", d.Handle, d.Source, d.Address)
+		for _, f := range access.Files {
+			path := f.Path
+			if strings.HasSuffix(path, "/"+f.Name) {
+				path = "beside"
+			}
+			fmt.Fprintf(&got, " %s %s %s", f.Answer, f.Name, path)
+		}
+		got.WriteString("\n")
+	}
+	want := `leaf1 cli backups/leaf1.cfg: eos-config backups/leaf1.cfg beside eos-route backups/leaf1.routes beside
+sw2 cli /var/rancid/sw2: ios-config /var/rancid/sw2 /var/rancid/sw2
+sw3 cli sw3/sw3.cfg: nxos-config sw3/sw3.cfg beside
+`
+	if diff := cmp.Diff(want, got.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestManual(t *testing.T) {
 	t.Parallel()
 	inv := load(t, "inventory.yaml", `version: 1
