@@ -35,14 +35,8 @@ func (n *Network) old(r topology.Reading) string {
 
 // oldHop is why a hop of frames is too old to be known: how it was reached, or what its node passes.
 func (n *Network) oldHop(h topology.Hop) string {
-	nodes := []topology.Node{h.Node}
-	for _, e := range h.Node.In(topology.SupportedBy) {
-		if e.From.Kind() == topology.LAG {
-			nodes = append(nodes, e.From)
-		}
-	}
 	why := n.old(h.Reading)
-	for _, node := range nodes {
+	for _, node := range bundled(h.Node) {
 		why = cmp.Or(why, n.stale(node, topology.AttrState, topology.AttrPVID, topology.AttrTagged, topology.AttrUntagged, topology.AttrSTPState, topology.AttrVID, topology.AttrAddress))
 	}
 	return why
@@ -84,7 +78,10 @@ func entry(d *device, in topology.Node) []Step {
 
 // segment is what is not known of a port that frames pass, and of the VLAN that they are in.
 func (x *explorer) segment(d *device, h topology.Hop) []Step {
-	steps := unread(d.node, h.Node)
+	var steps []Step
+	for _, node := range bundled(h.Node) {
+		steps = append(steps, unread(d.node, node)...)
+	}
 	if h.VID == 0 {
 		return steps
 	}

@@ -108,16 +108,29 @@ func (x *explorer) bridged(hops []topology.Hop) []Step {
 	return steps
 }
 
-// portLists gives the lists of a port, for frames that come in by it or leave.
+// bundled gives an interface and the aggregates that it is a member of: what is said of an aggregate holds for the frames of its members.
+func bundled(n topology.Node) []topology.Node {
+	nodes := []topology.Node{n}
+	for _, e := range n.In(topology.SupportedBy) {
+		if e.From.Kind() == topology.LAG {
+			nodes = append(nodes, e.From)
+		}
+	}
+	return nodes
+}
+
+// portLists gives the lists of a port and of its aggregate, for frames that come in by it or leave.
 func (x *explorer) portLists(d *device, h topology.Hop) []Step {
 	hook := policy.HookEgress
 	if h.Rel == topology.Link {
 		hook = policy.HookIngress
 	}
 	var steps []Step
-	for _, f := range d.hooks {
-		if f.Hook == hook && f.Interface != "" && f.Interface == nameOf(h.Node) {
-			steps = append(steps, x.filter(d, f, Context{InPort: nameOf(h.Node), VLAN: uint16(h.VID)}))
+	for _, node := range bundled(h.Node) {
+		for _, f := range d.hooks {
+			if f.Hook == hook && f.Interface != "" && f.Interface == nameOf(node) {
+				steps = append(steps, x.filter(d, f, Context{InPort: nameOf(node), VLAN: uint16(h.VID)}))
+			}
 		}
 	}
 	return steps

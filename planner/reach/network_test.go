@@ -311,6 +311,16 @@ func TestBetween(t *testing.T) {
 			"no, no",
 		},
 		{
+			"a list on the aggregate that the port is a member of", "v", "w", web, "switch:s Contains lag:s/po1\nlag:s/po1 ifName=po1\nlag:s/po1 SupportedBy port:s/1\nlag:s/po1 tagged=120,130",
+			map[string][]*policy.Filter{"switch:s": {list("pacl", policy.Attachment{Hook: policy.HookIngress, Interface: "po1"}, policy.Permit, deny(isTCP(), port(80)))}},
+			"no, no",
+		},
+		{
+			"a line of the aggregate that nobody understood", "v", "w", web,
+			"switch:s Contains lag:s/po1\nlag:s/po1 ifName=po1\nlag:s/po1 SupportedBy port:s/1\nlag:s/po1 tagged=120,130\nlag:s/po1 unparsed=c:1: frobnicate", nil,
+			"unknown, unknown: of lag po1 nobody understood c:1: frobnicate",
+		},
+		{
 			"two VMs on one host meet in its bridge, and bypass the lists of the switch", "v", "u", web, "",
 			map[string][]*policy.Filter{"switch:s": {list("pacl", policy.Attachment{Hook: policy.HookIngress, Interface: "s1"}, policy.Deny)}},
 			"yes, yes",
