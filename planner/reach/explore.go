@@ -29,7 +29,7 @@ type explorer struct {
 	inside  map[place]bool
 	nats    []Step                // filters on the way that translate addresses
 	loops   int                   // legs that were cut because they go round; what was made meanwhile is not kept
-	touch   map[topology.Key]bool // devices that route on one of the ways
+	touch   map[topology.Key]bool // devices that route on one of the ways, or track what they bridge there
 	chooses bool                  // somebody chooses between ways
 }
 

@@ -62,6 +62,7 @@ func (x *explorer) over(ways []topology.Way, doubt string, then func() *Leg) *Le
 	if len(l.Next) == 1 {
 		return l.Next[0].Leg
 	}
+	x.chooses = true
 	return l
 }
 
@@ -91,6 +92,7 @@ func (x *explorer) bridged(hops []topology.Hop) []Step {
 			continue
 		}
 		d := x.device(owner)
+		x.touch[owner.Key()] = x.touch[owner.Key()] || d.tracks
 		if !told[owner.Key()] && (i > 0 && i < len(hops)-1) { // the ends are those that send and take: they ask for their own filters
 			told[owner.Key()] = true
 			steps = append(steps, comes(d)...)

@@ -72,6 +72,7 @@ type device struct {
 	policed string // why its routing tables are not all that decides
 
 	untracks bool // some packets it does not track
+	tracks   bool // it asks for the state of connections where frames come by, so that it knows those of all that it bridges
 }
 
 // hooked is one filter where packets meet it.
@@ -126,8 +127,23 @@ func (d *device) readFilters(n *Network) {
 	if !told {
 		d.unread = "nobody has read the filters of " + d.node.Name()
 	}
+	d.tracks = slices.ContainsFunc(d.hooks, func(h hooked) bool {
+		bridged := h.Bridged || h.Hook == policy.HookIngress || h.Hook == policy.HookEgress || h.Hook == policy.HookVLAN
+		return bridged && asksState(h.filter, d.filters[h.filter.Dialect], map[*policy.Filter]bool{})
+	})
 	slices.SortStableFunc(d.hooks, func(a, b hooked) int {
 		return cmp.Or(cmp.Compare(a.Hook, b.Hook), cmp.Compare(a.Priority, b.Priority), strings.Compare(a.filter.Name, b.filter.Name))
+	})
+}
+
+// asksState tells whether a filter, or one that it jumps to, asks for the state of connections.
+func asksState(f *policy.Filter, all map[string]*policy.Filter, seen map[*policy.Filter]bool) bool {
+	if f == nil || seen[f] {
+		return false
+	}
+	seen[f] = true
+	return slices.ContainsFunc(f.Rules, func(r policy.Rule) bool {
+		return slices.ContainsFunc(r.Match, func(t policy.Term) bool { return t.Field == policy.ConnState }) || asksState(all[r.Target], all, seen)
 	})
 }
 

@@ -286,6 +286,24 @@ func TestBetween(t *testing.T) {
 			"yes, no",
 		},
 		{
+			"who filters a vNIC by the state of connections knows those that it opens", "v", "w", web, "filter:h/in AppliesTo vnic:v/n",
+			map[string][]*policy.Filter{"host:h": {list("in", policy.Attachment{Hook: policy.HookEgress, Interface: "n"}, policy.Deny, permit(established()))}},
+			"yes, yes",
+		},
+		{
+			"and lets nobody else open any", "w", "v", web, "filter:h/in AppliesTo vnic:v/n",
+			map[string][]*policy.Filter{"host:h": {list("in", policy.Attachment{Hook: policy.HookEgress, Interface: "n"}, policy.Deny, permit(established()))}},
+			"no, no",
+		},
+		{
+			"by filters that it jumps to, too", "v", "w", web, "filter:h/in AppliesTo vnic:v/n",
+			map[string][]*policy.Filter{"host:h": {
+				list("in", policy.Attachment{Hook: policy.HookEgress, Interface: "n"}, policy.Deny, policy.Rule{Verdict: policy.Jump, Target: "group"}),
+				{Name: "group", Dialect: "test", Family: policy.AnyFamily, Default: policy.Return, Rules: []policy.Rule{permit(established())}},
+			}},
+			"yes, yes",
+		},
+		{
 			"a list on the routed interface sees nothing of what stays in its VLAN", "v", "u", web, "",
 			map[string][]*policy.Filter{"firewall:f": {list("acl", policy.Attachment{Hook: policy.HookPrerouting, Interface: "f1.120"}, policy.Deny)}},
 			"yes, yes",
