@@ -136,8 +136,8 @@ func (s *Space) Count(m Map) (nodes, intervals int) {
 	return nodes, intervals
 }
 
-// Boxes lists products of intervals that together are the set, each field by its place; at most limit of them, and whether these are all. A field of several
-// levels is told only where it has one value; nil is any value.
+// Boxes lists products of intervals that together are the set, each field by its place; at most limit of them, and whether these are all. Of a field of several
+// levels the interval may hold more than is in the set: it ends with the first level that has more than one value. nil is any value.
 func (s *Space) Boxes(m Set, limit int) (boxes [][]*Values, all bool) {
 	at := make([]*Values, len(s.levels)) // the interval of each level that was asked
 	all = true
@@ -173,17 +173,21 @@ func (s *Space) product(at []*Values) []*Values {
 	box := make([]*Values, len(s.fields))
 	for f := range s.fields {
 		first, end := s.first[f], s.first[f+1]
-		p, single := make(Packet, len(s.fields)), true
+		lo, hi := make(Packet, len(s.fields)), make(Packet, len(s.fields))
+		single := at[first] != nil
 		for l := first; l < end; l++ {
-			if single = single && at[l] != nil && at[l].Lo == at[l].Hi; single {
-				s.put(p, l, uint32(at[l].Lo.Lo))
+			switch {
+			case single && at[l] != nil:
+				s.put(lo, l, uint32(at[l].Lo.Lo))
+				s.put(hi, l, uint32(at[l].Hi.Lo))
+				single = at[l].Lo == at[l].Hi
+			default:
+				single = false
+				s.put(hi, l, uint32(ones(s.levels[l].bits)))
 			}
 		}
-		switch {
-		case single:
-			box[f] = &Values{Lo: p[f], Hi: p[f]}
-		case end-first == 1:
-			box[f] = at[first]
+		if at[first] != nil {
+			box[f] = &Values{Lo: lo[f], Hi: hi[f]}
 		}
 	}
 	return box

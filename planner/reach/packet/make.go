@@ -32,8 +32,11 @@ type Box []Term
 // maxRuns bounds the intervals that one wildcard mask may take in one level.
 const maxRuns = 1 << 16
 
-// Box gives the set of a box, or with another number than Full the Map that gives it there.
+// Box gives the set of a box, or with another number than Full the Map that gives it there; with a Map that is no number, what that gives there.
 func (s *Space) Box(b Box, number Map) Map {
+	if number&nodeBit != 0 { // it may ask for fields before those of the box
+		return s.Within(s.Box(b, Full), number)
+	}
 	terms := slices.SortedStableFunc(slices.Values(b), func(x, y Term) int { return cmp.Compare(y.Field, x.Field) })
 	m := number
 	for i, t := range terms {

@@ -114,6 +114,10 @@ func TestBox(t *testing.T) {
 		if some && !in(b, p) {
 			t.Errorf("picked %v, which is not in %v", p, b)
 		}
+		other := anyBox(s).Draw(t, "other")
+		if got, want := s.Box(b, s.Box(other, packet.Full)), s.Intersect(m, s.Box(other, packet.Full)); got != want {
+			t.Errorf("a box of a set, %v of %v, is not the two together", b, other)
+		}
 	})
 }
 
