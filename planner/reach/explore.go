@@ -401,8 +401,13 @@ func (x *explorer) hooks(d *device, hook policy.Hook, at Context) []Step {
 // tracking is the priority at which netfilter looks for the connection of a packet (NF_IP_PRI_CONNTRACK).
 const tracking = -200
 
+// beforeTracking tells whether a filter is met before that.
+func beforeTracking(a policy.Attachment) bool {
+	return (a.Hook == policy.HookPrerouting || a.Hook == policy.HookOutput) && a.Priority < tracking
+}
+
 func (x *explorer) filter(d *device, h hooked, at Context) Step {
-	at.Early = (h.Hook == policy.HookPrerouting || h.Hook == policy.HookOutput) && h.Priority < tracking
+	at.Early = beforeTracking(h.Attachment)
 	s := Step{Device: d.node, Filter: h.filter, Node: h.node, filters: d.filters[h.filter.Dialect], at: at, sessions: x.holds(d.node)}
 	if assigns(h.filter, policy.Source) || assigns(h.filter, policy.Destination) {
 		x.nats = append(x.nats, s)

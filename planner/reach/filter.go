@@ -343,7 +343,8 @@ func (c *chains) holds(t policy.Term) (yes, sure bool) {
 
 func named(t policy.Term, name string) (yes, sure bool) {
 	if name == Unsure {
-		return false, slices.Contains(t.Names, "*") // all names, whichever it is: said below
+		all := slices.Contains(t.Names, "*") // whichever it is
+		return all && !t.Not, all
 	}
 	is := slices.ContainsFunc(t.Names, func(pattern string) bool {
 		head, wild := strings.CutSuffix(pattern, "*")

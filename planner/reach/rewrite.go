@@ -1,0 +1,534 @@
+package reach
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/throughline-dc/throughline/planner/reach/packet"
+	"github.com/throughline-dc/throughline/topology/policy"
+)
+
+// Rewrite is what an edited configuration of a device does otherwise to packets at some of its places: those that met the filter Old meet New there.
+type Rewrite struct {
+	Old, New *policy.Filter      // nil: there packets meet no filter
+	Places   []policy.Attachment // none: it is attached nowhere, and no other filter jumps to it
+	Parts    []RewrittenPart
+	Unknown  string // what of it is not compared, and why
+}
+
+// Fate says what becomes of packets under the new filter.
+type Fate uint8
+
+// The fates of packets that fare otherwise than before.
+const (
+	NewlyDropped Fate = iota // they passed for certain, and do not for certain
+	NewlyPassed              // the reverse
+	SentAs                   // they pass as before, and with other addresses, ports or marks
+	Doubtful                 // what one of the two does with them is not known
+)
+
+// String is the word for a fate.
+func (f Fate) String() string {
+	return []string{"dropped", "passed", "otherwise", "unknown"}[f]
+}
+
+// RewrittenPart is packets that fare otherwise, all in one way, and one of them.
+type RewrittenPart struct {
+	Fate          Fate
+	At            []Context // circumstances in which it is so
+	Packets       packet.Set
+	Headers       *Headers
+	Witness       packet.Packet // followed rule by rule in the first of the circumstances
+	Before, After Judgement
+}
+
+// Judgement is what a filter does with one packet, by which rules.
+type Judgement struct {
+	Hits   []Hit
+	Passed bool // if what is not known falls so that rules in doubt do not match
+}
+
+// RewrittenPolicies compares the filters of two configurations of one device, place by place, in the order of the old configuration, and leaves out what does the same to
+// every packet. A filter that one of the two does not have at a place passes all there. Each part has been checked with its witness, rule by rule (ErrWitness).
+//
+// Packets can only fare otherwise if they meet a rule that the one list has and the other has not: a line that is in doubt in both is no difference for others.
+func RewrittenPolicies(old, now []*policy.Filter) ([]Rewrite, error) {
+	was, is := byName(old), byName(now)
+	var all []Rewrite
+	for _, r := range placed(old, now) {
+		if r.Old != nil && r.New != nil && sameFilter(was[r.Old.Dialect], is[r.New.Dialect], r.Old, r.New, map[string]bool{}) {
+			continue
+		}
+		c := &comparison{Rewrite: &r, was: chainsOf(was, r.Old), is: chainsOf(is, r.New)}
+		if err := c.compare(); err != nil {
+			return nil, err
+		}
+		if len(r.Parts) > 0 || r.Unknown != "" {
+			all = append(all, r)
+		}
+	}
+	return all, nil
+}
+
+// byName gives the filters of each dialect by their names.
+func byName(all []*policy.Filter) map[string]map[string]*policy.Filter {
+	m := map[string]map[string]*policy.Filter{}
+	for _, f := range all {
+		if m[f.Dialect] == nil {
+			m[f.Dialect] = map[string]*policy.Filter{}
+		}
+		m[f.Dialect][f.Name] = f
+	}
+	return m
+}
+
+// placed pairs the filters that packets meet at the same place: those of one name, then those that are left over, in their order.
+func placed(old, now []*policy.Filter) []Rewrite {
+	type at struct {
+		policy.Attachment
+		family policy.Family
+	}
+	var order []at
+	met := map[at]*[2][]*policy.Filter{}
+	for side, all := range [][]*policy.Filter{old, now} {
+		jumped := map[string]bool{}
+		for _, f := range all {
+			for i := range f.Rules {
+				jumped[f.Rules[i].Target] = true
+			}
+		}
+		for _, f := range all {
+			places := f.Attached
+			if len(places) == 0 && !jumped[f.Name] && f.Default != policy.Return {
+				places = []policy.Attachment{{Interface: f.Name}} // nowhere
+			}
+			for _, place := range places {
+				place.Place = policy.Place{}
+				k := at{place, f.Family}
+				if met[k] == nil {
+					met[k] = new([2][]*policy.Filter)
+					order = append(order, k)
+				}
+				met[k][side] = append(met[k][side], f)
+			}
+		}
+	}
+	var all []Rewrite
+	add := func(a, b *policy.Filter, place policy.Attachment) {
+		i := slices.IndexFunc(all, func(r Rewrite) bool { return r.Old == a && r.New == b })
+		if i < 0 {
+			i = len(all)
+			all = append(all, Rewrite{Old: a, New: b})
+		}
+		if place.Hook != 0 {
+			all[i].Places = append(all[i].Places, place)
+		}
+	}
+	for _, k := range order {
+		a, b := met[k][0], met[k][1]
+		for _, f := range slices.Clone(a) {
+			if j := slices.IndexFunc(b, func(g *policy.Filter) bool { return g.Name == f.Name }); j >= 0 {
+				add(f, b[j], k.Attachment)
+				a = slices.DeleteFunc(slices.Clone(a), func(g *policy.Filter) bool { return g == f })
+				b = slices.Delete(slices.Clone(b), j, j+1)
+			}
+		}
+		for i := range max(len(a), len(b)) {
+			add(nth(a, i), nth(b, i), k.Attachment)
+		}
+	}
+	return all
+}
+
+func nth(of []*policy.Filter, i int) *policy.Filter {
+	if i < len(of) {
+		return of[i]
+	}
+	return nil
+}
+
+// list is a filter with all of its device that it may jump to.
+type list struct {
+	root    *policy.Filter
+	filters map[string]*policy.Filter
+	chains  []*policy.Filter // it, and those that it comes to
+}
+
+func chainsOf(all map[string]map[string]*policy.Filter, root *policy.Filter) list {
+	l := list{root: root}
+	if root == nil {
+		return l
+	}
+	l.filters = all[root.Dialect]
+	l.chains = []*policy.Filter{root}
+	for i := 0; i < len(l.chains); i++ {
+		for _, r := range l.chains[i].Rules {
+			if t := l.filters[r.Target]; t != nil && !slices.Contains(l.chains, t) {
+				l.chains = append(l.chains, t)
+			}
+		}
+	}
+	return l
+}
+
+// comparison is of one pair of filters.
+type comparison struct {
+	*Rewrite
+	was, is list
+	changed []policy.Rule // that the one has and the other has not
+	whole   bool          // more than rules has changed
+}
+
+func (c *comparison) compare() error {
+	family := policy.Family(0)
+	for _, l := range []list{c.was, c.is} {
+		if l.root != nil {
+			family |= l.root.Family
+		}
+	}
+	if family&^policy.IP != 0 {
+		c.Unknown = "frames that carry no IP are not compared"
+	}
+	c.findChanged()
+	for _, f := range []policy.Family{policy.IPv4, policy.IPv6} {
+		if family&f == 0 {
+			continue
+		}
+		var over *packet.OverflowError
+		switch err := c.in(NewHeaders(f, Orders[0], 0)); {
+		case errors.As(err, &over):
+			c.Parts, c.Unknown = nil, err.Error()
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+	return nil
+}
+
+// findChanged lists the rules that not both have, chain by chain.
+func (c *comparison) findChanged() {
+	if c.was.root == nil || c.is.root == nil {
+		c.whole = true
+		return
+	}
+	a, b := c.was.root, c.is.root
+	c.whole = a.Default != b.Default || a.Family != b.Family || a.Missing != b.Missing || len(a.Attached) == 0 != (len(b.Attached) == 0)
+	c.changed = append(c.changed, unlike(a.Rules, b.Rules)...)
+	for _, f := range slices.Concat(c.was.chains[1:], c.is.chains[1:]) {
+		x, y := c.was.filters[f.Name], c.is.filters[f.Name]
+		if x != nil && y != nil && (f == x || !slices.Contains(c.was.chains, x)) {
+			c.whole = c.whole || x.Default != y.Default || x.Missing != y.Missing || len(x.Attached) == 0 != (len(y.Attached) == 0)
+			c.changed = append(c.changed, unlike(x.Rules, y.Rules)...)
+		}
+	}
+	c.rules(func(r *policy.Rule) {
+		if (c.was.filters[r.Target] == nil) != (c.is.filters[r.Target] == nil) {
+			c.changed = append(c.changed, *r) // it leads to a chain that only one of them has
+		}
+	})
+}
+
+// unlike gives the rules that are in one list and not in the other, or stand before others in one of them than in the other.
+func unlike(a, b []policy.Rule) (only []policy.Rule) {
+	for len(a) > 0 && len(b) > 0 && sameRule(&a[0], &b[0]) {
+		a, b = a[1:], b[1:]
+	}
+	for len(a) > 0 && len(b) > 0 && sameRule(&a[len(a)-1], &b[len(b)-1]) {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	const most = 1 << 22
+	if len(a)*len(b) > most {
+		return slices.Concat(a, b)
+	}
+	width := len(b) + 1
+	common := make([]int32, (len(a)+1)*width) // rules that both have, from here on
+	for i := len(a) - 1; i >= 0; i-- {
+		for j := len(b) - 1; j >= 0; j-- {
+			if common[i*width+j] = max(common[(i+1)*width+j], common[i*width+j+1]); sameRule(&a[i], &b[j]) {
+				common[i*width+j] = common[(i+1)*width+j+1] + 1
+			}
+		}
+	}
+	i, j := 0, 0
+	for i < len(a) && j < len(b) {
+		switch {
+		case sameRule(&a[i], &b[j]):
+			i, j = i+1, j+1
+		case common[(i+1)*width+j] >= common[i*width+j+1]:
+			only = append(only, a[i])
+			i++
+		default:
+			only = append(only, b[j])
+			j++
+		}
+	}
+	return slices.Concat(only, a[i:], b[j:])
+}
+
+// in compares what becomes of the packets of one family, in all circumstances.
+func (c *comparison) in(h *Headers) error {
+	type found struct {
+		sets [4]packet.Set // by Fate
+		at   []Context
+	}
+	var all []found
+	circumstances := c.circumstances(h)
+	if circumstances == nil {
+		c.Unknown = fmt.Sprintf("the rules ask for more than %d states, VLANs and interfaces: they are not compared", maxCircumstances)
+	}
+	err := h.Try(func() {
+		for _, at := range circumstances {
+			sets := c.fates(h, at)
+			if i := slices.IndexFunc(all, func(f found) bool { return f.sets == sets }); i >= 0 {
+				all[i].at = append(all[i].at, at)
+			} else if sets != ([4]packet.Set{}) {
+				all = append(all, found{sets, []Context{at}})
+			}
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", cmp.Or(c.Old, c.New).Name, err)
+	}
+	for _, f := range all {
+		for fate, set := range f.sets {
+			if err := c.parts(h, Fate(fate), f.at, set); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// fates gives the packets that fare otherwise in one of the circumstances.
+func (c *comparison) fates(h *Headers, at Context) (sets [4]packet.Set) {
+	region := h.Intersect(c.region(h, at), h.Valid)
+	if at.State == policy.StateUntracked {
+		at.State = policy.StateNew // its packets say it of themselves
+		region = h.Minus(region, h.Tracked())
+	} else {
+		region = h.Intersect(region, h.Tracked())
+	}
+	if region == packet.Empty {
+		return sets
+	}
+	pass := func(l list, mode Mode, goal packet.Set) packet.Set {
+		if l.root == nil {
+			return h.Intersect(region, goal)
+		}
+		return h.Intersect(region, h.Pass(l.filters, l.root.Name, at, mode, goal))
+	}
+	compare := func(goal packet.Set) (lost, opened, doubt, apart packet.Set) {
+		mustWas, mayWas, mustIs, mayIs := pass(c.was, Must, goal), pass(c.was, May, goal), pass(c.is, Must, goal), pass(c.is, May, goal)
+		apart = h.Union(h.Union(h.Minus(mayWas, mayIs), h.Minus(mayIs, mayWas)), h.Union(h.Minus(mustWas, mustIs), h.Minus(mustIs, mustWas)))
+		return h.Minus(mustWas, mayIs), h.Minus(mustIs, mayWas), h.Union(h.Minus(mayWas, mustWas), h.Minus(mayIs, mustIs)), apart
+	}
+	sets[NewlyDropped], sets[NewlyPassed], sets[Doubtful], _ = compare(h.Valid)
+	known := h.Union(h.Union(sets[NewlyDropped], sets[NewlyPassed]), sets[Doubtful])
+	goals, all := c.goals(h)
+	if !all {
+		c.Unknown = fmt.Sprintf("packets get more than %d other addresses, ports or marks: whether it is others than before is not compared", maxGoals)
+		return sets
+	}
+	for _, goal := range goals {
+		lost, opened, doubt, apart := compare(goal.set)
+		if goal.pool {
+			doubt = h.Intersect(doubt, apart)
+		}
+		sets[Doubtful] = h.Union(sets[Doubtful], h.Minus(doubt, known))
+		sets[SentAs] = h.Union(sets[SentAs], h.Minus(h.Union(lost, opened), known))
+	}
+	sets[SentAs] = h.Minus(sets[SentAs], sets[Doubtful])
+	return sets
+}
+
+// region is the packets that may meet a rule that not both lists have. What is written into packets on the way there counts for nothing.
+func (c *comparison) region(h *Headers, at Context) packet.Set {
+	if c.whole {
+		return packet.Full
+	}
+	written := c.written(h)
+	var all packet.Set
+	eval := &chains{Headers: h, at: at}
+	for i := range c.changed {
+		m := eval.match(&c.changed[i])
+		if m.never {
+			continue
+		}
+		box := slices.DeleteFunc(m.box, func(t packet.Term) bool { return slices.Contains(written, t.Field) })
+		all = h.Union(all, h.Box(box, packet.Full))
+	}
+	return all
+}
+
+// rules gives all rules of both lists.
+func (c *comparison) rules(do func(*policy.Rule)) {
+	for _, f := range slices.Concat(c.was.chains, c.is.chains) {
+		for i := range f.Rules {
+			do(&f.Rules[i])
+		}
+	}
+}
+
+// written lists the fields of the header that a rule writes.
+func (c *comparison) written(h *Headers) (fields []int) {
+	c.rules(func(r *policy.Rule) {
+		for _, a := range r.Set {
+			name, ok := headerFields[a.Field]
+			if a.Field == policy.ConnState {
+				name, ok = fieldUntracked, true
+			}
+			if ok && !slices.Contains(fields, h.at[name]) {
+				fields = append(fields, h.at[name])
+			}
+		}
+	})
+	return fields
+}
+
+const maxGoals = 256 // values that are written
+
+// goal is what packets may be behind a filter: one value or pool that a rule writes; or of a pool, one of its values, which packets may have before, too.
+type goal struct {
+	set  packet.Set
+	pool bool
+}
+
+// goals lists them. Two filters write alike exactly if the same packets get into each.
+func (c *comparison) goals(h *Headers) (goals []goal, all bool) {
+	add := func(field string, pool bool, to ...policy.Range) {
+		g := goal{h.Intersect(h.Valid, h.Box(packet.Box{h.term(field, to...)}, packet.Full)), pool}
+		if len(goals) <= maxGoals && !slices.Contains(goals, g) {
+			goals = append(goals, g)
+		}
+	}
+	c.rules(func(r *policy.Rule) {
+		for _, a := range r.Set {
+			name, ok := headerFields[a.Field]
+			to := a.To
+			switch {
+			case a.Field == policy.ConnState:
+				name, to, ok = fieldUntracked, []policy.Range{policy.Is(1)}, true
+			case a.Own:
+				to = own(h)
+			case a.Keep != (policy.Word{}) && len(to) == 1:
+				to = []policy.Range{{Lo: to[0].Lo, Mask: policy.Word{Hi: ^a.Keep.Hi, Lo: ^a.Keep.Lo}}}
+			}
+			if !ok || a.Family != 0 && a.Family != h.Family {
+				continue
+			}
+			add(name, false, to...)
+			if len(to) > 1 || to[0].Lo != to[0].Hi && to[0].Mask == (policy.Word{}) {
+				add(name, true, policy.Range{Lo: to[0].Lo, Hi: to[0].Lo})
+			}
+		}
+	})
+	return goals, len(goals) <= maxGoals
+}
+
+// own stands for the address of an interface that both configurations leave open.
+func own(h *Headers) []policy.Range {
+	if h.Family == policy.IPv4 {
+		return []policy.Range{policy.Is(192<<24 | 2<<8)} // 192.0.2.0 (RFC 5737)
+	}
+	return []policy.Range{{Lo: policy.Word{Hi: 0x20010db8 << 32}, Hi: policy.Word{Hi: 0x20010db8 << 32}}} // 2001:db8:: (RFC 3849)
+}
+
+const maxParts = 8 // of one fate in the same circumstances that are told apart by the rules that decide
+
+// parts cuts packets by the rules that decide them, and proves each part.
+func (c *comparison) parts(h *Headers, fate Fate, at []Context, set packet.Set) error {
+	for n := 1; set != packet.Empty; n++ {
+		p, _ := h.Witness(set)
+		part := RewrittenPart{Fate: fate, At: at, Packets: set, Headers: h, Witness: p, Before: c.was.judge(h, at[0], p), After: c.is.judge(h, at[0], p)}
+		if err := h.Try(func() {
+			region := h.Intersect(set, h.Intersect(part.Before.box(h, at[0]), part.After.box(h, at[0])))
+			if n < maxParts && h.Has(region, p) {
+				part.Packets = region
+			}
+		}); err != nil {
+			return err
+		}
+		if err := c.prove(&part); err != nil {
+			return err
+		}
+		c.Parts = append(c.Parts, part)
+		set = h.Minus(set, part.Packets)
+	}
+	return nil
+}
+
+// judge follows one packet rule by rule.
+func (l *list) judge(h *Headers, at Context, p packet.Packet) Judgement {
+	if l.root == nil || l.root.Family&h.Family == 0 {
+		return Judgement{Passed: true}
+	}
+	d := &decider{Headers: h, c: &chains{Headers: h, filters: l.filters, at: at}, p: slices.Clone(p)}
+	passed, _ := d.run(l.root, 0)
+	return Judgement{d.hits, passed}
+}
+
+// box is the packets that the terms of the deciding rule admit.
+func (j *Judgement) box(h *Headers, at Context) packet.Set {
+	if len(j.Hits) == 0 || j.Hits[len(j.Hits)-1].Rule == nil {
+		return packet.Full
+	}
+	m := (&chains{Headers: h, at: at}).match(j.Hits[len(j.Hits)-1].Rule)
+	return h.Box(m.box, packet.Full)
+}
+
+// prove asks the rules, one after the other, with every choice both ways, whether the witness fares as the sets say.
+func (c *comparison) prove(part *RewrittenPart) error {
+	at, h := part.At[0], part.Headers
+	was, unclear := c.was.outcomes(h, at, part.Witness)
+	is, unclear2 := c.is.outcomes(h, at, part.Witness)
+	if unclear || unclear2 {
+		return nil
+	}
+	ok := false
+	switch part.Fate {
+	case NewlyDropped:
+		ok = was.must && !is.can
+	case NewlyPassed:
+		ok = is.must && !was.can
+	case SentAs:
+		ok = was.can && is.can && !slices.EqualFunc(was.as, is.as, slices.Equal)
+	case Doubtful:
+		ok = was.open() || is.open()
+	}
+	if ok {
+		return nil
+	}
+	return fmt.Errorf("%w: %s of %s is %s by the sets; by the rules it was %+v and is %+v", ErrWitness, h.PacketText(part.Witness), cmp.Or(c.Old, c.New).Name, part.Fate, was, is)
+}
+
+// outcomes is all that may become of one packet.
+type outcomes struct {
+	fate
+	as []packet.Packet // as what it leaves the filter, in order
+}
+
+// open tells that more than one thing may become of the packet.
+func (o outcomes) open() bool { return o.can != o.must || len(o.as) > 1 }
+
+func (l *list) outcomes(h *Headers, at Context, p packet.Packet) (o outcomes, unclear bool) {
+	passes := func(p packet.Packet) fate {
+		if !slices.ContainsFunc(o.as, func(q packet.Packet) bool { return slices.Equal(p, q) }) {
+			o.as = append(o.as, p)
+		}
+		return sure
+	}
+	if l.root == nil || l.root.Family&h.Family == 0 {
+		o.fate = passes(p)
+		return o, false
+	}
+	w := &walker{Headers: h, steps: maxWalk}
+	v := visitor{w, &chains{Headers: h, filters: l.filters, at: at}, map[string]bool{}}
+	o.fate = v.filter(l.root, p, passes, passes)
+	slices.SortFunc(o.as, func(p, q packet.Packet) int {
+		return slices.CompareFunc(p, q, func(x, y packet.Value) int { return cmp.Or(cmp.Compare(x.Hi, y.Hi), cmp.Compare(x.Lo, y.Lo)) })
+	})
+	return o, w.steps <= 0
+}
