@@ -17,7 +17,7 @@ const (
 	RunsOn        // a VM to the host that runs it, or would
 	AttachedTo    // a vNIC to what it plugs into
 	SupportedBy   // upper to lower layer (RFC 8345): LAG to member, SVI to VLAN, bridge to uplink, network to bridge, ifStack
-	Link          // two ports joined by a cable or what acts as one; stored once, from the lesser key
+	Link          // two ports joined by a cable or what acts as one, of FC switches an inter-switch link; stored once, from the lesser key
 	HasNeighbor   // a port to what it hears
 	IdentifiedAs  // a neighbour to the port or device that it is; a logical unit known by its number at a target to the one that it is
 	InSubnet      // an interface to the subnet of one of its addresses
@@ -65,7 +65,7 @@ var relations = [relEnd]RelationSpec{ //nolint:gochecknoglobals // read-only tab
 		From: []Kind{Port, NIC, LAG, VirtualSwitch, Network, PortGroup, VLAN, Host, StoragePool},
 		To:   []Kind{Port, NIC, LAG, VirtualSwitch, Network, VLAN, Server, Volume, LogicalUnit, TargetPort},
 	},
-	Link:        {Name: "Link", From: interfaces, To: interfaces, Mutual: true},
+	Link:        {Name: "Link", From: append(slices.Clone(interfaces), FCPort), To: append(slices.Clone(interfaces), FCPort), Mutual: true},
 	HasNeighbor: {Name: "HasNeighbor", From: interfaces, To: []Kind{Neighbor}},
 	IdentifiedAs: {
 		Name: "IdentifiedAs", From: []Kind{Neighbor, LogicalUnit}, Single: true,

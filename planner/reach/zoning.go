@@ -15,20 +15,26 @@ type Zoning struct {
 	Zones   []Zone
 	Default string // what ports may do that are in no zone: permit, deny, or "" where nobody has said it
 	Smart   bool   // roles count: two initiators, or two targets, do not meet in a zone (smart zoning)
+	Doubt   string // why there may be other zones in force than Zones; "" if there are not
+
+	roles bool // somebody has said whether roles count
 }
 
 // Zone is a zone in force.
 type Zone struct {
 	Node    topology.Node
 	Members []ZoneMember
-	Unknown []string // members of which nobody says which ports they are
+	Others  []ZoneMember // that are not named by port name
+	Unknown []string     // members that nobody has understood
+	Routed  bool         // its members are of several fabrics (inter-VSAN routing)
 }
 
-// ZoneMember is a port in a zone.
+// ZoneMember is a port in a zone, or what a zone has in its place.
 type ZoneMember struct {
-	Port     topology.WWN
-	Role     string // init, target, both; "" where its zone says none
-	LoggedIn bool   // to the fabric, as the switch says it beside the member
+	Port     topology.WWN // 0 of Others
+	Text     string       // of Others: as the switch has it, such as "nwwn 20:00:00:00:00:00:00:01"
+	Role     string       // init, target, both; of peer zones principal, peer; "" where its zone says none
+	LoggedIn bool         // to the fabric, as the switch says it beside the member
 }
 
 // ZonedPair is two ports that share a zone, the lesser name first.
@@ -42,41 +48,58 @@ type ZonedPair struct {
 func ReadZoning(s *topology.Snapshot) []Zoning {
 	var all []Zoning
 	for fabric := range s.Nodes(topology.FCFabric) {
-		z := Zoning{Fabric: fabric, Smart: fabric.Text(topology.AttrForwardMode) == "smart-zoning"}
-		for _, e := range fabric.In(topology.MemberOf) {
-			switch {
-			case e.From.Kind() == topology.FCZone: // the zone of those that are in none
-				z.Default = e.From.Text(topology.AttrState)
-			case e.From.Kind() == topology.FCZoneSet && e.From.Text(topology.AttrState) == "active":
-				for _, in := range e.From.In(topology.MemberOf) {
-					z.Zones = append(z.Zones, readZone(in.From))
-				}
-			}
-		}
-		all = append(all, z)
+		all = append(all, readZoning(fabric, func(topology.Reading) string { return "" }))
 	}
 	return all
 }
 
+// readZoning reads the zones of a fabric. old says why a reading is too old to be believed; "" if it is not.
+func readZoning(fabric topology.Node, old func(topology.Reading) string) Zoning {
+	mode := fabric.Text(topology.AttrForwardMode)
+	z := Zoning{Fabric: fabric, Smart: mode == "smart-zoning", roles: mode != "", Doubt: "no source says which zones are in force in " + fabricName(fabric)}
+	active := false
+	doubt := ""
+	look := func(e topology.Edge) {
+		doubt = cmp.Or(doubt, old(e.Reading))
+		if e.Reading.Partial {
+			doubt = cmp.Or(doubt, "the zones of "+fabricName(fabric)+" were not read whole")
+		}
+	}
+	for _, e := range fabric.In(topology.MemberOf) {
+		switch {
+		case e.From.Kind() == topology.FCZone: // the zone of those that are in none
+			z.Default = e.From.Text(topology.AttrState)
+		case e.From.Kind() == topology.FCZoneSet && e.From.Text(topology.AttrState) == "active":
+			active = true
+			look(e)
+			for _, in := range e.From.In(topology.MemberOf) {
+				look(in)
+				z.Zones = append(z.Zones, readZone(in.From))
+			}
+		}
+	}
+	if active {
+		z.Doubt = doubt
+	}
+	for _, v := range fabric.Values(topology.AttrUnparsed) {
+		z.Doubt = cmp.Or(z.Doubt, fmt.Sprintf("of %s nobody understood %s", fabricName(fabric), v.String()))
+	}
+	return z
+}
+
+// roles are the words for what a member is in its zone.
+var roles = []string{"init", "initiator", "target", "both", "principal", "peer"} //nolint:gochecknoglobals // read-only table
+
 // readZone reads the members of a zone: "pwwn NAME [ROLE] [logged-in ADDRESS]", or anything else that a switch may call a port.
 func readZone(node topology.Node) Zone {
-	z := Zone{Node: node}
+	z := Zone{Node: node, Routed: node.Text(topology.AttrForwardMode) == "inter-fabric"}
 	for _, v := range node.Values(topology.AttrZoneMember) {
-		words := strings.Fields(v.String())
-		if len(words) < 2 || words[0] != "pwwn" {
-			z.Unknown = append(z.Unknown, v.String())
-			continue
+		m := readMember(v.String())
+		if m.Text == "" {
+			z.Members = append(z.Members, m)
+		} else {
+			z.Others = append(z.Others, m)
 		}
-		port, err := topology.ParseWWN(words[1])
-		if err != nil {
-			z.Unknown = append(z.Unknown, v.String())
-			continue
-		}
-		m := ZoneMember{Port: port, LoggedIn: slices.Contains(words, "logged-in")}
-		if len(words) > 2 && words[2] != "logged-in" {
-			m.Role = words[2]
-		}
-		z.Members = append(z.Members, m)
 	}
 	for _, v := range node.Values(topology.AttrUnparsed) {
 		z.Unknown = append(z.Unknown, v.String())
@@ -84,16 +107,56 @@ func readZone(node topology.Node) Zone {
 	return z
 }
 
-// meet tells whether two members of one zone may talk. A port is no peer of itself.
-func (z *Zoning) meet(a, b ZoneMember) bool {
-	if a.Port == b.Port {
-		return false
+func readMember(text string) ZoneMember {
+	words := strings.Fields(text)
+	m := ZoneMember{}
+	if i := slices.Index(words, "logged-in"); i >= 0 {
+		m.LoggedIn, words = true, words[:i]
 	}
-	one := strings.TrimSuffix(a.Role, "iator")
-	return !z.Smart || one != strings.TrimSuffix(b.Role, "iator") || one == "" || one == "both"
+	if n := len(words); n > 2 && slices.Contains(roles, words[n-1]) {
+		m.Role, words = words[n-1], words[:n-1]
+	}
+	if len(words) == 2 && words[0] == "pwwn" {
+		if port, err := topology.ParseWWN(words[1]); err == nil {
+			m.Port = port
+			return m
+		}
+	}
+	m.Text = cmp.Or(strings.Join(words, " "), text)
+	return m
 }
 
-// Pairs gives the pairs of ports that share a zone, in the order of their names. Those of the default zone are not among them.
+// single tells that a member is one port, whichever.
+func (m ZoneMember) single() bool {
+	return m.Port != 0 || strings.HasPrefix(m.Text, "fcid ") || strings.HasPrefix(m.Text, "device-alias ")
+}
+
+// may tells whether the roles of two members of one zone let them talk. Peers talk to a principal, and not to each other (FC-GS-7 peer zoning); of two principals
+// nobody says it here.
+func (z *Zoning) may(a, b ZoneMember) Verdict {
+	one, two := strings.TrimSuffix(a.Role, "iator"), strings.TrimSuffix(b.Role, "iator")
+	peers := []string{"principal", "peer"}
+	switch x, y := slices.Contains(peers, one), slices.Contains(peers, two); {
+	case x && y && one != two:
+		return Yes
+	case x && y && one == "peer":
+		return No
+	case x || y:
+		return NotKnown
+	case one != two || one == "" || one == "both":
+		return Yes
+	case z.Smart:
+		return No
+	case !z.roles:
+		return NotKnown
+	}
+	return Yes
+}
+
+// meet tells whether two members of one zone may talk. A port is no peer of itself.
+func (z *Zoning) meet(a, b ZoneMember) bool { return a.Port != b.Port && z.may(a, b) == Yes }
+
+// Pairs gives the pairs of ports that share a zone by their port names, in the order of these. Those of the default zone are not among them.
 func (z *Zoning) Pairs() []ZonedPair {
 	at := map[[2]topology.WWN]*ZonedPair{}
 	for i := range z.Zones {
@@ -126,7 +189,7 @@ func (z *Zoning) pair(zone *Zone, at map[[2]topology.WWN]*ZonedPair) {
 	}
 }
 
-// Ports gives the ports of all zones, in the order of their names.
+// Ports gives the ports of all zones that these name by port name, in the order of these.
 func (z *Zoning) Ports() []topology.WWN {
 	var ports []topology.WWN
 	for _, zone := range z.Zones {
@@ -138,35 +201,102 @@ func (z *Zoning) Ports() []topology.WWN {
 	return slices.Compact(ports)
 }
 
-// Zoned tells whether an initiator may talk to a target in the fabric: Delivered, Dropped or Unknown, and why. LoggedIn of the pair is asked by the caller that
-// wants to know whether it can do so now.
-func (z *Zoning) Zoned(a, b topology.WWN) (End, string) {
-	zoned := map[topology.WWN]bool{}
-	doubt := ""
-	for _, zone := range z.Zones {
-		var in []ZoneMember
-		for _, m := range zone.Members {
-			zoned[m.Port] = true
-			if m.Port == a || m.Port == b {
-				in = append(in, m)
-			}
-		}
-		for i := range in {
-			if slices.ContainsFunc(in[i+1:], func(o ZoneMember) bool { return z.meet(in[i], o) }) {
-				return Delivered, "zone " + zone.Node.Name()
-			}
-		}
-		if len(zone.Unknown) > 0 {
-			doubt = fmt.Sprintf("nobody says which port is %q of zone %s", zone.Unknown[0], zone.Node.Name())
+// as is a port as a member of a zone: by which one, and whether it is that for certain.
+type as struct {
+	member ZoneMember
+	sure   Verdict // Yes or NotKnown
+}
+
+// find lists the members of a zone that are a port, or may be.
+func (z *Zone) find(p nport) []as {
+	var all []as
+	for _, m := range z.Members {
+		if m.Port == p.wwpn {
+			all = append(all, as{m, Yes})
 		}
 	}
+	for _, m := range z.Others {
+		if sure := p.is(m.Text, z.Node); sure != No {
+			all = append(all, as{m, sure})
+		}
+	}
+	for _, text := range z.Unknown {
+		all = append(all, as{ZoneMember{Text: text}, NotKnown})
+	}
+	return all
+}
+
+// Zoned tells whether an initiator may talk to a target in the fabric: Yes, No or NotKnown, and why. Whether they are logged in to it is another question.
+func (z *Zoning) Zoned(a, b topology.WWN) (Verdict, string) {
+	s := z.Fabric.Snapshot()
+	one, two := portOf(s, a), portOf(s, b)
+	zoned := [2]Verdict{No, No} // whether they are in any zone
+	doubt := ""
+	for i := range z.Zones {
+		zone := &z.Zones[i]
+		as, bs := zone.find(one), zone.find(two)
+		zoned = [2]Verdict{surest(zoned[0], as), surest(zoned[1], bs)}
+		sure, text := z.share(as, bs)
+		switch sure { //nolint:exhaustive // there are no others
+		case Yes:
+			return Yes, "zone " + zone.Node.Name()
+		case NotKnown:
+			doubt = cmp.Or(doubt, fmt.Sprintf("whether zone %s holds both is not known: %s", zone.Node.Name(), text))
+		}
+	}
+	doubt = cmp.Or(doubt, z.Doubt)
 	switch {
 	case doubt != "":
-		return Unknown, doubt
-	case zoned[a] || zoned[b] || z.Default == "deny":
-		return Dropped, "no zone in force holds both"
+		return NotKnown, doubt
+	case zoned[0] == Yes || zoned[1] == Yes:
+		return No, "no zone in force holds both"
+	case z.Default == "deny":
+		return No, "no zone in force holds both, and the default zone denies"
+	case zoned[0] == NotKnown || zoned[1] == NotKnown:
+		return NotKnown, "the default zone is " + cmp.Or(z.Default, "not known") + ", and whether one of them is in a zone is not known either"
 	case z.Default == "permit":
-		return Delivered, "neither is in a zone, and the default zone permits"
+		return Yes, "neither is in a zone, and the default zone permits"
 	}
-	return Unknown, "neither is in a zone, and nobody says what the default zone does"
+	return NotKnown, "neither is in a zone, and nobody says what the default zone does"
+}
+
+// surest is whether a port is in a zone, of what was known before and of one zone more.
+func surest(before Verdict, in []as) Verdict {
+	for _, m := range in {
+		if m.sure == Yes {
+			return Yes
+		}
+		if before == No {
+			before = NotKnown
+		}
+	}
+	return before
+}
+
+// share tells whether two ports meet in a zone by any of the members that they are, or may be, and which of these is not known.
+func (z *Zoning) share(as, bs []as) (Verdict, string) {
+	best, text := No, ""
+	for _, a := range as {
+		for _, b := range bs {
+			if a.member.single() && a.member == b.member {
+				continue // it is one of them at most
+			}
+			verdict := both(both(a.sure, b.sure), z.may(a.member, b.member))
+			if verdict == NotKnown && best == No {
+				best, text = NotKnown, "whether members of these roles meet"
+				for _, m := range []struct {
+					sure Verdict
+					text string
+				}{{a.sure, a.member.Text}, {b.sure, b.member.Text}} {
+					if m.sure == NotKnown {
+						text = fmt.Sprintf("nobody says which port is %q", m.text)
+					}
+				}
+			}
+			if verdict == Yes {
+				return Yes, ""
+			}
+		}
+	}
+	return best, text
 }

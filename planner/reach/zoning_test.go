@@ -62,27 +62,27 @@ func TestZoned(t *testing.T) {
 		active, configured [][]string
 		defaultZone, mode  string
 		a, b               topology.WWN
-		want               reach.End
+		want               reach.Verdict
 	}{
-		{"share a zone", [][]string{{host, target}}, nil, "deny", "zoning", zoneHost, zoneTarget, reach.Delivered},
-		{"in zones of their own", [][]string{{host, other}, {target}}, nil, "deny", "zoning", zoneHost, zoneTarget, reach.Dropped},
-		{"only configured", [][]string{{host, other}}, [][]string{{host, target}}, "deny", "zoning", zoneHost, zoneTarget, reach.Dropped},
-		{"one in a zone, the default zone permits", [][]string{{host, other}}, nil, "permit", "zoning", zoneHost, zoneTarget, reach.Dropped},
-		{"neither in a zone, the default zone permits", [][]string{{other}}, nil, "permit", "zoning", zoneHost, zoneTarget, reach.Delivered},
-		{"neither in a zone, denied", [][]string{{other}}, nil, "deny", "zoning", zoneHost, zoneNobody, reach.Dropped},
-		{"neither in a zone, nobody says", [][]string{{other}}, nil, "", "zoning", zoneHost, zoneNobody, reach.Unknown},
-		{"a member that nobody knows", [][]string{{host, "interface fc1/1 swwn 20:00:00:00:00:00:00:01"}}, nil, "deny", "zoning", zoneHost, zoneTarget, reach.Unknown},
-		{"two initiators", [][]string{{host + " init", other + " init", target + " target"}}, nil, "deny", "smart-zoning", zoneHost, zoneOther, reach.Dropped},
-		{"initiator and target", [][]string{{host + " init", other + " init", target + " target"}}, nil, "deny", "smart-zoning", zoneHost, zoneTarget, reach.Delivered},
-		{"roles do not count", [][]string{{host + " init", other + " init"}}, nil, "deny", "zoning", zoneHost, zoneOther, reach.Delivered},
-		{"both", [][]string{{host + " both", other + " init"}}, nil, "deny", "smart-zoning", zoneHost, zoneOther, reach.Delivered},
+		{"share a zone", [][]string{{host, target}}, nil, "deny", "zoning", zoneHost, zoneTarget, reach.Yes},
+		{"in zones of their own", [][]string{{host, other}, {target}}, nil, "deny", "zoning", zoneHost, zoneTarget, reach.No},
+		{"only configured", [][]string{{host, other}}, [][]string{{host, target}}, "deny", "zoning", zoneHost, zoneTarget, reach.No},
+		{"one in a zone, the default zone permits", [][]string{{host, other}}, nil, "permit", "zoning", zoneHost, zoneTarget, reach.No},
+		{"neither in a zone, the default zone permits", [][]string{{other}}, nil, "permit", "zoning", zoneHost, zoneTarget, reach.Yes},
+		{"neither in a zone, denied", [][]string{{other}}, nil, "deny", "zoning", zoneHost, zoneNobody, reach.No},
+		{"neither in a zone, nobody says", [][]string{{other}}, nil, "", "zoning", zoneHost, zoneNobody, reach.NotKnown},
+		{"a member that nobody knows", [][]string{{host, "interface fc1/1 swwn 20:00:00:00:00:00:00:01"}}, nil, "deny", "zoning", zoneHost, zoneTarget, reach.NotKnown},
+		{"two initiators", [][]string{{host + " init", other + " init", target + " target"}}, nil, "deny", "smart-zoning", zoneHost, zoneOther, reach.No},
+		{"initiator and target", [][]string{{host + " init", other + " init", target + " target"}}, nil, "deny", "smart-zoning", zoneHost, zoneTarget, reach.Yes},
+		{"roles do not count", [][]string{{host + " init", other + " init"}}, nil, "deny", "zoning", zoneHost, zoneOther, reach.Yes},
+		{"both", [][]string{{host + " both", other + " init"}}, nil, "deny", "smart-zoning", zoneHost, zoneOther, reach.Yes},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			z := fabricOf(t, c.active, c.configured, c.defaultZone, c.mode)
 			for _, pair := range [][2]topology.WWN{{c.a, c.b}, {c.b, c.a}} {
 				if got, why := z.Zoned(pair[0], pair[1]); got != c.want || why == "" {
-					t.Errorf("%d, %s", got, why)
+					t.Errorf("%s, %s", got, why)
 				}
 			}
 		})
@@ -109,8 +109,8 @@ func TestPairs_areThoseThatShareAZone(t *testing.T) {
 		}
 		for a := topology.WWN(1); a <= 6; a++ {
 			for b := a + 1; b <= 6; b++ {
-				if end, why := z.Zoned(a, b); (end == reach.Delivered) != paired[[2]topology.WWN{a, b}] {
-					t.Fatalf("%s and %s: %d (%s), paired %t", a, b, end, why, paired[[2]topology.WWN{a, b}])
+				if end, why := z.Zoned(a, b); (end == reach.Yes) != paired[[2]topology.WWN{a, b}] {
+					t.Fatalf("%s and %s: %s (%s), paired %t", a, b, end, why, paired[[2]topology.WWN{a, b}])
 				}
 			}
 		}
