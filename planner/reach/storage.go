@@ -2,6 +2,7 @@ package reach
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -53,7 +54,7 @@ func (p StoragePath) Why() string {
 
 // Storage tells by which paths a host reaches a logical unit, or a VM from where it runs, or one initiator port. What is asked is whether the unit is shown to
 // it and commands arrive: what the unit then makes of them (a reservation of another host) is not looked at.
-func (n *Network) Storage(from, unit topology.Node) (StorageAnswer, error) {
+func (n *Network) Storage(ctx context.Context, from, unit topology.Node) (StorageAnswer, error) {
 	a := StorageAnswer{From: from, Unit: identified(unit), Verdict: NotKnown}
 	if a.Unit.Kind() != topology.LogicalUnit {
 		a.Why = unserved(a.Unit)
@@ -66,7 +67,7 @@ func (n *Network) Storage(from, unit topology.Node) (StorageAnswer, error) {
 			if fibre(i) != fibre(t) || !ask.uses(t) {
 				continue
 			}
-			p, err := n.storagePath(ask, i, t, a.Unit)
+			p, err := n.storagePath(ctx, ask, i, t, a.Unit)
 			if err != nil {
 				return a, err
 			}
@@ -293,7 +294,7 @@ func controllerOf(target topology.Node) string {
 	return array.Name() + " portal group " + group
 }
 
-func (n *Network) storagePath(ask asked, initiator, target, unit topology.Node) (StoragePath, error) {
+func (n *Network) storagePath(ctx context.Context, ask asked, initiator, target, unit topology.Node) (StoragePath, error) {
 	p := StoragePath{Initiator: initiator, Target: target, Controller: controllerOf(target), begins: initiator.Key().ID, Verdict: Yes}
 	for _, end := range []topology.Node{initiator, target} {
 		switch why, old := topology.Stopped(end), n.stale(end, topology.AttrState); {
@@ -305,7 +306,7 @@ func (n *Network) storagePath(ask asked, initiator, target, unit topology.Node) 
 	}
 	if fibre(initiator) {
 		n.fibrePath(&p)
-	} else if err := n.portalPath(&p, ask.host); err != nil {
+	} else if err := n.portalPath(ctx, &p, ask.host); err != nil {
 		return p, err
 	}
 	n.unitStep(&p, unit)

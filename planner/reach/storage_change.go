@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,14 +11,14 @@ import (
 
 // Sharers gives the answers for all that may see a logical unit: hosts, VMs that open their disks themselves, and initiator ports of which nobody knows whose they are. Who
 // does not see it for certain is left out.
-func (n *Network) Sharers(unit topology.Node) ([]StorageAnswer, error) {
+func (n *Network) Sharers(ctx context.Context, unit topology.Node) ([]StorageAnswer, error) {
 	var all []StorageAnswer
 	for node := range n.Nodes(topology.Host, topology.VM, topology.InitiatorPort) {
 		_, owned := node.Owner()
 		if port := node.Kind() == topology.InitiatorPort; port && owned || !port && len(portsOf(node)) == 0 {
 			continue
 		}
-		a, err := n.Storage(node, unit)
+		a, err := n.Storage(ctx, node, unit)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", node.Name(), err)
 		}
@@ -39,7 +40,7 @@ type StorageChange struct {
 
 // CompareStorage compares the paths of a VM or host to a unit. A path is the same if it leads through the same fabric or subnet to the same target port: by another
 // initiator port, after a move, it is no other one. What is not known before and after, for the same reason, is no change.
-func CompareStorage(before, after *Network, from, unit topology.Key) (StorageChange, error) {
+func CompareStorage(ctx context.Context, before, after *Network, from, unit topology.Key) (StorageChange, error) {
 	var c StorageChange
 	ask := func(n *Network) (StorageAnswer, error) {
 		f, there := n.Node(from)
@@ -47,7 +48,7 @@ func CompareStorage(before, after *Network, from, unit topology.Key) (StorageCha
 		if !there || !known {
 			return StorageAnswer{Verdict: NotKnown, Why: "one of the two is not there"}, nil
 		}
-		return n.Storage(f, u)
+		return n.Storage(ctx, f, u)
 	}
 	var err error
 	if c.Before, err = ask(before); err != nil {
@@ -57,7 +58,7 @@ func CompareStorage(before, after *Network, from, unit topology.Key) (StorageCha
 		return c, err
 	}
 	c.Lost, c.Opened = missing(c.Before.Paths, c.After.Paths), missing(c.After.Paths, c.Before.Paths)
-	c.Sharing, err = newcomers(before, after, c.After.From, unit)
+	c.Sharing, err = newcomers(ctx, before, after, c.After.From, unit)
 	return c, err
 }
 
@@ -94,12 +95,12 @@ func missing(from, to []StoragePath) []StoragePath {
 }
 
 // newcomers lists who else may see a unit after a change, and did not for certain before.
-func newcomers(before, after *Network, who topology.Node, unit topology.Key) ([]StorageAnswer, error) {
+func newcomers(ctx context.Context, before, after *Network, who topology.Node, unit topology.Key) ([]StorageAnswer, error) {
 	u, ok := after.Node(unit)
 	if !ok {
 		return nil, nil
 	}
-	see, err := after.Sharers(u)
+	see, err := after.Sharers(ctx, u)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +113,7 @@ func newcomers(before, after *Network, who topology.Node, unit topology.Key) ([]
 		was := StorageAnswer{Verdict: No}
 		from, there := before.Node(a.From.Key())
 		if v, known := before.Node(unit); there && known {
-			if was, err = before.Storage(from, v); err != nil {
+			if was, err = before.Storage(ctx, from, v); err != nil {
 				return nil, err
 			}
 		}

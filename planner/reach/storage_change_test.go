@@ -17,7 +17,7 @@ func changed(t *testing.T, before, after *topology.Snapshot, from string) string
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := reach.CompareStorage(network(before), network(after), k, topology.Key{Kind: topology.LogicalUnit, ID: "u"})
+	c, err := reach.CompareStorage(t.Context(), network(before), network(after), k, topology.Key{Kind: topology.LogicalUnit, ID: "u"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestSharers(t *testing.T) {
 	t.Parallel()
 	s := built(t, san, inZone+"10:00:00:00:00:00:00:02\nfcport:10:00:00:00:00:00:00:09 LoggedIn fcport:m1/fc2\n"+inZone+"10:00:00:00:00:00:00:09\nmapping:a/m MapsInitiator initiatorport:10:00:00:00:00:00:00:09")
 	u, _ := s.Node(topology.Key{Kind: topology.LogicalUnit, ID: "u"})
-	all, err := network(s).Sharers(u)
+	all, err := network(s).Sharers(t.Context(), u)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -10,7 +11,7 @@ import (
 )
 
 // portalPath adds the steps of a path to an iSCSI portal: the array has it, packets get there and back, the login is one of a name.
-func (n *Network) portalPath(p *StoragePath, host topology.Node) error {
+func (n *Network) portalPath(ctx context.Context, p *StoragePath, host topology.Node) error {
 	at, ok := topology.PortalOf(p.Target)
 	array, owned := p.Target.Owner()
 	switch {
@@ -21,13 +22,13 @@ func (n *Network) portalPath(p *StoragePath, host topology.Node) error {
 	case host.Kind() != topology.Host:
 		p.step("network", NotKnown, "no source says from which host "+p.Initiator.Name()+" logs in")
 	default:
-		return n.networkStep(p, host, array, at)
+		return n.networkStep(ctx, p, host, array, at)
 	}
 	return nil
 }
 
 // networkStep follows packets from a host to a portal and back. Where a host may take several interfaces, all have to do.
-func (n *Network) networkStep(p *StoragePath, host, array topology.Node, at netip.AddrPort) error {
+func (n *Network) networkStep(ctx context.Context, p *StoragePath, host, array topology.Node, at netip.AddrPort) error {
 	far := slices.DeleteFunc(slices.Clone(n.owners[at.Addr()]), func(o topology.Node) bool { owner, _ := o.Owner(); return owner != array })
 	near, dropped := n.senders(host, at.Addr())
 	switch {
@@ -44,7 +45,7 @@ func (n *Network) networkStep(p *StoragePath, host, array topology.Node, at neti
 	protocol, port := uint8(tcp), policy.Is(uint64(at.Port()))
 	verdict, text := Verdict(""), ""
 	for _, from := range near {
-		a, err := n.Between(from, Endpoint{far[0], at.Addr()}, Flow{Protocol: &protocol, Ports: &port})
+		a, err := n.Between(ctx, from, Endpoint{far[0], at.Addr()}, Flow{Protocol: &protocol, Ports: &port})
 		if err != nil {
 			return err
 		}

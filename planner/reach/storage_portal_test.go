@@ -153,7 +153,7 @@ func TestStorage_portals(t *testing.T) {
 	s := built(t, iscsi, "")
 	h, _ := s.Node(topology.Key{Kind: topology.Host, ID: "h"})
 	u, _ := s.Node(topology.Key{Kind: topology.LogicalUnit, ID: "u"})
-	a, err := network(s).Storage(h, u)
+	a, err := network(s).Storage(t.Context(), h, u)
 	if want := (reach.Redundancy{Paths: 2, Initiators: 1, Media: 1, Targets: 2, Controllers: 2}); err != nil || a.Must != want || a.May != want {
 		t.Errorf("%+v, %+v, %v", a.Must, a.May, err)
 	}

@@ -122,7 +122,7 @@ func storage(t *testing.T, s *topology.Snapshot, from, unit string) string {
 		}
 		return n
 	}
-	a, err := network(s).Storage(at(from), at(unit))
+	a, err := network(s).Storage(t.Context(), at(from), at(unit))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -333,7 +333,7 @@ mapping:a/m MapsInitiator initiatorport:10:00:00:00:00:00:00:03`, reach.Redundan
 		s := built(t, san, c.changes)
 		h, _ := s.Node(topology.Key{Kind: topology.Host, ID: "h1"})
 		u, _ := s.Node(topology.Key{Kind: topology.LogicalUnit, ID: "u"})
-		a, err := network(s).Storage(h, u)
+		a, err := network(s).Storage(t.Context(), h, u)
 		if err != nil || a.Must != c.want {
 			t.Errorf("%s: %+v, %v, want %+v", c.name, a.Must, err, c.want)
 		}
