@@ -57,6 +57,9 @@ var ebOptions = map[string]func(*xtRule, option) error{ //nolint:gochecknoglobal
 	"--ip-sport": ports(policy.SourcePort), "--ip-source-port": ports(policy.SourcePort), "--ip6-sport": ports(policy.SourcePort), "--ip6-source-port": ports(policy.SourcePort),
 	"--ip-dport": ports(policy.DestinationPort), "--ip-destination-port": ports(policy.DestinationPort), "--ip6-dport": ports(policy.DestinationPort),
 	"--ip6-destination-port": ports(policy.DestinationPort), "--ip-tos": ebTOS, "--ip6-tclass": ebTOS, "--ip-icmp-type": ebICMP, "--ip6-icmp-type": ebICMP,
+	"--arp-opcode": arpOperation, "--arp-op": arpOperation, "--arp-htype": arpUsual(1), "--arp-ptype": arpUsual(0x0800),
+	"--arp-ip-src": ebAddress(policy.ARPSender, policy.IPv4), "--arp-ip-dst": ebAddress(policy.ARPTarget, policy.IPv4),
+	"--arp-mac-src": ebMAC(policy.ARPSenderMAC), "--arp-mac-dst": ebMAC(policy.ARPTargetMAC),
 	"--vlan-id": ebVLAN, "--vlan-encap": ebEncap, "--mark": mark, "--comment": comment,
 }
 
@@ -200,4 +203,47 @@ func ebSetMark(r *xtRule) error {
 		}
 		return true, err
 	})
+}
+
+// Operations of ARP by name, as ebtables has them (RFC 826, 903, 1931, 2390), and as nft does.
+var (
+	ebOperations  = []string{"Request", "Reply", "Request_Reverse", "Reply_Reverse", "DRARP_Request", "DRARP_Reply", "DRARP_Error", "InARP_Request", "ARP_NAK"} //nolint:gochecknoglobals // read-only table
+	arpOperations = map[string]uint64{"request": 1, "reply": 2, "rrequest": 3, "rreply": 4, "inrequest": 8, "inreply": 9, "nak": 10}                            //nolint:gochecknoglobals // read-only table
+)
+
+func operationNumber(text string) (uint64, error) {
+	if i := slices.IndexFunc(ebOperations, func(n string) bool { return strings.EqualFold(n, text) }); i >= 0 {
+		return uint64(i) + 1, nil
+	}
+	return number(text, 65535)
+}
+
+func arpOperation(r *xtRule, o option) error {
+	text, err := o.one()
+	if err != nil {
+		return err
+	}
+	n, err := operationNumber(text)
+	if err == nil {
+		r.term(policy.ARPOperation, o.not, policy.Is(n))
+	}
+	return err
+}
+
+// arpUsual reads what is the same in all ARP for IPv4 over Ethernet; nobody asks about another.
+func arpUsual(usual uint64) func(*xtRule, option) error {
+	return func(r *xtRule, o option) error {
+		text, err := o.one()
+		if err != nil {
+			return err
+		}
+		n, err := number(text, 65535)
+		if usual == 0x0800 {
+			n, err = hexType(text)
+		}
+		if err == nil && (n != usual || o.not) {
+			r.beyond(o.not, "%s", strings.TrimPrefix(o.String(), "! "))
+		}
+		return err
+	}
 }

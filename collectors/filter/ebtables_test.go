@@ -21,7 +21,7 @@ func TestEBTables_rules(t *testing.T) {
 		"-p 802_1Q --vlan-id 10 --vlan-encap 0806 -j ACCEPT":                    "permit vlan not 0, vlan 10, etherType 0x806",
 		"-p 802_1Q --vlan-encap 2054 -j ACCEPT":                                 "permit vlan not 0, etherType 0x2054",
 		"-p LENGTH -j DROP":                                                     "deny [uncertain: -p LENGTH]",
-		"-p ARP --arp-opcode 1 ! --arp-ip-src 192.0.2.1 -j DROP":                "deny etherType 0x806, vlan 0 [uncertain: --arp-opcode 1; ! --arp-ip-src 192.0.2.1]",
+		"-p ARP --arp-opcode 1 ! --arp-ip-src 192.0.2.1 -j DROP":                "deny etherType 0x806, vlan 0, arpOperation 1, arpSender not 192.0.2.1",
 		"-p IPv4 --ip-src 192.0.2.0/24 --ip-proto udp --ip-dport 53 -j ACCEPT":  "permit etherType 0x800, vlan 0, source 192.0.2.0/24, protocol 17, destinationPort 53",
 		"-p IPv6 --ip6-proto ipv6-icmp --ip6-icmp-type 133:136/0:255 -j ACCEPT": "permit etherType 0x86dd, vlan 0, protocol 58, icmpType 133-136",
 		"-p IPv4 --ip-tos 0x3f -j ACCEPT":                                       "permit etherType 0x800, vlan 0, dscp 15 [uncertain: ECN 3]",

@@ -160,6 +160,16 @@ func (r *nftRule) payload(protocol, field string) (key, error) {
 		return key{field: policy.Source, family: policy.IPv6}, nil
 	case "ip6 daddr":
 		return key{field: policy.Destination, family: policy.IPv6}, nil
+	case "arp operation":
+		return key{field: policy.ARPOperation, with: r.of(policy.ARP), table: arpOperations, most: 65535}, nil
+	case "arp saddr ether":
+		return key{field: policy.ARPSenderMAC, with: r.of(policy.ARP), most: allMAC}, nil
+	case "arp saddr ip":
+		return key{field: policy.ARPSender, family: policy.IPv4, with: r.of(policy.ARP)}, nil
+	case "arp daddr ether":
+		return key{field: policy.ARPTargetMAC, with: r.of(policy.ARP), most: allMAC}, nil
+	case "arp daddr ip":
+		return key{field: policy.ARPTarget, family: policy.IPv4, with: r.of(policy.ARP)}, nil
 	case "ip protocol":
 		return key{field: policy.Protocol, with: r.of(policy.IPv4), table: protocols, most: 255}, nil
 	case "ip6 nexthdr": // the first header behind that of IPv6: another one than the last, where the packet is a fragment

@@ -196,62 +196,53 @@ func (a *nwAttrs) vlan() {
 // encapDecimal is seen with libvirt 4.0.0 and ebtables 1.8.9: "--vlan-encap 2054" is type 2054 in hexadecimal.
 const encapDecimal = "libvirt writes the type behind the tag in decimal, which ebtables takes in hexadecimal"
 
-// arp reads what the model does not hold, in the words of ebtables.
+// arp reads the fields of ARP. Those that are the same in all ARP for IPv4 over Ethernet say nothing, what is none of its fields is in the words of ebtables.
 func (a *nwAttrs) arp() {
-	for _, x := range []struct {
-		name, option, swapped string
-		form                  func(text string) (string, error)
-	}{
-		{"hwtype", "--arp-htype", "", decimal},
-		{"opcode", "--arp-opcode", "", opcode},
-		{"protocoltype", "--arp-ptype", "", hexadecimal},
-		{"arpsrcmacaddr", "--arp-mac-src", "--arp-mac-dst", fullMAC},
-		{"arpdstmacaddr", "--arp-mac-dst", "--arp-mac-src", fullMAC},
-		{"arpsrcipaddr", "--arp-ip-src", "--arp-ip-dst", same},
-		{"arpsrcipmask", "--arp-ip-src mask", "--arp-ip-dst mask", same},
-		{"arpdstipaddr", "--arp-ip-dst", "--arp-ip-src", same},
-		{"arpdstipmask", "--arp-ip-dst mask", "--arp-ip-src mask", same},
-		{"gratuitous", "--arp-gratuitous", "", same},
-	} {
-		option := x.option
-		if a.swapped && x.swapped != "" {
-			option = x.swapped
+	a.with("opcode", func(text string) error {
+		n, err := operationNumber(text)
+		if err == nil {
+			a.term(policy.ARPOperation, a.not, policy.Is(n))
 		}
+		return err
+	})
+	for _, x := range []struct {
+		name, option string
+		usual        uint64
+		form         func(n uint64) string
+	}{
+		{"hwtype", "--arp-htype", 1, func(n uint64) string { return strconv.FormatUint(n, 10) }},
+		{"protocoltype", "--arp-ptype", 0x0800, func(n uint64) string { return "0x" + strconv.FormatUint(n, 16) }},
+	} {
 		a.with(x.name, func(text string) error {
-			value, err := x.form(text)
-			if err == nil {
-				a.beyond(a.not, "%s %s", option, value)
+			n, err := number(text, 65535)
+			if err == nil && (n != x.usual || a.not) {
+				a.beyond(a.not, "%s %s", x.option, x.form(n))
 			}
 			return err
 		})
 	}
-}
-
-func same(text string) (string, error) { return text, nil }
-
-func decimal(text string) (string, error) {
-	n, err := number(text, 65535)
-	return strconv.FormatUint(n, 10), err
-}
-
-func hexadecimal(text string) (string, error) {
-	n, err := number(text, 65535)
-	return "0x" + strconv.FormatUint(n, 16), err
-}
-
-func fullMAC(text string) (string, error) {
-	n, err := mac(text)
-	t := policy.Rule{Match: []policy.Term{{Field: policy.SourceMAC, Of: []policy.Range{policy.Is(n)}}}}
-	return strings.TrimPrefix(t.String(), "0 sourceMAC "), err
-}
-
-// Operations of ARP by name (RFC 826, 903, 1931, 2390; formatnwfilter).
-func opcode(text string) (string, error) {
-	names := []string{"Request", "Reply", "Request_Reverse", "Reply_Reverse", "DRARP_Request", "DRARP_Reply", "DRARP_Error", "InARP_Request", "ARP_NAK"}
-	if i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, text) }); i >= 0 {
-		return strconv.Itoa(i + 1), nil
+	a.with("gratuitous", func(text string) error { a.beyond(a.not, "--arp-gratuitous %s", text); return nil })
+	for _, source := range []bool{true, false} {
+		name := map[bool]string{true: "arpsrc", false: "arpdst"}[source]
+		a.with(name+"macaddr", func(text string) error {
+			n, err := mac(text)
+			if err == nil {
+				a.macTerm(a.side(source, policy.ARPSenderMAC, policy.ARPTargetMAC), a.not, n, allMAC)
+			}
+			return err
+		})
+		mask, masked := a.take(name + "ipmask")
+		a.with(name+"ipaddr", func(text string) error {
+			if masked {
+				text += "/" + mask
+			}
+			of, err := addresses(text, policy.IPv4)
+			if err == nil {
+				a.address(a.side(source, policy.ARPSender, policy.ARPTarget), policy.IPv4, a.not, of)
+			}
+			return err
+		})
 	}
-	return decimal(text)
 }
 
 // addresses reads those of IP, as prefixes, masks or ranges.

@@ -96,13 +96,13 @@ func familyOf(a netip.Addr) policy.Family {
 func (n *Network) between(ctx context.Context, h *Headers, from, to Endpoint, flow Flow) (Answer, error) {
 	a := Answer{From: from, To: to}
 	err := h.within(ctx, func() {
-		opens := n.explorer(ctx, nil, false)
+		opens := n.explorer(ctx, nil)
 		a.Forward = h.direction(opens.from(from.Node, to.Addr), h.asked(from.Addr, to.Addr, flow))
 		if a.Forward.May == packet.Empty {
 			a.Return = Direction{Verdict: No, Headers: h, Leg: ended(Dropped, "nothing arrives that could be answered")}
 			return
 		}
-		replies := n.explorer(ctx, opens, a.Forward.Leg.lost())
+		replies := n.explorer(ctx, a.Forward.Leg)
 		back, asked := replies.from(to.Node, from.Addr), h.replies(a.Forward.May)
 		switch {
 		case h.Intersect(a.Forward.May, h.Translated(a.Forward.Leg)) != packet.Empty: // the answer comes from somewhere else, or to somewhere else
@@ -167,21 +167,22 @@ func translators(nats []Step) string {
 	return strings.Join(names, ", or ")
 }
 
-// explorer makes an explorer. forward is that of the packets to which these are the replies, nil for packets that open connections; lost tells that nobody
-// knows where some of those come by.
-func (n *Network) explorer(ctx context.Context, forward *explorer, lost bool) *explorer {
-	x := &explorer{Network: n, ctx: ctx, made: map[place]*Leg{}, inside: map[place]bool{}, touch: map[topology.Key]bool{}}
+// explorer makes an explorer. There is the way of the packets to which these are the replies, nil for packets that open connections.
+func (n *Network) explorer(ctx context.Context, there *Leg) *explorer {
+	x := &explorer{Network: n, ctx: ctx, made: map[place]*Leg{}, inside: map[place]bool{}}
 	x.holds = func(topology.Node) sessions { return opening }
-	if forward != nil {
-		x.holds = func(d topology.Node) sessions {
-			switch {
-			case !forward.touch[d.Key()] && !lost:
-				return unheld
-			case !forward.touch[d.Key()], forward.chooses, forward.device(d).untracks:
-				return perhaps
-			}
+	if there == nil {
+		return x
+	}
+	lost, crossed := there.lost(), there.crossed()
+	x.holds = func(d topology.Node) sessions {
+		switch {
+		case crossed.always[d.Key()] && !x.device(d).untracks:
 			return held
+		case lost, crossed.some[d.Key()]:
+			return perhaps
 		}
+		return unheld
 	}
 	return x
 }

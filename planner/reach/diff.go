@@ -181,7 +181,7 @@ func sameEnd(a, b *Leg) bool {
 
 // sameStep tells steps that are the same device with the same policy, looked at in the same circumstances: whatever is not known of one is the same of the other.
 func sameStep(a, b *Step) bool {
-	if a.Device.IsZero() != b.Device.IsZero() || !a.Device.IsZero() && a.Device.Key() != b.Device.Key() || a.Doubt != b.Doubt {
+	if a.Device.IsZero() != b.Device.IsZero() || !a.Device.IsZero() && a.Device.Key() != b.Device.Key() || a.Doubt != b.Doubt || a.Fresh != b.Fresh {
 		return false
 	}
 	if a.Filter == nil || b.Filter == nil {
@@ -189,6 +189,7 @@ func sameStep(a, b *Step) bool {
 	}
 	x, y := a.at, b.at
 	if a.sessions != b.sessions || x.In != y.In || x.Out != y.Out || x.InPort != y.InPort || x.OutPort != y.OutPort || x.State != y.State || x.VLAN != y.VLAN ||
+		x.Early != y.Early || x.SourceMAC != y.SourceMAC || x.DestinationMAC != y.DestinationMAC ||
 		!slices.Equal(x.Own, y.Own) {
 		return false
 	}

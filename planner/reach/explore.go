@@ -24,13 +24,11 @@ type explorer struct {
 	family policy.Family
 	holds  func(device topology.Node) sessions // what a device knows of the packets
 
-	legs    int
-	made    map[place]*Leg
-	inside  map[place]bool
-	nats    []Step                // filters on the way that translate addresses
-	loops   int                   // legs that were cut because they go round; what was made meanwhile is not kept
-	touch   map[topology.Key]bool // devices that route on one of the ways, or track what they bridge there
-	chooses bool                  // somebody chooses between ways
+	legs   int
+	made   map[place]*Leg
+	inside map[place]bool
+	nats   []Step // filters on the way that translate addresses
+	loops  int    // legs that were cut because they go round; what was made meanwhile is not kept
 }
 
 // place is where packets enter a device that routes.
@@ -94,7 +92,6 @@ func (x *explorer) choose(among []topology.Node, leg func(topology.Node) *Leg) *
 	if len(among) == 1 {
 		return leg(among[0])
 	}
-	x.chooses = true
 	l := &Leg{}
 	for _, n := range among {
 		l.Next = append(l.Next, Branch{Leg: leg(n)})
@@ -138,7 +135,6 @@ func (x *explorer) arrive(target topology.Node) *Leg {
 		return ended(Delivered, "")
 	}
 	d := x.device(o)
-	x.touch[o.Key()] = true
 	at := Context{In: nameOf(target)}
 	steps := append(entry(d, target), x.hooks(d, policy.HookPrerouting, at)...)
 	steps = append(steps, x.hooks(d, policy.HookInput, at)...)
@@ -176,11 +172,10 @@ func comes(d *device) []Step {
 	if len(d.hooks) == 0 {
 		return nil
 	}
-	return []Step{{Device: d.node, Fresh: true}}
+	return []Step{{Device: d.node, Fresh: true, Tracks: true}}
 }
 
 func (x *explorer) entered(d *device, in topology.Node, to netip.Addr, routers int) *Leg {
-	x.touch[d.node.Key()] = true
 	steps := append(comes(d), x.doubts(d)...)
 	steps = append(steps, entry(d, in)...)
 	steps = append(steps, x.hooks(d, policy.HookPrerouting, Context{In: nameOf(in)})...)
@@ -244,7 +239,6 @@ func (x *explorer) routed(d *device, in topology.Node, to netip.Addr, routers in
 
 // out is the way of packets that a device sends itself.
 func (x *explorer) out(d *device, from topology.Node, to netip.Addr, routers int) *Leg {
-	x.touch[d.node.Key()] = true
 	if d.has(to, x.Network) {
 		return ended(Delivered, "")
 	}
@@ -274,7 +268,6 @@ func (x *explorer) forward(d *device, in topology.Node, vrf string, to netip.Add
 	for _, r := range best {
 		l.Next = append(l.Next, Branch{Leg: x.along(d, in, r, to, routers)})
 	}
-	x.chooses = x.chooses || len(l.Next) > 1
 	if len(l.Next) == 1 {
 		next := l.Next[0].Leg
 		return &Leg{Steps: append(doubt, next.Steps...), End: next.End, Why: next.Why, Next: next.Next}
@@ -284,7 +277,7 @@ func (x *explorer) forward(d *device, in topology.Node, vrf string, to netip.Add
 
 // along follows one route.
 func (x *explorer) along(d *device, in topology.Node, r route, to netip.Addr, routers int) *Leg {
-	said := Step{Device: d.node, Route: r.words(to)}
+	said := Step{Device: d.node, Route: r.words(to), Tracks: true}
 	switch {
 	case r.state != "":
 		return ended(Dropped, fmt.Sprintf("%s drops what goes to %s (%s)", d.node.Name(), r.prefix, r.state), said)

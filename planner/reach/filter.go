@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -28,6 +29,16 @@ type Context struct {
 	Early           bool   // the device has not asked connection tracking yet
 	VLAN            uint16
 	Own             []policy.Range // addresses of the interface by which the packet leaves, for translations to them; none: not known
+
+	SourceMAC, DestinationMAC uint64 // of the frame, where it is bridged; 0: not known
+	ARP                       ARP    // of frames of ARP
+}
+
+// ARP is one packet of ARP for IPv4 over Ethernet (RFC 826). What is 0 or not valid, is not known.
+type ARP struct {
+	Operation            uint64 // 1 request, 2 reply; 0: this is no ARP
+	SenderMAC, TargetMAC uint64
+	Sender, Target       netip.Addr
 }
 
 // chains evaluates the filters of one device, at one hook, for one bound.
@@ -305,7 +316,7 @@ func (at Context) untracks() bool { return at.Early || at.State == policy.StateI
 // inState answers a term on the state of the connection, of a packet that is tracked or not. Before tracking was asked, the state is invalid (nft_ct_get_eval).
 func (c *chains) inState(t policy.Term, untracked uint64) bool {
 	state := c.at.State
-	if c.at.Early {
+	if c.at.Early || c.Family == policy.ARP { // which is not tracked, and not said not to be
 		state = policy.StateInvalid
 	}
 	if untracked == 1 {
@@ -320,14 +331,35 @@ func (c *chains) holds(t policy.Term) (yes, sure bool) {
 		in := slices.ContainsFunc(t.Of, func(r policy.Range) bool { return r.Has(policy.Num(n)) })
 		return in != t.Not, true
 	}
+	known := func(is bool, n uint64) (bool, bool) {
+		if !is {
+			return false, false
+		}
+		return number(n)
+	}
+	arp := &c.at.ARP
+	if ofARP(t.Field) && arp.Operation == 0 {
+		return false, true
+	}
 	switch t.Field {
+	case policy.ARPOperation:
+		return number(arp.Operation)
+	case policy.ARPSenderMAC:
+		return known(arp.SenderMAC != 0, arp.SenderMAC)
+	case policy.ARPTargetMAC:
+		return known(arp.TargetMAC != 0 || arp.Operation == request, arp.TargetMAC)
+	case policy.ARPSender:
+		return known(arp.Sender.IsValid(), policy.AddrWord(arp.Sender).Lo)
+	case policy.ARPTarget:
+		return known(arp.Target.IsValid(), policy.AddrWord(arp.Target).Lo)
 	case policy.VLANTag:
 		return number(uint64(c.at.VLAN))
 	case policy.EtherType:
-		if c.Family == policy.IPv4 {
-			return number(0x0800)
-		}
-		return number(0x86dd)
+		return number(map[policy.Family]uint64{policy.IPv4: 0x0800, policy.IPv6: 0x86dd, policy.ARP: 0x0806}[c.Family])
+	case policy.SourceMAC:
+		return known(c.at.SourceMAC != 0, c.at.SourceMAC)
+	case policy.DestinationMAC:
+		return known(c.at.DestinationMAC != 0, c.at.DestinationMAC)
 	case policy.InInterface:
 		return named(t, c.at.In)
 	case policy.OutInterface:

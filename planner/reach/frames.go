@@ -10,8 +10,20 @@ import (
 	"github.com/throughline-dc/throughline/topology/policy"
 )
 
-// frames brings packets from one interface or vNIC to another within a VLAN, and then further.
+// frames brings packets from one interface or vNIC to another within a VLAN, and then further: once the two have learned each other's address.
 func (x *explorer) frames(from, to topology.Node, then func() *Leg) *Leg {
+	l := x.carried(from, to, then)
+	if len(l.Steps)+len(l.Next) == 0 || l.End == Dropped && len(l.Steps) == 1 {
+		return l
+	}
+	if doubt := x.neighbour(from, to); doubt != "" {
+		return &Leg{Steps: append([]Step{{Doubt: doubt}}, l.Steps...), End: l.End, Why: l.Why, Next: l.Next}
+	}
+	return l
+}
+
+// carried is the frames themselves.
+func (x *explorer) carried(from, to topology.Node, then func() *Leg) *Leg {
 	ways, gap := topology.Ways(from, to, x.paths)
 	var sound, doubtful, broken []topology.Way
 	lost := ""
@@ -62,7 +74,6 @@ func (x *explorer) over(ways []topology.Way, doubt string, then func() *Leg) *Le
 	if len(l.Next) == 1 {
 		return l.Next[0].Leg
 	}
-	x.chooses = true
 	return l
 }
 
@@ -92,10 +103,12 @@ func (x *explorer) bridged(hops []topology.Hop) []Step {
 			continue
 		}
 		d := x.device(owner)
-		x.touch[owner.Key()] = x.touch[owner.Key()] || d.tracks
 		if !told[owner.Key()] && (i > 0 && i < len(hops)-1) { // the ends are those that send and take: they ask for their own filters
 			told[owner.Key()] = true
-			steps = append(steps, comes(d)...)
+			for _, s := range comes(d) {
+				s.Tracks = d.tracks
+				steps = append(steps, s)
+			}
 			steps = append(steps, x.doubts(d)...)
 			steps = append(steps, x.vlanMaps(d, h)...)
 		}
@@ -106,6 +119,9 @@ func (x *explorer) bridged(hops []topology.Hop) []Step {
 		if h.Node.Kind() == topology.VirtualSwitch {
 			steps = append(steps, x.bridge(d, hops, i)...)
 		}
+	}
+	for i := range steps {
+		steps[i].at.SourceMAC, steps[i].at.DestinationMAC = guestMAC(hops[0].Node), guestMAC(hops[len(hops)-1].Node)
 	}
 	return steps
 }

@@ -2,6 +2,7 @@ package reach
 
 import (
 	"iter"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -63,6 +64,48 @@ func (l *Leg) lost() bool {
 	return false
 }
 
+// crossing is the devices that track the packets which may arrive: all of them, and some.
+type crossing struct{ always, some map[topology.Key]bool }
+
+// crossed gives the devices that track what goes all ways of a leg. Who chooses may send each packet another way.
+func (l *Leg) crossed() crossing {
+	known := map[*Leg]*crossing{}
+	var of func(l *Leg) *crossing
+	of = func(l *Leg) *crossing {
+		if c, ok := known[l]; ok {
+			return c
+		}
+		var c *crossing
+		if len(l.Next) == 0 && l.End != Dropped {
+			c = &crossing{map[topology.Key]bool{}, map[topology.Key]bool{}}
+		}
+		for _, b := range l.Next {
+			next := of(b.Leg)
+			switch {
+			case next == nil: // nothing arrives by it
+			case c == nil:
+				c = &crossing{maps.Clone(next.always), maps.Clone(next.some)}
+			default:
+				maps.DeleteFunc(c.always, func(k topology.Key, _ bool) bool { return !next.always[k] })
+				maps.Copy(c.some, next.some)
+			}
+		}
+		if c != nil {
+			for _, s := range l.Steps {
+				if s.Tracks {
+					c.always[s.Device.Key()], c.some[s.Device.Key()] = true, true
+				}
+			}
+		}
+		known[l] = c
+		return c
+	}
+	if c := of(l); c != nil {
+		return *c
+	}
+	return crossing{}
+}
+
 // Step is one thing that happens to packets on their way.
 type Step struct {
 	Device topology.Node
@@ -70,6 +113,7 @@ type Step struct {
 	Route  string         // routing: the line of the table, in words
 	Doubt  string         // what is not known here: then no packet must pass
 	Fresh  bool           // packets come to a device: what another one noted of them, marks and tracking, is gone
+	Tracks bool           // the device, if it tracks connections, tracks these
 
 	Filter   *policy.Filter // packets meet it here
 	Node     topology.Node  // of the filter

@@ -22,13 +22,17 @@ type Network struct {
 	shared  map[netip.Addr][]topology.Node // interfaces by the addresses that they answer to while they are the active ones (HSRP, VRRP)
 	ways    map[topology.Key][]topology.Path
 	zonings map[topology.Key]*Zoning // by fabric
+
+	neighbours map[[2]topology.Key]map[policy.Family]string // why two interfaces may not learn each other's address
+	discovery  map[policy.Family]*Headers                   // of ARP and of neighbour discovery
 }
 
 // NewNetwork looks at a snapshot. What is older than its limit at the time now is not known.
 func NewNetwork(s *topology.Snapshot, limits topology.AgeLimits, now time.Time) *Network {
 	n := &Network{
 		Snapshot: s, limits: limits, now: now, devices: map[topology.Key]*device{}, owners: map[netip.Addr][]topology.Node{}, shared: map[netip.Addr][]topology.Node{},
-		ways: map[topology.Key][]topology.Path{}, zonings: map[topology.Key]*Zoning{},
+		ways: map[topology.Key][]topology.Path{}, neighbours: map[[2]topology.Key]map[policy.Family]string{}, discovery: map[policy.Family]*Headers{},
+		zonings: map[topology.Key]*Zoning{},
 	}
 	for node := range s.Nodes(topology.VNIC, topology.Port, topology.NIC, topology.LAG) {
 		for _, a := range addressesOf(node) {

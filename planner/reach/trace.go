@@ -162,6 +162,9 @@ func (d *decider) matches(r *policy.Rule) (yes, sure bool) {
 // present tells whether the packet has a field at all.
 func (d *decider) present(f policy.Field) bool {
 	proto, later := d.p[d.at[fieldProtocol]].Lo, d.p[d.at[fieldFragment]].Lo == policy.FragmentLater
+	if d.Family == policy.ARP {
+		return f == policy.Mark
+	}
 	switch f {
 	case policy.SourcePort, policy.DestinationPort:
 		return !later && slices.Contains([]uint64{tcp, udp, dccp, sctp, udplite}, proto)

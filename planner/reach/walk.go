@@ -73,10 +73,13 @@ func (w *walker) along(l *Leg, steps []Step, p packet.Packet) fate {
 	return f
 }
 
-// fresh is a packet as it comes to the next device.
+// fresh is a packet as it comes to the next device. Neighbour discovery is not tracked (nf_conntrack_icmpv6_error).
 func (h *Headers) fresh(p packet.Packet) packet.Packet {
 	p = slices.Clone(p)
 	p[h.at[fieldMark]], p[h.at[fieldUntracked]] = policy.Num(0), policy.Num(0)
+	if t := p[h.at[fieldSourcePort]].Lo; h.Family == policy.IPv6 && p[h.at[fieldProtocol]].Lo == icmpv6 && t >= 133 && t <= 137 {
+		p[h.at[fieldUntracked]] = policy.Num(1)
+	}
 	return p
 }
 

@@ -151,6 +151,11 @@ const (
 	DSCP                  // 6 bits (RFC 2474)
 	SourceType            // of the address, as the device routes it: AddrLocal, AddrBroadcast …
 	DestinationType       // the same
+	ARPOperation          // of ARP (RFC 826) for IPv4 over Ethernet: 1 request, 2 reply
+	ARPSenderMAC          // ar$sha, 48 bits
+	ARPSender             // ar$spa, IPv4
+	ARPTargetMAC          // ar$tha, 48 bits; of a request 0
+	ARPTarget             // ar$tpa, IPv4
 	fieldEnd
 )
 
@@ -159,6 +164,7 @@ var fieldNames = [fieldEnd]string{ //nolint:gochecknoglobals // read-only table
 	Protocol: "protocol", SourcePort: "sourcePort", DestinationPort: "destinationPort", ICMPType: "icmpType", ICMPCode: "icmpCode", TCPFlags: "tcpFlags",
 	Fragment: "fragment", ConnState: "state", InInterface: "in", OutInterface: "out", InPort: "inPort", OutPort: "outPort", Mark: "mark", DSCP: "dscp",
 	SourceType: "sourceType", DestinationType: "destinationType",
+	ARPOperation: "arpOperation", ARPSenderMAC: "arpSenderMAC", ARPSender: "arpSender", ARPTargetMAC: "arpTargetMAC", ARPTarget: "arpTarget",
 }
 
 // States of a connection, values of ConnState (nf_conntrack's words).
@@ -189,7 +195,7 @@ const (
 // never matches ICMP. Several terms on one field all hold.
 type Term struct {
 	Field  Field
-	Family Family // of Source and Destination: IPv4 or IPv6, and no packet of the other matches, Not or not
+	Family Family // of addresses: IPv4 or IPv6, and no packet of the other matches, Not or not; of those in ARP IPv4
 	Not    bool
 	Of     []Range
 	Names  []string // of interfaces; "eth*" begins so
@@ -344,7 +350,13 @@ func (t Term) check() error {
 	return nil
 }
 
-func address(f Field) bool { return f == Source || f == Destination }
+func address(f Field) bool {
+	return f == Source || f == Destination || f == ARPSender || f == ARPTarget
+}
+
+func isMAC(f Field) bool {
+	return f == SourceMAC || f == DestinationMAC || f == ARPSenderMAC || f == ARPTargetMAC
+}
 
 func name(names []string, i int) string {
 	if i <= 0 || i >= len(names) {

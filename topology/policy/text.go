@@ -22,7 +22,7 @@ func wordText(field Field, family Family, w Word, hex bool) string {
 	switch {
 	case address(field):
 		return w.Addr(family).String()
-	case field == SourceMAC || field == DestinationMAC:
+	case isMAC(field):
 		var b strings.Builder
 		for shift := 40; shift >= 0; shift -= 8 {
 			fmt.Fprintf(&b, ":%02x", byte(w.Lo>>shift))
@@ -61,7 +61,7 @@ func parseWord(field Field, family Family, text string) (Word, error) {
 			err = fmt.Errorf("%s is of the other family", text)
 		}
 		return AddrWord(a), err
-	case field == SourceMAC || field == DestinationMAC:
+	case isMAC(field):
 		n, err := strconv.ParseUint(strings.ReplaceAll(text, ":", ""), 16, 48)
 		return Num(n), err
 	}
