@@ -62,6 +62,9 @@ func (t *tally) zoneLine(words []string, database string) {
 		t.zone = topology.PartKey(topology.FCZone, t.device, t.vsan, database, words[2])
 		t.say.relate(t.device, topology.Contains, t.zone)
 		t.say.text(t.zone, topology.AttrName, words[2])
+		if strings.HasPrefix(words[2], routedPrefix) && database == activeZones {
+			t.say.text(t.zone, topology.AttrForwardMode, "inter-fabric")
+		}
 		if t.set != (topology.Key{}) {
 			t.say.relate(t.zone, topology.MemberOf, t.set)
 		}
@@ -73,6 +76,9 @@ func (t *tally) zoneLine(words []string, database string) {
 		t.member(words)
 	}
 }
+
+// routedPrefix begins the names of the zones in force that inter-VSAN routing has made (Cisco MDS 9000 Inter-VSAN Routing Configuration Guide).
+const routedPrefix = "IVRZ_"
 
 var (
 	fcidMember  = regexp.MustCompile(`^fcid (0x[0-9a-f]{6})(?: \[(.*?)\])?(?: \[.*\])?((?: (?:init|initiator|target|both))?)$`)
@@ -101,12 +107,12 @@ func (t *tally) member(words []string) {
 		return
 	}
 	wwn, err := topology.ParseWWN(name)
+	role = strings.TrimSpace(role)
 	if err != nil {
 		// Which port it is, nobody says here: the zone keeps it in its words.
-		t.say.text(t.zone, topology.AttrZoneMember, text+loginText(loggedIn, ""))
+		t.say.text(t.zone, topology.AttrZoneMember, strings.TrimRight(text+" "+role, " ")+loginText(loggedIn, ""))
 		return
 	}
-	role = strings.TrimSpace(role)
 	words = []string{"pwwn", wwn.String()}
 	if role != "" {
 		words = append(words, role)
@@ -218,13 +224,15 @@ func (t *tally) login(words []string) {
 		t.miss(err.Error())
 		return
 	}
-	if _, ok := t.fabric(words[1]); !ok {
+	fabric, ok := t.fabric(words[1])
+	if !ok {
 		t.miss("no number of a VSAN")
 		return
 	}
 	face := topology.PartKey(topology.FCPort, t.device, words[0])
 	k := topology.Key{Kind: topology.FCPort, ID: port.String()}
 	t.say.relate(t.device, topology.Contains, face)
+	t.say.relate(face, topology.MemberOf, fabric)
 	t.say.text(face, topology.AttrIfName, words[0])
 	t.say.set(k, topology.AttrWWPN, topology.WWNValue(port))
 	t.say.set(k, topology.AttrWWNN, topology.WWNValue(node))

@@ -23,6 +23,7 @@ type target struct {
 	// Who may log in: to nobody's name or address it admits nobody.
 	names     []string // as the array has them
 	addresses []netip.Prefix
+	account   bool // the target asks for one (CHAP)
 
 	broken   bool // a part of it is not understood that the others rest on: nothing is said of it
 	maskless bool // not all of who may log in is understood: nothing is said of that
@@ -156,7 +157,10 @@ func (r *targetReader) entry(where, text string, depth int) {
 		r.nexus(where, text, key, value, depth)
 	case secUnits:
 		r.unit(where, text, key, value, depth)
-	case secAccounts: // names of CHAP accounts: whether one fits is seen at the login alone
+	case secAccounts: // whether one fits is seen at the login alone; an outgoing one is what the initiator may ask the target for
+		if !strings.HasSuffix(text, " (outgoing)") {
+			r.last().account = true
+		}
 	case secACL:
 		r.admit(where, strings.TrimSpace(text))
 	default:
@@ -362,6 +366,9 @@ func tellTargets(s *sheet, say *shell.Words) {
 			say.Text(p.key, topology.AttrPortal, p.portal)
 			say.Text(p.key, topology.AttrState, map[bool]string{true: "online", false: "offline"}[t.online])
 			say.Set(p.key, topology.AttrSessions, topology.IntValue(len(t.sessions)))
+			if t.account {
+				say.Text(p.key, topology.AttrUnparsed, "Account information: the target asks for an account (CHAP)")
+			}
 		}
 		for _, u := range t.units {
 			if u.typ == "disk" {
