@@ -16,12 +16,16 @@ import (
 )
 
 func (a *app) reachDiffCommand() *cobra.Command {
-	var from, to, proto, port string
+	var from, to, proto, port, as string
 	cmd := &cobra.Command{
-		Use: "diff [FROM TO]", Short: "Tell which packets got through at one moment and do not at another, or the other way round",
+		Use: "diff [FROM TO]", Short: "Tell which packets got through at one moment or by one configuration and do not by another, or the other way round",
 		Long: `Compare what gets through at two moments, between all VMs or between FROM and TO, there and back: what is lost and what is newly possible, with one packet of
-each. What is not known is both; but where the way is the same, thing by thing, nothing has changed.` + exits(exitOK, exitFailed, exitUsage, exitNothing, exitSeveral, exitDiffers),
-		Example: "  throughline reach diff --from 2h\n  throughline reach diff web-07 any --from @12 --to @14 --port 443",
+each. What is not known is both; but where the way is the same, thing by thing, nothing has changed.
+
+With two files, or two folders with files of the same names, it compares configurations of devices: running-configs, iptables-save, nft -j list ruleset.
+Filter by filter, wherever packets meet it: which are dropped and passed before, or the other way round, or go on with other addresses, by which lines; and
+what else the two state that the other does not. A name that is a moment, too, is given as ./NAME.` + exits(exitOK, exitFailed, exitUsage, exitNothing, exitSeveral, exitDiffers),
+		Example: "  throughline reach diff --from 2h\n  throughline reach diff web-07 any --from @12 --to @14 --port 443\n  throughline reach diff --from yesterday.cfg --to leaf1.cfg\n  throughline reach diff --from backup/ --to edited/ --as cli/ios-config",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 0 && len(args) != 2 {
 				return exitWith(exitUsage, "want FROM and TO, or neither")
@@ -34,7 +38,20 @@ each. What is not known is both; but where the way is the same, thing by thing, 
 				return err
 			}
 			if from == "" {
-				return exitWith(exitUsage, "--from TIME is missing: the moment to compare with")
+				return exitWith(exitUsage, "--from TIME is missing: the moment to compare with, or a file")
+			}
+			files, err := a.ofFiles(from, to)
+			if err != nil {
+				return err
+			}
+			if files && (len(args) > 0 || proto != "" || port != "") {
+				return exitWith(exitUsage, "FROM, TO, --proto and --port do not go with files: all that they filter is compared")
+			}
+			if files {
+				return a.reachFiles(cmd.Context(), from, to, as)
+			}
+			if as != "" {
+				return exitWith(exitUsage, "--as goes with files")
 			}
 			if len(args) == 0 {
 				args = []string{"any", "any"}
@@ -42,8 +59,9 @@ each. What is not known is both; but where the way is the same, thing by thing, 
 			return a.reachDiff(cmd.Context(), args, from, to, flow)
 		},
 	}
-	cmd.Flags().StringVar(&from, "from", "", "compare with this `TIME`, as --at")
-	cmd.Flags().StringVar(&to, "to", "", "and this `TIME` (default: the newest)")
+	cmd.Flags().StringVar(&from, "from", "", "compare with this `TIME`, as --at, or file or folder")
+	cmd.Flags().StringVar(&to, "to", "", "and this `TIME` (default: the newest), or file or folder")
+	cmd.Flags().StringVar(&as, "as", "", "what the files are, a `FORM`: "+formNames()+" (default: as they look)")
 	cmd.Flags().StringVar(&proto, "proto", "", "only this `PROTOCOL`")
 	cmd.Flags().StringVar(&port, "port", "", "only this destination `PORT`, or a range")
 	return cmd

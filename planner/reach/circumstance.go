@@ -48,16 +48,16 @@ func (c *comparison) product(h *Headers, all, named []*policy.Rule, others strin
 		}
 		of = more
 	}
-	if asks(all, policy.ConnState) {
+	if c.asked[policy.ConnState] {
 		states := []uint64{policy.StateNew, policy.StateEstablished, policy.StateRelated, policy.StateInvalid, policy.StateUntracked}
 		cross(len(states), func(at *Context, i int) { at.State = states[i] })
 	}
-	if asks(all, policy.VLANTag) {
+	if c.asked[policy.VLANTag] {
 		tags := tagsIn(all)
 		cross(len(tags), func(at *Context, i int) { at.VLAN = tags[i] })
 	}
 	for _, field := range []policy.Field{policy.InInterface, policy.OutInterface, policy.InPort, policy.OutPort} {
-		if asks(all, field) {
+		if c.asked[field] {
 			names := append(namesIn(named, field), others)
 			cross(len(names), func(at *Context, i int) { *at.name(field) = names[i] })
 		}
@@ -82,12 +82,6 @@ func (at *Context) name(f policy.Field) *string {
 // early tells that the filter is met before connection tracking.
 func (c *comparison) early() bool {
 	return slices.ContainsFunc(c.Places, func(a policy.Attachment) bool { return beforeTracking(a) })
-}
-
-func asks(rules []*policy.Rule, f policy.Field) bool {
-	return slices.ContainsFunc(rules, func(r *policy.Rule) bool {
-		return slices.ContainsFunc(r.Match, func(t policy.Term) bool { return t.Field == f })
-	})
 }
 
 // namesIn gives the interfaces that rules name. "eth*" stands for one of this name that no rule names otherwise: it matches itself, as all such names do.

@@ -16,7 +16,12 @@ type Rewrite struct {
 	Places   []policy.Attachment // none: it is attached nowhere, and no other filter jumps to it
 	Parts    []RewrittenPart
 	Unknown  string // what of it is not compared, and why
+
+	asked map[policy.Field]bool
 }
+
+// Asks tells whether a rule asks for a field, of those that packets may come to at these places.
+func (r *Rewrite) Asks(f policy.Field) bool { return r.asked[f] }
 
 // Fate says what becomes of packets under the new filter.
 type Fate uint8
@@ -192,6 +197,12 @@ func (c *comparison) compare() error {
 		c.Unknown = "frames that carry no IP are not compared"
 	}
 	c.findChanged()
+	c.asked = map[policy.Field]bool{}
+	c.rules(func(r *policy.Rule) {
+		for _, t := range r.Match {
+			c.asked[t.Field] = true
+		}
+	})
 	for _, f := range []policy.Family{policy.IPv4, policy.IPv6} {
 		if family&f == 0 {
 			continue
@@ -282,6 +293,12 @@ func (c *comparison) in(h *Headers) error {
 	err := h.Try(func() {
 		for _, at := range circumstances {
 			sets := c.fates(h, at)
+			if at.State == policy.StateUntracked {
+				for i := range sets {
+					sets[i] = h.Set(sets[i], h.at[fieldUntracked], policy.Num(1)) // so that they are told with others
+					sets[i] = h.Intersect(sets[i], h.Tracked())
+				}
+			}
 			if i := slices.IndexFunc(all, func(f found) bool { return f.sets == sets }); i >= 0 {
 				all[i].at = append(all[i].at, at)
 			} else if sets != ([4]packet.Set{}) {
@@ -434,101 +451,4 @@ func own(h *Headers) []policy.Range {
 		return []policy.Range{policy.Is(192<<24 | 2<<8)} // 192.0.2.0 (RFC 5737)
 	}
 	return []policy.Range{{Lo: policy.Word{Hi: 0x20010db8 << 32}, Hi: policy.Word{Hi: 0x20010db8 << 32}}} // 2001:db8:: (RFC 3849)
-}
-
-const maxParts = 8 // of one fate in the same circumstances that are told apart by the rules that decide
-
-// parts cuts packets by the rules that decide them, and proves each part.
-func (c *comparison) parts(h *Headers, fate Fate, at []Context, set packet.Set) error {
-	for n := 1; set != packet.Empty; n++ {
-		p, _ := h.Witness(set)
-		part := RewrittenPart{Fate: fate, At: at, Packets: set, Headers: h, Witness: p, Before: c.was.judge(h, at[0], p), After: c.is.judge(h, at[0], p)}
-		if err := h.Try(func() {
-			region := h.Intersect(set, h.Intersect(part.Before.box(h, at[0]), part.After.box(h, at[0])))
-			if n < maxParts && h.Has(region, p) {
-				part.Packets = region
-			}
-		}); err != nil {
-			return err
-		}
-		if err := c.prove(&part); err != nil {
-			return err
-		}
-		c.Parts = append(c.Parts, part)
-		set = h.Minus(set, part.Packets)
-	}
-	return nil
-}
-
-// judge follows one packet rule by rule.
-func (l *list) judge(h *Headers, at Context, p packet.Packet) Judgement {
-	if l.root == nil || l.root.Family&h.Family == 0 {
-		return Judgement{Passed: true}
-	}
-	d := &decider{Headers: h, c: &chains{Headers: h, filters: l.filters, at: at}, p: slices.Clone(p)}
-	passed, _ := d.run(l.root, 0)
-	return Judgement{d.hits, passed}
-}
-
-// box is the packets that the terms of the deciding rule admit.
-func (j *Judgement) box(h *Headers, at Context) packet.Set {
-	if len(j.Hits) == 0 || j.Hits[len(j.Hits)-1].Rule == nil {
-		return packet.Full
-	}
-	m := (&chains{Headers: h, at: at}).match(j.Hits[len(j.Hits)-1].Rule)
-	return h.Box(m.box, packet.Full)
-}
-
-// prove asks the rules, one after the other, with every choice both ways, whether the witness fares as the sets say.
-func (c *comparison) prove(part *RewrittenPart) error {
-	at, h := part.At[0], part.Headers
-	was, unclear := c.was.outcomes(h, at, part.Witness)
-	is, unclear2 := c.is.outcomes(h, at, part.Witness)
-	if unclear || unclear2 {
-		return nil
-	}
-	ok := false
-	switch part.Fate {
-	case NewlyDropped:
-		ok = was.must && !is.can
-	case NewlyPassed:
-		ok = is.must && !was.can
-	case SentAs:
-		ok = was.can && is.can && !slices.EqualFunc(was.as, is.as, slices.Equal)
-	case Doubtful:
-		ok = was.open() || is.open()
-	}
-	if ok {
-		return nil
-	}
-	return fmt.Errorf("%w: %s of %s is %s by the sets; by the rules it was %+v and is %+v", ErrWitness, h.PacketText(part.Witness), cmp.Or(c.Old, c.New).Name, part.Fate, was, is)
-}
-
-// outcomes is all that may become of one packet.
-type outcomes struct {
-	fate
-	as []packet.Packet // as what it leaves the filter, in order
-}
-
-// open tells that more than one thing may become of the packet.
-func (o outcomes) open() bool { return o.can != o.must || len(o.as) > 1 }
-
-func (l *list) outcomes(h *Headers, at Context, p packet.Packet) (o outcomes, unclear bool) {
-	passes := func(p packet.Packet) fate {
-		if !slices.ContainsFunc(o.as, func(q packet.Packet) bool { return slices.Equal(p, q) }) {
-			o.as = append(o.as, p)
-		}
-		return sure
-	}
-	if l.root == nil || l.root.Family&h.Family == 0 {
-		o.fate = passes(p)
-		return o, false
-	}
-	w := &walker{Headers: h, steps: maxWalk}
-	v := visitor{w, &chains{Headers: h, filters: l.filters, at: at}, map[string]bool{}}
-	o.fate = v.filter(l.root, p, passes, passes)
-	slices.SortFunc(o.as, func(p, q packet.Packet) int {
-		return slices.CompareFunc(p, q, func(x, y packet.Value) int { return cmp.Or(cmp.Compare(x.Hi, y.Hi), cmp.Compare(x.Lo, y.Lo)) })
-	})
-	return o, w.steps <= 0
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/throughline-dc/throughline/planner/reach/packet"
+	"github.com/throughline-dc/throughline/topology/policy"
 )
 
 var protocols = map[uint64]string{ //nolint:gochecknoglobals // read-only table (IANA)
@@ -100,6 +101,8 @@ func (h *Headers) PacketText(p packet.Packet) string {
 	source, target := p[h.at[fieldSource]].Addr(h.Family), p[h.at[fieldDestination]].Addr(h.Family)
 	proto := get(fieldProtocol)
 	switch {
+	case get(fieldFragment) == policy.FragmentLater:
+		return fmt.Sprintf("later fragment of %s from %s to %s", ProtocolName(proto), source, target)
 	case slices.Contains([]uint64{tcp, udp, dccp, sctp, udplite}, proto):
 		text := fmt.Sprintf("%s %s port %d to %s port %d", ProtocolName(proto), source, get(fieldSourcePort), target, get(fieldDestinationPort))
 		if proto == tcp {
@@ -126,8 +129,10 @@ func flagText(flags uint64) string {
 func (h *Headers) Witness(s packet.Set) (packet.Packet, bool) {
 	const dynamic = 49152 // the first of the dynamic ports (RFC 6335)
 	from, to := h.term(fieldSourcePort, packet.Span(dynamic, dynamic)), h.term(fieldDestinationPort, packet.Span(dynamic, dynamic))
+	opens := h.term(fieldFlags, packet.One(packet.V(syn)))
 	for _, wish := range []packet.Box{
-		{h.isICMP(), h.term(fieldSourcePort, echo(h.Family))}, {h.isICMP()}, {h.protocols(tcp), from}, {h.protocols(tcp), to}, {h.protocols(udp), from}, {h.protocols(udp), to}, {h.protocols(tcp)}, {h.protocols(udp)}, {},
+		{h.isICMP(), h.term(fieldSourcePort, echo(h.Family))}, {h.isICMP()}, {h.protocols(tcp), from, opens}, {h.protocols(tcp), from}, {h.protocols(tcp), to},
+		{h.protocols(udp), from}, {h.protocols(udp), to}, {h.protocols(tcp)}, {h.protocols(udp)}, {},
 	} {
 		if p, ok := h.Pick(h.Intersect(s, h.Box(wish, packet.Full))); ok {
 			return p, true
