@@ -21,6 +21,7 @@ func TestLiveHost_lines(t *testing.T) {
 	n := live.NewNode(t, "hv")
 	n.Run(t, "ip", "link", "add", "eno1", "type", "veth", "peer", "name", "eno2")
 	shaped := n.Command(t.Context(), "tc", "qdisc", "add", "dev", "eno1", "root", "tbf", "rate", "2mbit", "burst", "16kb", "latency", "400ms").Run() == nil
+	classified := n.Command(t.Context(), "tc", "qdisc", "add", "dev", "eno2", "clsact").Run() == nil
 	rules := n.Command(t.Context(), "nft", "add table inet t; add chain inet t c { type filter hook input priority 0; policy drop; }; add rule inet t c counter accept").Run() == nil
 	answers := map[string][]byte{}
 	for table, line := range ssh.HostLines() {
@@ -50,6 +51,9 @@ func TestLiveHost_lines(t *testing.T) {
 	facts := said.String()
 	if shaped && !strings.Contains(facts, "/eno1 "+topology.AttrQdisc.String()+"=tbf ") {
 		t.Errorf("the shaping of eno1 is not stated:\n%s", facts)
+	}
+	if classified && !strings.Contains(facts, "/eno2 "+topology.AttrUnparsed.String()+"=tc-qdisc: clsact") {
+		t.Errorf("the classifiers of eno2 are not stated:\n%s", facts)
 	}
 	if rules && !strings.Contains(facts, `"policy":"drop"`) {
 		t.Errorf("the rules are not kept:\n%s", facts)

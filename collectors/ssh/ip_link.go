@@ -29,6 +29,7 @@ type link struct {
 	permanent topology.MAC // its own, where it bears that of its bond
 	alias     string
 	pci       string
+	xdp       bool // a program looks at each frame before all else
 
 	kind, slaveKind string // IFLA_INFO_KIND: bond, vlan, bridge … and what it is in its master
 	about, inMaster facet
@@ -180,6 +181,7 @@ func linkElement(raw json.RawMessage) ([]link, error) {
 		Alias     string   `json:"ifalias"`
 		Bus       string   `json:"parentbus"`
 		Device    string   `json:"parentdev"`
+		XDP       any      `json:"xdp"`
 		Info      struct {
 			Kind      string    `json:"info_kind"`
 			About     jsonFacet `json:"info_data"`
@@ -204,6 +206,7 @@ func linkElement(raw json.RawMessage) ([]link, error) {
 	if j.Bus == "pci" {
 		l.pci = j.Device
 	}
+	l.xdp = j.XDP != nil
 	l.flags(j.Flags)
 	l.hardware(j.MAC, j.Permanent)
 	for _, a := range j.Addresses {
@@ -263,6 +266,7 @@ func linkRecord(r record) ([]link, error) {
 	}
 	l.flags(strings.Split(m[3], ","))
 	head := pairs(strings.Fields(m[4]))
+	l.xdp = slices.ContainsFunc(strings.Fields(m[4]), func(w string) bool { return strings.HasPrefix(w, "xdp") })
 	l.mtu, l.master, l.state = count(head.after("mtu")), head.after("master"), head.after("state")
 	for i, line := range r.lines[1:] {
 		before := len(l.odd)

@@ -32,6 +32,9 @@ func tellLinks(s *sheet, say *words) {
 		}
 		say.Text(k, topology.AttrAdminState, map[bool]string{true: "up", false: "down"}[l.up])
 		say.Text(k, topology.AttrState, l.operState())
+		if l.xdp {
+			say.Text(k, topology.AttrUnparsed, "ip-link: an XDP program, which may drop or divert all that comes in by "+l.name)
+		}
 		say.kind(s, k, l)
 		say.master(s, k, l)
 	}

@@ -107,6 +107,9 @@ func tellQdiscs(s *sheet, say *words) {
 		if q.holds() {
 			say.Text(s.port(q.dev), topology.AttrQdisc, strings.TrimSpace(fmt.Sprintf("%s %s %s", q.kind, q.handle, q.options)))
 		}
+		if q.kind == "ingress" || q.kind == "clsact" {
+			say.Text(s.port(q.dev), topology.AttrUnparsed, "tc-qdisc: "+q.kind+", the place of classifiers that may drop or divert what goes through "+q.dev)
+		}
 	}
 }
 

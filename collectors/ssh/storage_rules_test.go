@@ -233,3 +233,35 @@ func TestMultipath_rows(t *testing.T) {
 		}
 	}
 }
+
+// What programs and classifiers of an interface do, nobody reads: it is said that there are some.
+func TestUnread(t *testing.T) {
+	t.Parallel()
+	const head = "2: eth2: <UP,LOWER_UP> mtu 1500 "
+	const mac = "\n    link/ether 02:00:00:00:00:02 brd ff:ff:ff:ff:ff:ff\n"
+	for _, c := range []struct{ table, raw, want string }{
+		{"ip-link", head + "qdisc mq state UP" + mac, ""},
+		{"ip-link", head + "xdp qdisc mq state UP" + mac + "    prog/xdp id 17 name guard\n", "ip-link: an XDP program"},
+		{"ip-link", head + "xdpgeneric/id:17 qdisc mq state UP" + mac, "ip-link: an XDP program"},
+		{"ip-link", `[{"ifindex":2,"ifname":"eth2","flags":["UP"],"mtu":1500,"xdp":{"mode":1,"prog":{"id":17}}}]`, "ip-link: an XDP program"},
+		{"ip-link", `[{"ifindex":2,"ifname":"eth2","flags":["UP"],"mtu":1500}]`, ""},
+		{"tc-qdisc", "qdisc mq 0: dev eth2 root\n", ""},
+		{"tc-qdisc", "qdisc clsact ffff: dev eth2 parent ffff:fff1\n", "tc-qdisc: clsact"},
+		{"tc-qdisc", `[{"kind":"ingress","handle":"ffff:","dev":"eth2","parent":"ffff:fff1","options":{}}]`, "tc-qdisc: ingress"},
+	} {
+		observations, left, err := ssh.Parse(c.table, []byte(c.raw))
+		if err != nil || len(left) > 0 {
+			t.Errorf("%s: %v, not understood: %v", c.raw, err, left)
+			continue
+		}
+		said := ""
+		for _, f := range observations[0].Facts {
+			if f.Attr == topology.AttrUnparsed && strings.HasSuffix(f.Subject.ID, "/eth2") {
+				said = f.Value.String()
+			}
+		}
+		if !strings.HasPrefix(said, c.want) || (said == "") != (c.want == "") {
+			t.Errorf("%s: said %q, want %q", c.raw, said, c.want)
+		}
+	}
+}
