@@ -154,7 +154,7 @@ func (p nport) plugged(words []string) Verdict {
 	if len(faces) != 1 {
 		return NotKnown
 	}
-	verdict := equal([]string{nameOf(faces[0])}, words[0])
+	verdict := equal([]string{faceName(faces[0])}, words[0])
 	if len(words) < 3 {
 		return both(verdict, NotKnown)
 	}
@@ -270,9 +270,15 @@ func virtual(fabric topology.Node) string {
 
 func where(face topology.Node) string {
 	if sw, ok := face.Owner(); ok {
-		return sw.Name() + " " + nameOf(face)
+		return sw.Name() + " " + faceName(face)
 	}
-	return nameOf(face)
+	return faceName(face)
+}
+
+// faceName is the name of a port on its switch: its key has it.
+func faceName(face topology.Node) string {
+	_, name, _ := strings.Cut(face.Key().ID, "/")
+	return cmp.Or(face.Text(topology.AttrIfName), name, face.Name())
 }
 
 // joined tells whether the segments of two ports are one fabric: one switch's, or those of switches that links join which are up and carry it.

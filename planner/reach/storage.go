@@ -323,28 +323,32 @@ func (p *StoragePath) step(kind string, verdict Verdict, text string) {
 // unitStep asks whether the array shows the unit to the initiator there.
 func (n *Network) unitStep(p *StoragePath, unit topology.Node) {
 	fault, doubt := topology.Sight(unit, p.Initiator, p.Target)
-	text := unit.Name() + " is seen there"
-	old := ""
+	text, partial := unit.Name()+" is seen there", ""
 	for _, e := range unit.In(topology.MapsUnit) {
-		old = cmp.Or(old, n.old(e.Reading))
+		doubt = cmp.Or(doubt, n.old(e.Reading), unreadText(e.From))
 		if e.Reading.Partial {
-			old = cmp.Or(old, "the mappings of "+unit.Name()+" were not read whole")
+			partial = "the mappings of " + unit.Name() + " were not read whole"
 		}
-		if admits(e.From, p.Initiator, p.Target) {
-			text = fmt.Sprintf("mapping %s shows %s", shortName(e.From), unit.Name())
-			if lun, ok := e.From.Int(topology.AttrLUN); ok {
-				text += fmt.Sprintf(" as LUN %d", lun)
-				doubt = cmp.Or(doubt, twice(e.From, unit, p.Initiator, p.Target))
-			}
-		}
-		doubt = cmp.Or(doubt, unreadText(e.From))
 	}
-	doubt = cmp.Or(doubt, old, unreadText(unit))
-	switch {
-	case fault != "" && old == "":
+	for m := range unit.Subjects(topology.MapsUnit) {
+		if !admits(m, p.Initiator, p.Target) {
+			continue
+		}
+		text = fmt.Sprintf("mapping %s shows %s", shortName(m), unit.Name())
+		if lun, ok := m.Int(topology.AttrLUN); ok {
+			text += fmt.Sprintf(" as LUN %d", lun)
+			doubt = cmp.Or(doubt, twice(m, unit, p.Initiator, p.Target))
+		}
+		if _, ok := m.First(topology.MapsTarget); ok {
+			partial = "" // both are named: what else it says takes nothing away
+		}
+		break
+	}
+	switch doubt = cmp.Or(doubt, partial, unreadText(unit)); {
+	case doubt != "":
+		p.step("unit", NotKnown, doubt)
+	case fault != "":
 		p.step("unit", No, fault)
-	case fault != "" || doubt != "":
-		p.step("unit", NotKnown, cmp.Or(doubt, old))
 	default:
 		p.step("unit", Yes, text)
 	}
