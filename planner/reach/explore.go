@@ -307,8 +307,7 @@ func (x *explorer) onward(d *device, r route, to netip.Addr, routers int) *Leg {
 	if !r.nextHop.IsValid() || r.nextHop.IsUnspecified() || r.nextHop == to {
 		return x.deliver(r.via, to)
 	}
-	hops := slices.Concat(x.owners[r.nextHop], x.shared[r.nextHop]) // any of those that share it may be the active one
-	hops = slices.DeleteFunc(hops, func(n topology.Node) bool { o, ok := n.Owner(); return ok && o == d.node })
+	hops := x.nextHops(d, r)
 	switch {
 	case len(hops) == 0:
 		return ended(Unknown, fmt.Sprintf("nobody is known to have the address %s, the next hop of %s", r.nextHop, d.node.Name()))

@@ -21,7 +21,8 @@ type Network struct {
 	owners  map[netip.Addr][]topology.Node // interfaces and vNICs by address
 	shared  map[netip.Addr][]topology.Node // interfaces by the addresses that they answer to while they are the active ones (HSRP, VRRP)
 	ways    map[topology.Key][]topology.Path
-	zonings map[topology.Key]*Zoning // by fabric
+	zonings map[topology.Key]*Zoning         // by fabric
+	macs    map[topology.MAC][]topology.Node // interfaces and vNICs by hardware address, once somebody asks
 
 	neighbours map[[2]topology.Key]map[policy.Family]string // why two interfaces may not learn each other's address
 	discovery  map[policy.Family]*Headers                   // of ARP and of neighbour discovery
@@ -205,7 +206,6 @@ func (d *device) readRoutes(n *Network) {
 		if v, ok := e.To.Value(topology.AttrNextHop); ok {
 			r.nextHop = v.Addr()
 		}
-		r.via, _ = e.To.First(topology.RoutesVia)
 		r.metric, _ = e.To.Int(topology.AttrMetric)
 		for f := range e.To.Facts() {
 			if f.Reading.Partial {
@@ -214,7 +214,14 @@ func (d *device) readRoutes(n *Network) {
 		}
 		d.policed = cmp.Or(d.policed, n.stale(e.To, topology.AttrPrefix))
 		table := d.tableOf(e.To)
-		d.routes[table] = append(d.routes[table], r)
+		vias := e.To.Out(topology.RoutesVia) // several where next hops have one address of its link each, the same one
+		for _, via := range vias {
+			r.via = via.To
+			d.routes[table] = append(d.routes[table], r)
+		}
+		if len(vias) == 0 {
+			d.routes[table] = append(d.routes[table], r)
+		}
 	}
 	for _, v := range d.node.Values(topology.AttrPolicyRule) {
 		if !usual(v.String()) {

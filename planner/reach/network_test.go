@@ -263,6 +263,15 @@ route:g/default/198.51.100.0%2F24/v130 RoutesVia port:f/v130
 filtertext:none AppliesTo router:g
 `
 
+// unnumbered is behind with routers that know each other by 169.254.0.1 on the link alone, as BGP without addresses leaves it to the neighbour cache.
+const unnumbered = behind + `
+-route:f/default/198.51.100.0%2F24/203.0.113.2 nextHop=203.0.113.2
+route:f/default/198.51.100.0%2F24/203.0.113.2 nextHop=169.254.0.1
+port:g/1 mac=02:00:00:00:00:09
+`
+
+const learned = "port:f/2 arp=169.254.0.1 02:00:00:00:00:09\n"
+
 func TestBetween(t *testing.T) {
 	t.Parallel()
 	web := tcpTo(80)
@@ -392,6 +401,23 @@ func TestBetween(t *testing.T) {
 		{
 			"a link with the address of a loopback", "v", "w", web, behind, nil,
 			"yes, unknown: no gateway of VLAN 130 is known behind s: collect the router or firewall that routes it (f is reached at f1, and no source says which of its interfaces routes VLAN 130)",
+		},
+		{
+			"a next hop of the link alone, as the neighbour cache knows it", "v", "w", web, unnumbered + learned, nil,
+			"yes, unknown: no gateway of VLAN 130 is known behind s: collect the router or firewall that routes it (f is reached at f1, and no source says which of its interfaces routes VLAN 130)",
+		},
+		{
+			"and as it does not", "v", "w", web, unnumbered, nil,
+			"unknown, unknown: nobody is known to have the address 169.254.0.1, the next hop of f",
+		},
+		{
+			"whoever has that address elsewhere is not meant", "v", "w", web, unnumbered + learned + "port:s/1 address=169.254.0.1/16", nil,
+			"yes, unknown: no gateway of VLAN 130 is known behind s: collect the router or firewall that routes it (f is reached at f1, and no source says which of its interfaces routes VLAN 130)",
+		},
+		{
+			"two links with one such address: two ways", "v", "w", web, unnumbered + learned +
+				"route:f/default/198.51.100.0%2F24/203.0.113.2 RoutesVia port:f/3\nfirewall:f Contains port:f/3\nport:f/3 ifName=f3\nport:f/3 arp=169.254.0.1 02:00:00:00:00:0a", nil,
+			"unknown, unknown: nobody is known to have the address 169.254.0.1, the next hop of f",
 		},
 		{
 			"a next hop that routers share", "v", "w", web, behind + "-port:g/1 address=203.0.113.2/32\nport:g/1 address=203.0.113.3/32\nport:g/1 virtualAddress=203.0.113.2\n-port:g/lo address=203.0.113.2/32", nil,

@@ -1,0 +1,68 @@
+package reach
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/throughline-dc/throughline/topology"
+)
+
+// nextHops gives the interfaces of other devices that may be a next hop. An address of one link alone (IPv4: RFC 3927, where BGP over links without addresses puts
+// 169.254.0.1; IPv6: RFC 4291) may be anybody's elsewhere, and nobody's own: whoever has the hardware address that the neighbour cache gives it there is meant.
+func (x *explorer) nextHops(d *device, r route) []topology.Node {
+	others := func(ns []topology.Node) []topology.Node {
+		return slices.DeleteFunc(ns, func(n topology.Node) bool { o, ok := n.Owner(); return ok && o == d.node })
+	}
+	hops := others(slices.Concat(x.owners[r.nextHop], x.shared[r.nextHop])) // any of those that share it may be the active one
+	if len(hops) > 0 && !r.nextHop.IsLinkLocalUnicast() {
+		return hops
+	}
+	known := others(x.answering(r.via, r.nextHop))
+	both := slices.DeleteFunc(slices.Clone(hops), func(n topology.Node) bool { return !slices.Contains(known, n) })
+	switch {
+	case len(known) == 0:
+		return hops
+	case len(both) == 0:
+		return known
+	}
+	return both
+}
+
+// answering gives the interfaces with the hardware address that the neighbour cache of an interface has for an address.
+func (x *explorer) answering(via topology.Node, a netip.Addr) []topology.Node {
+	var all []topology.Node
+	for _, mac := range cached(via, a) {
+		all = append(all, x.hardware(mac)...)
+	}
+	if len(all) > 0 && x.stale(via, topology.AttrARP) != "" {
+		return nil
+	}
+	return all
+}
+
+// cached gives the hardware addresses that the neighbour cache of an interface has for an address.
+func cached(via topology.Node, a netip.Addr) []topology.MAC {
+	var macs []topology.MAC
+	for _, v := range via.Values(topology.AttrARP) {
+		if ip, hw, ok := strings.Cut(v.String(), " "); ok && ip == a.String() {
+			if mac, err := topology.ParseMAC(hw); err == nil && mac.Usable() {
+				macs = append(macs, mac)
+			}
+		}
+	}
+	return macs
+}
+
+// hardware gives the interfaces with a hardware address.
+func (n *Network) hardware(mac topology.MAC) []topology.Node {
+	if n.macs == nil {
+		n.macs = map[topology.MAC][]topology.Node{}
+		for node := range n.Nodes(topology.VNIC, topology.Port, topology.NIC, topology.LAG) {
+			if v, ok := node.Value(topology.AttrMAC); ok && v.MAC().Usable() {
+				n.macs[v.MAC()] = append(n.macs[v.MAC()], node)
+			}
+		}
+	}
+	return n.macs[mac]
+}
