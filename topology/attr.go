@@ -96,7 +96,8 @@ const (
 	AttrForwardMode // libvirt network: nat, route, bridge, private, vepa, passthrough, hostdev, open, isolated; virtual switch: vlans, openflow (they decide), unknown
 	AttrBridge      // name of the bridge that a vNIC or network names
 	AttrVirtualPort // libvirt virtualport type
-	AttrForwarding  // the device forwards packets: "ipv4", "ipv6" (ipForwarding, RFC 4293)
+	AttrForwarding  // the device forwards packets: "ipv4", "ipv6" (ipForwarding, RFC 4293), or does not: "ipv4 off"; an interface: what comes in by it, where that differs
+	AttrBridgeCalls // bridged frames meet the filters of routed packets: "ipv4", "ipv6", "vlan" (tagged ones, too), or do not: "ipv4 off"; "none": no module does it (br_netfilter)
 	AttrPolicyRule  // which routing table is asked: "priority selector table" (RFC 1104 policy routing, ip rule)
 
 	// Neighbours (IEEE 802.1AB; CDP uses the same attributes).
@@ -247,8 +248,9 @@ var attrs = [attrEnd]attrSpec{ //nolint:gochecknoglobals // read-only table
 	AttrNextHop: {name: "nextHop", typ: TypeAddr}, AttrProtocol: {name: "protocol", typ: TypeText},
 	AttrMetric: {name: "metric", typ: TypeInt}, AttrForwardMode: {name: "forwardMode", typ: TypeText},
 	AttrBridge: {name: "bridge", typ: TypeText}, AttrVirtualPort: {name: "virtualPort", typ: TypeText},
-	AttrForwarding: {name: "forwarding", typ: TypeText, multi: true},
-	AttrPolicyRule: {name: "policyRule", typ: TypeText, multi: true},
+	AttrForwarding:  {name: "forwarding", typ: TypeText, multi: true},
+	AttrBridgeCalls: {name: "bridgeCalls", typ: TypeText, multi: true},
+	AttrPolicyRule:  {name: "policyRule", typ: TypeText, multi: true},
 
 	AttrNeighborChassis: {name: "neighborChassis", typ: TypeText}, AttrNeighborPort: {name: "neighborPort", typ: TypeText},
 	AttrNeighborPortDesc: {name: "neighborPortDesc", typ: TypeText}, AttrPlatform: {name: "platform", typ: TypeText},

@@ -79,10 +79,11 @@ func ipMIB() []subject {
 
 // stateForwarding states for which protocols the device acts as a router: forwarding(1), notForwarding(2).
 func stateForwarding(d *device, r *report) {
-	const forwarding = 1
+	words := map[int64]string{1: "", 2: " off"}
 	state := func(id uint32, family string) {
-		if n, ok := r.scalar(id).Int(); ok && n == forwarding {
-			r.attr(d.key, topology.AttrForwarding, topology.TextValue(family))
+		n, ok := r.scalar(id).Int()
+		if word, known := words[n]; ok && known {
+			r.attr(d.key, topology.AttrForwarding, topology.TextValue(family+word))
 		}
 	}
 	state(ipForwarding, "ipv4")

@@ -152,8 +152,8 @@ func TestForwarding(t *testing.T) {
 		want  []string
 	}{
 		"a router of both":  {[]string{".1.3.6.1.2.1.4.1.0 = INTEGER: 1", ".1.3.6.1.2.1.4.25.0 = INTEGER: 1"}, []string{"ipv4", "ipv6"}},
-		"a router of one":   {[]string{".1.3.6.1.2.1.4.1.0 = INTEGER: 1", ".1.3.6.1.2.1.4.25.0 = INTEGER: 2"}, []string{"ipv4"}},
-		"a host":            {[]string{".1.3.6.1.2.1.4.1.0 = INTEGER: 2"}, []string{}},
+		"a router of one":   {[]string{".1.3.6.1.2.1.4.1.0 = INTEGER: 1", ".1.3.6.1.2.1.4.25.0 = INTEGER: 2"}, []string{"ipv4", "ipv6 off"}},
+		"a host":            {[]string{".1.3.6.1.2.1.4.1.0 = INTEGER: 2"}, []string{"ipv4 off"}},
 		"it does not say":   {[]string{".1.3.6.1.2.1.1.7.0 = INTEGER: 4"}, []string{}},
 		"it says nonsense":  {[]string{".1.3.6.1.2.1.4.1.0 = INTEGER: 3"}, []string{}},
 		"it says something": {[]string{`.1.3.6.1.2.1.4.1.0 = STRING: "yes"`}, []string{}},

@@ -78,6 +78,11 @@ func (w *words) kind(s *sheet, k topology.Key, l link) {
 			w.contains(s, b)
 			w.Text(b, topology.AttrName, l.name)
 			w.Text(b, topology.AttrForwardMode, map[string]string{"": "unknown", "1": "vlans"}[l.filters()])
+			for i, name := range []string{"nf_call_iptables", "nf_call_ip6tables"} { // it alone does, whatever net.bridge says
+				if calls := l.about.text(name); calls != "" {
+					w.Text(b, topology.AttrBridgeCalls, []string{"ipv4", "ipv6"}[i]+map[string]string{"0": off}[calls])
+				}
+			}
 			w.Relate(k, topology.SupportedBy, b)
 		}
 	}

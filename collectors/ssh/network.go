@@ -31,13 +31,14 @@ type network struct {
 	announced []announced
 	frr       map[string][]route // by table
 	vnis      []vni
+	switches  kernelSwitches
 }
 
 // networkTables are the commands of the network stack: iproute2, bridge, LLDP, FRR.
 func networkTables() []table {
 	return []table{
 		ipLink(), ipAddr(), ipRoute(), ipNeigh(), ipRule(), ip6Rule(), bridgeLink(), bridgeVLAN(), bridgeFDB(),
-		lldpNeighbors(), lldpChassis(), lldpInterfaces(), frrRoute(), frrRoute6(), frrVNI(),
+		lldpNeighbors(), lldpChassis(), lldpInterfaces(), frrRoute(), frrRoute6(), frrVNI(), sysctlNet(),
 	}
 }
 

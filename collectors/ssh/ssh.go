@@ -61,7 +61,7 @@ func (t table) bound() (octets int64, rows int) {
 	switch t.name {
 	case tableSystem, tablePath, tableRelease, "dmi", "dmi-identity", "ip-forward":
 		return 1 << 20, 10_000
-	case "ip-route", "frr-route", "frr-route6", "frr-evpn-vni", "ip-neigh", "bridge-fdb", "bridge-vlan", "ovs-fdb", "ovs-flows", "nft", "iptables-save", "ip6tables-save":
+	case "ip-route", "frr-route", "frr-route6", "frr-evpn-vni", "ip-neigh", "bridge-fdb", "bridge-vlan", "ovs-fdb", "ovs-flows", "nft", "iptables-save", "ip6tables-save", "ebtables-save":
 		return 64 << 20, 1_000_000
 	}
 	return 32 << 20, 100_000

@@ -22,7 +22,7 @@ type system struct {
 	kernel, node, machine string            // of uname
 	release               map[string]string // variables of os-release, and those of SONiC's version file
 	hardware              map[string]string // DMI, by the name of the file
-	forwards              []string          // "ipv4", "ipv6"
+	forwards              []string          // "ipv4", "ipv6", and "ipv4 off" where it does not
 }
 
 // systemTables are the commands that tell which machine this is. The first of them is sent alone: it shows that commands are run at all, and its answer, one
@@ -211,6 +211,9 @@ func unique(uuid string) bool {
 	return strings.Trim(digits, digits[:1]) != ""
 }
 
+// off is behind the word of what a machine could do, and says that it does not.
+const off = " off"
+
 // parseForwarding reads the switches of the kernel (Documentation/networking/ip-sysctl). For IPv6, 2 is forwarding with router advertisements taken in.
 func parseForwarding(s *sheet, raw []byte) (rows int, unparsed []collectors.Unparsed, err error) {
 	for where, text := range shown(raw) {
@@ -221,6 +224,7 @@ func parseForwarding(s *sheet, raw []byte) (rows int, unparsed []collectors.Unpa
 		}
 		switch text {
 		case "0":
+			s.forwards = append(s.forwards, family+off)
 		case "1", "2":
 			s.forwards = append(s.forwards, family)
 		default:

@@ -97,13 +97,13 @@ func (n *Network) between(ctx context.Context, h *Headers, from, to Endpoint, fl
 	a := Answer{From: from, To: to}
 	err := h.within(ctx, func() {
 		opens := n.explorer(ctx, nil)
-		a.Forward = h.direction(opens.from(from.Node, to.Addr), h.asked(from.Addr, to.Addr, flow))
+		a.Forward = h.direction(opens.from(from, to.Addr), h.asked(from.Addr, to.Addr, flow))
 		if a.Forward.May == packet.Empty {
 			a.Return = Direction{Verdict: No, Headers: h, Leg: ended(Dropped, "nothing arrives that could be answered")}
 			return
 		}
 		replies := n.explorer(ctx, a.Forward.Leg)
-		back, asked := replies.from(to.Node, from.Addr), h.replies(a.Forward.May)
+		back, asked := replies.from(to, from.Addr), h.replies(a.Forward.May)
 		switch {
 		case h.Intersect(a.Forward.May, h.Translated(a.Forward.Leg)) != packet.Empty: // the answer comes from somewhere else, or to somewhere else
 			back = &Leg{Next: []Branch{{Leg: back}, {Leg: ended(Unknown, "what "+translators(opens.nats)+" has translated, and how replies find back, is not followed")}}}

@@ -71,6 +71,9 @@ func entry(d *device, in topology.Node) []Step {
 		steps = append(steps, unread(d.node, vrf)...)
 	}
 	for _, v := range in.Values(topology.AttrPolicyRule) {
+		if v.String() == rpfStrict || v.String() == rpfLoose {
+			continue // the way back is looked at where the packet is routed
+		}
 		steps = append(steps, Step{Device: d.node, Doubt: "on " + nameOf(in) + " of " + d.node.Name() + " the routing table does not decide alone: " + v.String()})
 	}
 	return steps

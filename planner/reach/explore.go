@@ -22,26 +22,30 @@ type explorer struct {
 	*Network
 	ctx    context.Context //nolint:containedctx // of the one question that the explorer is made for
 	family policy.Family
+	source netip.Addr                          // of the packets, unless somebody translates it
 	holds  func(device topology.Node) sessions // what a device knows of the packets
 
-	legs   int
-	made   map[place]*Leg
-	inside map[place]bool
-	nats   []Step // filters on the way that translate addresses
-	loops  int    // legs that were cut because they go round; what was made meanwhile is not kept
+	legs    int
+	made    map[place]*Leg
+	inside  map[place]bool
+	nats    []Step // filters on the way that translate addresses
+	sourced bool   // and some of them the source
+	loops   int    // legs that were cut because they go round; what was made meanwhile is not kept
 }
 
 // place is where packets enter a device that routes.
 type place struct {
 	device, in topology.Key
 	to         netip.Addr
+	sourced    bool
 }
 
 func ended(end End, why string, steps ...Step) *Leg { return &Leg{Steps: steps, End: end, Why: why} }
 
 // from begins at a vNIC or an interface of a device that sends.
-func (x *explorer) from(start topology.Node, to netip.Addr) *Leg {
-	x.family = familyOf(to)
+func (x *explorer) from(sender Endpoint, to netip.Addr) *Leg {
+	start := sender.Node
+	x.family, x.source = familyOf(to), sender.Addr
 	if o, ok := start.Owner(); ok && start.Kind() != topology.VNIC && o.Kind().Device() {
 		d := x.device(o)
 		return x.out(d, start, to, 0)
@@ -137,14 +141,15 @@ func (x *explorer) arrive(target topology.Node) *Leg {
 	d := x.device(o)
 	at := Context{In: nameOf(target)}
 	steps := append(entry(d, target), x.hooks(d, policy.HookPrerouting, at)...)
+	end, why := x.wayBack(d, target)
 	steps = append(steps, x.hooks(d, policy.HookInput, at)...)
-	return ended(Delivered, "", append(append(comes(d), x.doubts(d)...), steps...)...)
+	return ended(end, why, append(append(comes(d), x.doubts(d)...), steps...)...)
 }
 
 // enter is what a device that routes does with packets that come in by an interface.
 func (x *explorer) enter(in topology.Node, to netip.Addr, routers int) *Leg {
 	o, _ := in.Owner()
-	here := place{o.Key(), in.Key(), to}
+	here := place{o.Key(), in.Key(), to, x.sourced}
 	x.legs++
 	switch {
 	case x.inside[here] || routers > maxRouters:
@@ -231,8 +236,29 @@ func appendTargets(all []netip.Addr, a policy.Assignment) []netip.Addr {
 
 // routed is the rest of the way from the routing decision on.
 func (x *explorer) routed(d *device, in topology.Node, to netip.Addr, routers int) *Leg {
+	if end, why := x.wayBack(d, in); end == Dropped {
+		return ended(end, why)
+	} else if why != "" {
+		return x.unsure(d, why, func() *Leg { return x.onto(d, in, to, routers) })
+	}
+	return x.onto(d, in, to, routers)
+}
+
+// unsure is a way of which something is not known.
+func (x *explorer) unsure(d *device, why string, then func() *Leg) *Leg {
+	l := then()
+	return &Leg{Steps: append([]Step{{Device: d.node, Doubt: why}}, l.Steps...), End: l.End, Why: l.Why, Next: l.Next}
+}
+
+// onto is what a device does with a packet that it takes: it is its own, or goes on.
+func (x *explorer) onto(d *device, in topology.Node, to netip.Addr, routers int) *Leg {
 	if d.has(to, x.Network) {
 		return ended(Delivered, "", x.hooks(d, policy.HookInput, Context{In: nameOf(in)})...)
+	}
+	if end, why := x.forwards(d, in); end == Dropped {
+		return ended(end, why)
+	} else if why != "" {
+		return x.unsure(d, why, func() *Leg { return x.forward(d, in, vrfOf(in), to, routers) })
 	}
 	return x.forward(d, in, vrfOf(in), to, routers)
 }
@@ -281,11 +307,8 @@ func (x *explorer) along(d *device, in topology.Node, r route, to netip.Addr, ro
 	switch {
 	case r.state != "":
 		return ended(Dropped, fmt.Sprintf("%s drops what goes to %s (%s)", d.node.Name(), r.prefix, r.state), said)
-	case r.via.IsZero() && r.nextHop.IsValid():
-		if in := d.connected(r.nextHop); len(in) == 1 {
-			r.via = in[0]
-		}
 	}
+	r.via = x.by(d, r)
 	if r.via.IsZero() {
 		return ended(Unknown, fmt.Sprintf("no source says by which interface %s reaches %s", d.node.Name(), cmp.Or(nextHopText(r), to.String())), said)
 	}
@@ -401,15 +424,28 @@ func beforeTracking(a policy.Attachment) bool {
 func (x *explorer) filter(d *device, h hooked, at Context) Step {
 	at.Early = beforeTracking(h.Attachment)
 	s := Step{Device: d.node, Filter: h.filter, Node: h.node, filters: d.filters[h.filter.Dialect], at: at, sessions: x.holds(d.node)}
-	if assigns(h.filter, policy.Source) || assigns(h.filter, policy.Destination) {
+	if d.assigns(h.filter, translations...) {
 		x.nats = append(x.nats, s)
+		x.sourced = x.sourced || d.assigns(h.filter, policy.Source)
 	}
 	return s
 }
 
-// assigns tells that a filter may write a field.
-func assigns(f *policy.Filter, field policy.Field) bool {
-	return slices.ContainsFunc(f.Rules, func(r policy.Rule) bool {
-		return slices.ContainsFunc(r.Set, func(a policy.Assignment) bool { return a.Field == field })
-	})
+// translations are the fields that translations write.
+var translations = []policy.Field{policy.Source, policy.Destination, policy.SourcePort, policy.DestinationPort} //nolint:gochecknoglobals // read-only table
+
+// assigns tells that a filter, or one that it jumps to, may write one of the fields.
+func (d *device) assigns(f *policy.Filter, fields ...policy.Field) bool {
+	seen := map[*policy.Filter]bool{}
+	var look func(*policy.Filter) bool
+	look = func(f *policy.Filter) bool {
+		if f == nil || seen[f] {
+			return false
+		}
+		seen[f] = true
+		return slices.ContainsFunc(f.Rules, func(r policy.Rule) bool {
+			return slices.ContainsFunc(r.Set, func(a policy.Assignment) bool { return slices.Contains(fields, a.Field) }) || r.Target != "" && look(d.filters[f.Dialect][r.Target])
+		})
+	}
+	return look(f)
 }

@@ -91,6 +91,9 @@ func signature(steps []Step) string {
 
 // bridged gives the filters that frames meet in the bridges of a way, and what is not known of them.
 func (x *explorer) bridged(hops []topology.Hop) []Step {
+	hops = slices.CompactFunc(slices.Clone(hops), func(a, b topology.Hop) bool { // two ways that meet in a bridge both name it
+		return a.Node == b.Node && a.Node.Kind() == topology.VirtualSwitch
+	})
 	var steps []Step
 	told := map[topology.Key]bool{}
 	for i, h := range hops {
@@ -213,14 +216,44 @@ func (x *explorer) bridge(d *device, hops []topology.Hop, i int) []Step {
 		}
 	}
 	if linuxBridge(hops[i].Node) {
-		for _, f := range d.hooks {
-			if !f.Bridged && f.Hook == policy.HookForward && f.filter.Family&x.family != 0 && stops(f.filter) {
-				return append(steps, Step{Device: d.node, Doubt: fmt.Sprintf(
-					"nobody says whether br_netfilter is loaded on %s: if it is, frames through %s meet %s", d.node.Name(), nameOf(hops[i].Node), f.filter.Name)})
-			}
-		}
+		steps = append(steps, x.called(d, hops[i], at)...)
 	}
 	return steps
+}
+
+// called gives the filters of routed packets that frames meet in a Linux bridge, behind those of the bridge itself: which come first makes a difference for marks
+// alone. It is in doubt where filters of the bridge set any, where packets are translated, and where frames may bear a tag, since another switch decides of those.
+func (x *explorer) called(d *device, bridge topology.Hop, at Context) []Step {
+	calls := x.calls(d, bridge.Node)
+	if calls == no {
+		return nil
+	}
+	var steps []Step
+	name, doubt := nameOf(bridge.Node), ""
+	for _, f := range d.hooks {
+		if f.Bridged || f.filter.Family&x.family == 0 || !slices.Contains([]policy.Hook{policy.HookPrerouting, policy.HookForward, policy.HookPostrouting}, f.Hook) {
+			continue
+		}
+		switch {
+		case calls == notSaid && stops(f.filter):
+			doubt = cmp.Or(doubt, fmt.Sprintf("nobody says whether br_netfilter is loaded on %s: if it is, frames through %s meet %s", d.node.Name(), name, f.filter.Name))
+		case calls == notSaid:
+		case d.assigns(f.filter, translations...):
+			doubt = cmp.Or(doubt, fmt.Sprintf("frames through %s meet %s of %s (br_netfilter), which may translate them", name, f.filter.Name, d.node.Name()))
+		case stops(f.filter) && (bridge.Tagged || bridge.Node.Text(topology.AttrForwardMode) != ""):
+			doubt = cmp.Or(doubt, fmt.Sprintf("frames through %s may bear tags: whether they meet %s of %s then (br_netfilter) is not known", name, f.filter.Name, d.node.Name()))
+		default:
+			steps = append(steps, x.filter(d, f, at))
+		}
+	}
+	marks := slices.ContainsFunc(d.hooks, func(f hooked) bool { return f.Bridged && d.assigns(f.filter, policy.Mark) })
+	if len(steps) > 0 && marks {
+		doubt = cmp.Or(doubt, fmt.Sprintf("filters of the bridge %s mark frames, and those of routed packets look at them, too (br_netfilter)", name))
+	}
+	if doubt != "" {
+		return []Step{{Device: d.node, Doubt: doubt}}
+	}
+	return append([]Step{{Device: d.node, Tracks: calls == yes}}, steps...)
 }
 
 // linuxBridge tells that a bridge is, or may be, the kernel's own and not Open vSwitch's, which knows no br_netfilter.

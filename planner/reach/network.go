@@ -172,7 +172,7 @@ func (d *device) readFilter(n *Network, node topology.Node) {
 	for _, a := range f.Attached {
 		d.hooks = append(d.hooks, hooked{a, f, node})
 	}
-	d.untracks = d.untracks || assigns(f, policy.ConnState)
+	d.untracks = d.untracks || d.assigns(f, policy.ConnState)
 }
 
 // mainTable is the routing table of interfaces that are in no VRF, as keys of routes call it.
