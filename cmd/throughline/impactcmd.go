@@ -117,6 +117,7 @@ func (a *app) singlePoints(ctx context.Context) error {
 				x.VMs = append(x.VMs, r.VM.Name())
 			}
 		}
+		slices.Sort(x.VMs)
 		v.Singles = append(v.Singles, x)
 	}
 	return a.print(v, func(w io.Writer) error {

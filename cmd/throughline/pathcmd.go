@@ -145,7 +145,7 @@ func (a *app) findOne(s *topology.Snapshot, what string) (topology.Node, error) 
 		}
 	}
 	if len(ms) > 0 {
-		return topology.Node{}, exitWith(exitNothing, "%q is a %s: name a VM, host, port, disk, initiator port or logical unit; for a device, DEVICE/PORT", what, ms[0].Node.Kind())
+		return topology.Node{}, exitWith(exitNothing, "%q is of kind %s: name a VM, host, port, disk, initiator port or logical unit; for a device, DEVICE/PORT", what, ms[0].Node.Kind())
 	}
 	return topology.Node{}, exitWith(exitNothing, "nothing answers to %q: throughline show vm lists the VMs, throughline show host the hosts", what)
 }

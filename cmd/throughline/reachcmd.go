@@ -287,6 +287,7 @@ func viewOfWay(d reach.Direction) directionView {
 	}
 	p, ok := h.Witness(telling(d))
 	if !ok {
+		v.End = d.Leg.Why
 		return v
 	}
 	v.Packet = h.PacketText(p)
@@ -358,15 +359,7 @@ func hitText(h reach.Hit) string {
 	if h.Rule == nil {
 		return fmt.Sprintf("%s: its end %s what no rule decides", h.Filter.Name, verdict)
 	}
-	place := h.Rule.Place.String()
-	if place != "" {
-		place += ": "
-	}
-	text := h.Rule.Text
-	if strings.HasPrefix(text, "[{") || strings.HasPrefix(text, "{") || strings.HasPrefix(text, "<") {
-		text = h.Rule.String() // JSON and XML are not for reading
-	}
-	return fmt.Sprintf("%s %s%s", verdict, place, text)
+	return verdict + " " + h.Words()
 }
 
 // hopsText is a way of frames in one line: by device, the interfaces that they cross.
@@ -415,6 +408,9 @@ func writeWay(w io.Writer, name string, v directionView) {
 		fmt.Fprintf(w, "  ? %s\n", printable(u))
 	}
 	if v.Packet == "" {
+		if v.End != "" && !slices.Contains(v.Unknown, v.End) {
+			fmt.Fprintf(w, "  %s\n", printable(v.End))
+		}
 		return
 	}
 	fmt.Fprintf(w, "  packet     %s\n", v.Packet)

@@ -161,11 +161,7 @@ func (h *Headers) passes(l *Leg, p packet.Packet, what string, from, to topology
 			if hit.Passed && !hit.Unsure {
 				continue
 			}
-			rule := "its end"
-			if hit.Rule != nil {
-				rule = fmt.Sprintf("%s %q", hit.Rule.Place, hit.Rule.Text)
-			}
-			return fmt.Sprintf("%s by %s of %s (%s): they do not learn each other's address", why, hit.Filter.Name, s.Device.Name(), rule)
+			return fmt.Sprintf("%s by %s of %s (%s): they do not learn each other's address", why, hit.Filter.Name, s.Device.Name(), hit.Words())
 		}
 	}
 	return why

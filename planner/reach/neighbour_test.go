@@ -86,26 +86,26 @@ func TestBetween_neighbours(t *testing.T) {
 		},
 		{
 			"answers are dropped", "v", "u", policy.IPv4, "", "host:h", frames(bridged, policy.Permit, deny(arp, is(policy.ARPOperation, 2))),
-			"unknown, unknown: ARP from u/n to v/n is dropped by eb of h ( \"deny etherType 0x806, arpOperation 2\"): " + stopped,
+			"unknown, unknown: ARP from u/n to v/n is dropped by eb of h (deny etherType 0x806, arpOperation 2): " + stopped,
 		},
 		{
 			"an address that the other one may not have", "v", "u", policy.IPv4, "", "host:h", frames(bridged, policy.Permit, deny(arp, not(sender(10)))),
-			"unknown, unknown: ARP from u/n to v/n is dropped by eb of h ( \"deny etherType 0x806, arpSender not 192.0.2.10\"): " + stopped,
+			"unknown, unknown: ARP from u/n to v/n is dropped by eb of h (deny etherType 0x806, arpSender not 192.0.2.10): " + stopped,
 		},
 		{"addresses that they have", "v", "u", policy.IPv4, "", "host:h", frames(bridged, policy.Deny, permit(is(policy.EtherType, 0x0800)), permit(arp, sender(10)), permit(arp, sender(11))), "yes, yes"},
 		{
 			"bridges do not track ARP: to them it is invalid", "v", "u", policy.IPv4, "", "host:h", frames(bridged, policy.Permit, deny(is(policy.ConnState, policy.StateInvalid))),
-			"unknown, unknown: ARP from v/n to u/n is dropped by eb of h ( \"deny state 3\"): " + stopped,
+			"unknown, unknown: ARP from v/n to u/n is dropped by eb of h (deny state 3): " + stopped,
 		},
 		{
 			"a rule that asks for more than the model has", "v", "u", policy.IPv4, "", "host:h", frames(bridged, policy.Permit, policy.Rule{Verdict: policy.Deny, Match: []policy.Term{arp}, Uncertain: "gratuitous"}),
-			"unknown, unknown: ARP from v/n to u/n may be dropped by eb of h ( \"deny etherType 0x806 [uncertain: gratuitous]\"): " + stopped,
+			"unknown, unknown: ARP from v/n to u/n may be dropped by eb of h (deny etherType 0x806 [uncertain: gratuitous]): " + stopped,
 		},
 		{"the address of the sender's interface", "v", "u", policy.IPv4, macs, "host:h", frames(bridged, policy.Deny, permit(is(policy.SourceMAC, 0x02000000000a)), permit(is(policy.SourceMAC, 0x02000000000b))), "yes, yes"},
 		{"another one's", "v", "u", policy.IPv4, macs, "host:h", frames(bridged, policy.Permit, deny(is(policy.SourceMAC, 0x02000000000b), is(policy.EtherType, 0x0800))), "yes, no"},
 		{
 			"the address of an interface that nobody knows", "v", "u", policy.IPv4, "", "host:h", frames(bridged, policy.Permit, deny(is(policy.SourceMAC, 0x02000000000b))),
-			"unknown, unknown: ARP from v/n to u/n may be dropped by eb of h ( \"deny sourceMAC 02:00:00:00:00:0b\"): " + stopped,
+			"unknown, unknown: ARP from v/n to u/n may be dropped by eb of h (deny sourceMAC 02:00:00:00:00:0b): " + stopped,
 		},
 		{
 			"a router's own firewall drops neighbour discovery", "v", "w", policy.IPv6, six, "firewall:f", list("input", policy.Attachment{Hook: policy.HookInput}, policy.Deny, permit(established())),

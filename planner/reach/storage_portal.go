@@ -148,13 +148,6 @@ func reason(a Answer) string {
 	if !ok {
 		return flow + ", " + way
 	}
-	steps, _, why := d.Headers.Trace(d.Leg, p)
-	for _, s := range steps {
-		for _, h := range s.Hits {
-			if !h.Passed && h.Rule != nil {
-				why = fmt.Sprintf("%s drops it: %s %s", s.Device.Name(), h.Rule.Place, h.Rule.Text)
-			}
-		}
-	}
+	_, _, why := d.Headers.Trace(d.Leg, p)
 	return fmt.Sprintf("%s, %s: %s", flow, way, why)
 }

@@ -128,15 +128,15 @@ route:a/default/0.0.0.0%2F0/198.51.100.1 RoutesVia port:a/2
 		want    string
 	}{
 		{"replies pass by their state", list("fw", forward, policy.Deny, permit(established()), permit(isTCP(), port(3260))), "", "yes; yes"},
-		{"another port", list("fw", forward, policy.Deny, permit(isTCP(), port(3261))), "", "yes; yes; no, from 192.0.2.21 (e2) to 198.51.100.50, there: fw drops it"},
-		{"a rule denies it", list("fw", forward, policy.Permit, deny(isTCP(), port(3260))), "", "yes; yes; no, from 192.0.2.21 (e2) to 198.51.100.50, there: f drops it:  deny protocol 6, destinationPort 3260"},
+		{"another port", list("fw", forward, policy.Deny, permit(isTCP(), port(3261))), "", "yes; yes; no, from 192.0.2.21 (e2) to 198.51.100.50, there: fw of f drops what no rule decides"},
+		{"a rule denies it", list("fw", forward, policy.Permit, deny(isTCP(), port(3260))), "", "yes; yes; no, from 192.0.2.21 (e2) to 198.51.100.50, there: fw of f drops it: deny protocol 6, destinationPort 3260"},
 		{
 			"the replies are dropped", list("fw", forward, policy.Deny, permit(fromV(), isTCP(), port(3260))), farOnly,
-			"no; no, from 192.0.2.21 (e2) to 198.51.100.50, back: fw drops it",
+			"no; no, from 192.0.2.21 (e2) to 198.51.100.50, back: fw of f drops what no rule decides",
 		},
 		{
 			"the replies are dropped, but those to one port", list("fw", forward, policy.Deny, permit(isTCP(), port(3260))), farOnly,
-			"unknown; unknown, from 192.0.2.21 (e2) to 198.51.100.50, back: fw drops it (not from every source port)",
+			"unknown; unknown, from 192.0.2.21 (e2) to 198.51.100.50, back: fw of f drops what no rule decides (not from every source port)",
 		},
 		{"the replies pass by their state, too", list("fw", forward, policy.Deny, permit(established()), permit(isTCP(), port(3260))), farOnly, "yes; yes"},
 	} {

@@ -2,6 +2,7 @@ package reach
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/throughline-dc/throughline/planner/reach/packet"
 	"github.com/throughline-dc/throughline/topology/policy"
@@ -37,7 +38,7 @@ func (h *Headers) Trace(l *Leg, p packet.Packet) (steps []Traced, end End, why s
 		}
 		steps = append(steps, t)
 		if t.Gone {
-			return steps, Dropped, t.Filter.Name + " drops it"
+			return steps, Dropped, t.dropped()
 		}
 	}
 	if len(l.Next) == 0 {
@@ -58,6 +59,34 @@ func (h *Headers) Trace(l *Leg, p packet.Packet) (steps []Traced, end End, why s
 		return steps, Unknown, "nobody knows the way of what it has become"
 	}
 	return append(steps, best...), end, why
+}
+
+// Words is the rule as people read it, with its place: "r1.cfg:12: deny ip any any". A rule in JSON or XML is put into the model's words.
+func (h Hit) Words() string {
+	if h.Rule == nil {
+		return "its end"
+	}
+	text := h.Rule.Text
+	if strings.HasPrefix(text, "[{") || strings.HasPrefix(text, "{") || strings.HasPrefix(text, "<") {
+		text = h.Rule.String()
+	}
+	if place := h.Rule.Place.String(); place != "" {
+		return place + ": " + text
+	}
+	return text
+}
+
+// dropped names who drops a packet, and by which rule.
+func (t *Traced) dropped() string {
+	last := t.Hits[len(t.Hits)-1]
+	filter := last.Filter.Name
+	if !t.Device.IsZero() {
+		filter += " of " + t.Device.Name()
+	}
+	if last.Rule == nil {
+		return filter + " drops what no rule decides"
+	}
+	return filter + " drops it: " + last.Words()
 }
 
 // rank puts what an operator has to see first.
