@@ -330,16 +330,20 @@ func (x *explorer) onward(d *device, r route, to netip.Addr, routers int) *Leg {
 	if !r.nextHop.IsValid() || r.nextHop.IsUnspecified() || r.nextHop == to {
 		return x.deliver(r.via, to)
 	}
-	hops := x.nextHops(d, r)
+	hops, doubt := x.nextHops(d, r)
 	switch {
 	case len(hops) == 0:
 		return ended(Unknown, fmt.Sprintf("nobody is known to have the address %s, the next hop of %s", r.nextHop, d.node.Name()))
 	case hops[0].Kind() == topology.VNIC:
 		return ended(Unknown, "the next hop is a VM, "+hops[0].Name()+": what it does with packets of others is not known")
 	}
-	return x.choose(x.onLink(r.via, hops), func(next topology.Node) *Leg {
+	l := x.choose(x.onLink(r.via, hops), func(next topology.Node) *Leg {
 		return x.frames(r.via, next, func() *Leg { return x.enter(next, to, routers+1) })
 	})
+	if doubt != "" {
+		return &Leg{Steps: append([]Step{{Device: d.node, Doubt: doubt}}, l.Steps...), End: l.End, Why: l.Why, Next: l.Next}
+	}
+	return l
 }
 
 // onLink leaves out interfaces that have the address of another one of their device which frames reach, as the loopback does whose address an unnumbered link has.

@@ -407,7 +407,11 @@ func TestBetween(t *testing.T) {
 			"yes, unknown: no gateway of VLAN 130 is known behind s: collect the router or firewall that routes it (f is reached at f1, and no source says which of its interfaces routes VLAN 130)",
 		},
 		{
-			"and as it does not", "v", "w", web, unnumbered, nil,
+			"and as it does not: the other end of the cable", "v", "w", web, unnumbered, nil,
+			"unknown, unknown: no source says who 169.254.0.1 is on f2 of f: the other end of its cable is taken",
+		},
+		{
+			"and without a cable", "v", "w", web, unnumbered + "-port:g/1 Link port:f/2 ~95", nil,
 			"unknown, unknown: nobody is known to have the address 169.254.0.1, the next hop of f",
 		},
 		{

@@ -9,24 +9,39 @@ import (
 )
 
 // nextHops gives the interfaces of other devices that may be a next hop. An address of one link alone (IPv4: RFC 3927, where BGP over links without addresses puts
-// 169.254.0.1; IPv6: RFC 4291) may be anybody's elsewhere, and nobody's own: whoever has the hardware address that the neighbour cache gives it there is meant.
-func (x *explorer) nextHops(d *device, r route) []topology.Node {
+// 169.254.0.1; IPv6: RFC 4291) may be anybody's elsewhere, and nobody's own: whoever has the hardware address that the neighbour cache gives it there is meant; if
+// nobody has read that cache, whoever is at the other end of the cable, in doubt.
+func (x *explorer) nextHops(d *device, r route) (hops []topology.Node, doubt string) {
 	others := func(ns []topology.Node) []topology.Node {
 		return slices.DeleteFunc(ns, func(n topology.Node) bool { o, ok := n.Owner(); return ok && o == d.node })
 	}
-	hops := others(slices.Concat(x.owners[r.nextHop], x.shared[r.nextHop])) // any of those that share it may be the active one
+	hops = others(slices.Concat(x.owners[r.nextHop], x.shared[r.nextHop])) // any of those that share it may be the active one
 	if len(hops) > 0 && !r.nextHop.IsLinkLocalUnicast() {
-		return hops
+		return hops, ""
 	}
 	known := others(x.answering(r.via, r.nextHop))
 	both := slices.DeleteFunc(slices.Clone(hops), func(n topology.Node) bool { return !slices.Contains(known, n) })
 	switch {
+	case len(known) == 0 && len(hops) == 0 && r.nextHop.IsLinkLocalUnicast():
+		return x.opposite(r.via), "no source says who " + r.nextHop.String() + " is on " + nameOf(r.via) + " of " + d.node.Name() + ": the other end of its cable is taken"
 	case len(known) == 0:
-		return hops
+		return hops, ""
 	case len(both) == 0:
-		return known
+		return known, ""
 	}
-	return both
+	return both, ""
+}
+
+// opposite gives the interface at the other end of the cable of a routed port, if it is one of a device.
+func (x *explorer) opposite(via topology.Node) []topology.Node {
+	var ends []topology.Node
+	for _, e := range slices.Concat(via.Out(topology.Link), via.In(topology.Link)) {
+		peer := e.Peer(via)
+		if o, ok := peer.Owner(); ok && o.Kind().Device() {
+			ends = append(ends, peer)
+		}
+	}
+	return ends
 }
 
 // answering gives the interfaces with the hardware address that the neighbour cache of an interface has for an address.
