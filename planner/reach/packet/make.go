@@ -54,11 +54,19 @@ func (s *Space) term(t Term, below Map) Map {
 	if t.Not {
 		return s.Without(below, s.term(Term{Field: t.Field, Of: t.Of}, Full))
 	}
-	var m Map
-	for _, v := range t.Of {
-		m = s.Else(m, s.values(t.Field, v, below))
+	return s.oneOf(t.Field, t.Of, below)
+}
+
+// oneOf joins halves, so that thousands of values do not make thousands of large nodes on the way.
+func (s *Space) oneOf(field int, of []Values, below Map) Map {
+	switch len(of) {
+	case 0:
+		return Empty
+	case 1:
+		return s.values(field, of[0], below)
 	}
-	return m
+	half := len(of) / 2
+	return s.Else(s.oneOf(field, of[:half], below), s.oneOf(field, of[half:], below))
 }
 
 func (s *Space) values(field int, v Values, below Map) Map {
