@@ -35,6 +35,9 @@ func text(t *testing.T, set filter.Ruleset) string {
 				b.WriteString(" of " + a.Interface)
 			}
 			b.WriteString(" " + strconv.Itoa(a.Priority))
+			if a.Order != 0 && a.Order != a.Priority {
+				b.WriteString(" (" + strconv.Itoa(a.Order) + ")")
+			}
 		}
 		b.WriteString(", else " + f.Default.String() + "\n")
 		for i := range f.Rules {

@@ -194,6 +194,7 @@ func (n *nftReader) chain(at policy.Place, name nftName, object map[string]any) 
 	}
 	if kind := text(object["type"]); kind == "nat" {
 		f.Rules = append(f.Rules, firstOfConnection())
+		a.Order, a.Priority = a.Priority, natPriorities[a.Hook]
 	} else if kind != "filter" && kind != "route" {
 		n.rest(at, object, "no such type of chain is known")
 	}
@@ -213,6 +214,11 @@ func (n *nftReader) chain(at policy.Place, name nftName, object map[string]any) 
 		n.rest(at, object, "its device is not shown: it may be met anywhere, or not")
 		f.Rules = append(f.Rules, policy.Rule{Verdict: policy.Permit, Uncertain: "the chain's device is not shown", Text: "(" + hook + ")"})
 	}
+}
+
+// natPriorities are where the kernel translates, whatever a chain of type nat says: its own priority orders it among its like (nf_nat_register_fn).
+var natPriorities = map[policy.Hook]int{ //nolint:gochecknoglobals // read-only table
+	policy.HookPrerouting: -100, policy.HookOutput: -100, policy.HookInput: 100, policy.HookPostrouting: 100,
 }
 
 // nftPriority reads a number, or a name with an offset.

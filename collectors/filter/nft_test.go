@@ -163,7 +163,7 @@ func TestNFT_chains(t *testing.T) {
 		{"chain": {"family": "bridge", "table": "t", "name": "b", "type": "filter", "hook": "prerouting", "prio": "dstnat", "policy": "accept"}},
 		{"chain": {"family": "netdev", "table": "t", "name": "g", "type": "filter", "hook": "ingress", "dev": ["eth0", "eth1"], "prio": 0, "policy": "drop"}},
 		{"chain": {"family": "netdev", "table": "t", "name": "h", "type": "filter", "hook": "ingress", "prio": 0, "policy": "drop"}},
-		{"chain": {"family": "ip", "table": "t", "name": "n", "type": "nat", "hook": "postrouting", "prio": 100}},
+		{"chain": {"family": "ip", "table": "t", "name": "n", "type": "nat", "hook": "postrouting", "prio": -10}},
 		{"chain": {"family": "ip", "table": "t", "name": "x", "type": "filter", "hook": "sideways", "prio": 0}},
 		{"rule": {"family": "ip", "table": "t", "chain": "none", "expr": []}},
 		{"frob": {"family": "ip"}}

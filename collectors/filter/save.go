@@ -138,6 +138,7 @@ func (s *saved) chain(at policy.Place, line string) {
 	}
 	if based && s.table == "nat" && !s.bridged {
 		f.Rules = append(f.Rules, firstOfConnection())
+		f.Attached[0].Order = priority
 	}
 }
 

@@ -80,3 +80,30 @@ func TestBetween_kernel(t *testing.T) {
 const unrouted = "-firewall:f Contains route:f/default/192.0.2.0%2F24/v120\n"
 
 const blind = "unknown: no gateway of VLAN 130 is known behind s: collect the router or firewall that routes it (f is reached at f1, and no source says which of its interfaces routes VLAN 130)"
+
+// TestBetween_order: of two filters of one priority the one that was made last comes first, which nobody says; of two that translate, their own priorities decide.
+func TestBetween_order(t *testing.T) {
+	t.Parallel()
+	at := func(order int) policy.Attachment {
+		return policy.Attachment{Hook: policy.HookForward, Priority: 5, Order: order}
+	}
+	marks := policy.Rule{Verdict: policy.Continue, Set: []policy.Assignment{{Field: policy.Mark, To: []policy.Range{policy.Is(7)}}}}
+	marked := policy.Term{Field: policy.Mark, Of: []policy.Range{policy.Is(7)}}
+	for _, c := range []struct {
+		name         string
+		first, other *policy.Filter
+		want         string
+	}{
+		{"nobody writes", list("a", at(0), policy.Permit, deny(port(81))), list("b", at(0), policy.Permit, deny(port(82))), "yes, yes"},
+		{
+			"one marks", list("a", at(0), policy.Permit, marks), list("b", at(0), policy.Permit, deny(marked)),
+			`unknown, unknown: which of a and b comes first : "which of a and b comes first" was not understood (the order of their making decides)`,
+		},
+		{"one marks, behind the other", list("a", at(2), policy.Permit, marks), list("b", at(1), policy.Permit, deny(marked)), "yes, yes"},
+		{"one marks, before the other", list("a", at(1), policy.Permit, marks), list("b", at(2), policy.Permit, deny(marked)), "no, no"},
+	} {
+		if got := ask(t, scene(t, "", map[string][]*policy.Filter{"firewall:f": {c.first, c.other}}), "v", "w", tcpTo(80)); got != c.want {
+			t.Errorf("%s: got %s, want %s", c.name, got, c.want)
+		}
+	}
+}

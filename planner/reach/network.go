@@ -3,6 +3,7 @@ package reach
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -138,8 +139,51 @@ func (d *device) readFilters(n *Network) {
 		return bridged && asksState(h.filter, d.filters[h.filter.Dialect], map[*policy.Filter]bool{})
 	})
 	slices.SortStableFunc(d.hooks, func(a, b hooked) int {
-		return cmp.Or(cmp.Compare(a.Hook, b.Hook), cmp.Compare(a.Priority, b.Priority), strings.Compare(a.filter.Name, b.filter.Name))
+		return cmp.Or(cmp.Compare(a.Hook, b.Hook), cmp.Compare(a.Priority, b.Priority), cmp.Compare(a.Order, b.Order), strings.Compare(a.filter.Name, b.filter.Name))
 	})
+	d.untie()
+}
+
+// untie puts a filter that may do anything in the place of those that are met at one hook and priority, of which one writes something: they are met in the order
+// of their making, the last one first, which nobody says.
+func (d *device) untie() {
+	for i, a := range d.hooks {
+		for j := i + 1; j < len(d.hooks) && d.hooks[j].Hook == a.Hook && d.hooks[j].Priority == a.Priority; j++ {
+			if b := d.hooks[j]; a.meets(b) && (d.writes(a.filter) || d.writes(b.filter)) {
+				f := d.anyOrder(a.filter, b.filter)
+				d.hooks[i].filter, d.hooks[j].filter = f, f
+			}
+		}
+	}
+}
+
+// anyOrder is a filter that may do anything to packets, and make of them what any filter of the two dialects makes.
+func (d *device) anyOrder(a, b *policy.Filter) *policy.Filter {
+	text := fmt.Sprintf("which of %s and %s comes first", a.Name, b.Name)
+	rule := policy.Rule{Text: text, Unparsed: "the order of their making decides", Set: []policy.Assignment{{Field: policy.Mark, To: []policy.Range{{Hi: policy.Num(1<<32 - 1)}}}}}
+	for _, f := range []*policy.Filter{a, b} {
+		for _, name := range slices.Sorted(maps.Keys(d.filters[f.Dialect])) {
+			for _, r := range d.filters[f.Dialect][name].Rules {
+				rule.Set = append(rule.Set, r.Set...)
+			}
+		}
+	}
+	f := &policy.Filter{Name: text, Family: a.Family | b.Family, Default: policy.Permit, Rules: []policy.Rule{rule}}
+	if d.filters[f.Dialect] == nil {
+		d.filters[f.Dialect] = map[string]*policy.Filter{}
+	}
+	d.filters[f.Dialect][f.Name] = f
+	return f
+}
+
+// meets tells that one packet may meet two filters of one hook and priority, and nothing says in which order.
+func (h hooked) meets(other hooked) bool {
+	return h.Bridged == other.Bridged && h.filter.Family&other.filter.Family != 0 && (h.Interface == other.Interface || h.Interface == "" || other.Interface == "") &&
+		(h.Order == other.Order || h.Order == 0 || other.Order == 0) && h.Hook != policy.HookVLAN
+}
+
+func (d *device) writes(f *policy.Filter) bool {
+	return d.assigns(f, policy.Mark, policy.ConnState) || d.assigns(f, translations...)
 }
 
 // asksState tells whether a filter, or one that it jumps to, asks for the state of connections.
