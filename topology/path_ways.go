@@ -10,7 +10,7 @@ type Way struct {
 	Hops  []Hop
 	Fault string // why nothing passes; the first on the way
 	Doubt string // what is not known, where nothing is at fault
-	// Lost says that the frames are lost where they arrive, while the sender does not know it: ways beside this one do not help those that are sent here.
+	// Lost says that the frames are lost where they arrive, or may be, while the sender does not know it: ways beside this one do not help those that are sent here.
 	Lost bool
 }
 
@@ -132,5 +132,35 @@ func wayOf(hops []Hop) Way {
 			w.Doubt = h.Doubt
 		}
 	}
+	if why := heldBack(hops); why != "" && w.Fault == "" && w.Doubt == "" {
+		w.Doubt, w.Lost = why, true
+	}
 	return w
+}
+
+// heldBack tells why frames may not get beyond a device to which the other one of its pair has passed them: lest somebody gets frames twice, the devices of a pair
+// let none that come over the link between them out by an aggregate of which the other one has a half that is up. Source: Cisco, "Understand Virtual Port Channel
+// Enhancements" (the loop avoidance rule); Arista, EOS User Manual, "MLAG"; NVIDIA, Cumulus Linux User Guide, "MLAG" (dual-connected bonds are isolated).
+func heldBack(hops []Hop) string {
+	for i := 1; i < len(hops); i++ {
+		if hops[i].Rel != Link {
+			continue
+		}
+		pair, ok := hops[i-1].Node.Owner()
+		out := i
+		for out+1 < len(hops) && hops[out+1].Rel != Link {
+			out++
+		}
+		if !ok || out+1 == len(hops) {
+			continue
+		}
+		for _, lag := range append(hops[out].Node.aggregates(), hops[out].Node) {
+			for _, half := range lag.Peers(PeerLAG) {
+				if owner, _ := half.Owner(); owner == pair && stopped(half) == "" {
+					return "what comes from " + pair.Name() + " may be held back at " + lag.Name() + ", of which " + pair.Name() + " has a half that is up"
+				}
+			}
+		}
+	}
+	return ""
 }

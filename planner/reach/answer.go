@@ -329,14 +329,29 @@ func (s *Step) doubts(say func(string)) {
 	if s.Filter == nil {
 		return
 	}
+	if s.Filter.Missing != "" {
+		place := ""
+		if len(s.Filter.Attached) > 0 && s.Filter.Attached[0].Place.Line > 0 {
+			place = s.Filter.Attached[0].Place.String() + ": "
+		}
+		say(s.Device.Name() + ": " + place + s.Filter.Missing)
+	}
 	for _, r := range s.Filter.Rules {
-		if r.Uncertain != "" {
+		if r.Uncertain != "" && !ofFragments(r) {
 			say(fmt.Sprintf("%s %s: %q may match, or not (%s)", s.Filter.Name, r.Place, r.Text, r.Uncertain))
 		}
 		if r.Unparsed != "" {
 			say(fmt.Sprintf("%s %s: %q was not understood (%s)", s.Filter.Name, r.Place, r.Text, r.Unparsed))
 		}
 	}
+}
+
+// ofFragments tells that a rule is about later fragments alone, of which nobody asks: asked are whole packets.
+func ofFragments(r policy.Rule) bool {
+	later := policy.Is(policy.FragmentLater)
+	return slices.ContainsFunc(r.Match, func(t policy.Term) bool {
+		return t.Field == policy.Fragment && !t.Not && !slices.ContainsFunc(t.Of, func(of policy.Range) bool { return of != later })
+	})
 }
 
 // String words a flow: tcp 443.

@@ -69,6 +69,27 @@ filtertext:none AppliesTo switch:s
 filtertext:none AppliesTo firewall:f
 `
 
+// paired puts a switch p between the host and s, of one pair with it: what p cannot send out by its half of po9 takes the link between them.
+const paired = `
+-nic:h/e Link port:s/1 ~95
+nic:h/e Link port:p/1 ~95
+switch:p Contains port:p/1
+switch:p Contains port:p/2
+switch:p Contains port:p/3
+switch:p Contains lag:p/po9
+port:p/1 tagged=120,130
+port:p/3 tagged=120,130
+lag:p/po9 ifName=po9
+lag:p/po9 SupportedBy port:p/2
+port:p/3 Link port:s/1 ~95
+switch:s Contains lag:s/po9
+lag:s/po9 ifName=po9
+lag:s/po9 SupportedBy port:s/2
+lag:s/po9 tagged=120,130
+lag:s/po9 PeerLAG lag:p/po9
+filtertext:none AppliesTo switch:p
+`
+
 // scene is the estate with facts taken away ("-port:s/1 ifName=s1"), given, and filters "DEVICE" each.
 func scene(t *testing.T, changes string, filters map[string][]*policy.Filter) *topology.Snapshot {
 	t.Helper()
@@ -347,6 +368,11 @@ func TestBetween(t *testing.T) {
 			"switch:s Contains lag:s/po1\nlag:s/po1 ifName=po1\nlag:s/po1 SupportedBy port:s/1\nlag:s/po1 tagged=120,130\nlag:s/po1 unparsed=c:1: frobnicate", nil,
 			"unknown, unknown: of lag po1 nobody understood c:1: frobnicate",
 		},
+		{
+			"what comes over the link of a pair may be held back at an aggregate of both", "v", "w", web, paired + "lag:p/po9 state=up", nil,
+			"unknown, unknown: what comes from p may be held back at po9, of which p has a half that is up",
+		},
+		{"unless the other half is down", "v", "w", web, paired + "lag:p/po9 state=down", nil, "yes, yes"},
 		{
 			"two VMs on one host meet in its bridge, and bypass the lists of the switch", "v", "u", web, "",
 			map[string][]*policy.Filter{"switch:s": {list("pacl", policy.Attachment{Hook: policy.HookIngress, Interface: "s1"}, policy.Deny)}},
