@@ -60,7 +60,7 @@ type Config struct {
 	mapAt     []mapPlace
 	nat       nat
 	static    []staticRoute
-	localRule []string
+	localRule []string // what decides beside the routing table, or instead of it
 	unparsed  map[topology.Key][]string
 }
 

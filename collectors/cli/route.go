@@ -208,9 +208,9 @@ func readRoutes(dialect string, line func(r *routes, words []string)) func(answe
 	}
 }
 
-// iosCodes are the words for the letters of "show ip route". Source: the legend that the command prints.
+// iosCodes are the words for the letters of "show ip route". Source: the legend that the command prints; the words are those of IANAipRouteProtocol, as SNMP has them.
 var iosCodes = map[string]string{ //nolint:gochecknoglobals // read-only table
-	"C": "connected", "L": "local", "S": "static", "R": "rip", "B": "bgp", "D": "eigrp", "EX": "eigrp", "O": "ospf", "IA": "ospf", "N1": "ospf", "N2": "ospf",
+	"C": "local", "L": "local", "S": "static", "R": "rip", "B": "bgp", "D": "eigrp", "EX": "eigrp", "O": "ospf", "IA": "ospf", "N1": "ospf", "N2": "ospf",
 	"E1": "ospf", "E2": "ospf", "i": "isis", "su": "isis", "L1": "isis", "L2": "isis", "ia": "isis", "o": "odr", "P": "static", "U": "static", "H": "nhrp",
 	"l": "lisp", "a": "application", "M": "mobile",
 }
@@ -341,7 +341,7 @@ func cefLine(r *routes, words []string) {
 	case isAddress:
 		x.nextHop = a
 	case words[0] == "attached" && x.face != "":
-		x.protocol = "connected"
+		x.protocol = "local"
 	case words[0] == "receive":
 		x.protocol = "local"
 	case words[0] == "multicast":
@@ -383,9 +383,7 @@ func nxosLine(r *routes, _ []string) {
 		m := nxosVia.FindStringSubmatch(text)
 		x := route{vrf: r.vrf, prefix: r.prefix, face: m[2], protocol: m[3]}
 		switch x.protocol {
-		case "direct":
-			x.protocol = "connected"
-		case "local", "hsrp", "vrrp", "vrrpv":
+		case "direct", "local", "hsrp", "vrrp", "vrrpv":
 			x.protocol = "local"
 		default:
 			x.nextHop, _ = ipv4(m[1])
@@ -413,6 +411,20 @@ type eosTable struct {
 	} `json:"vrfs"`
 }
 
+// eosProtocol gives the word of IANAipRouteProtocol for a type of route, as SNMP has it.
+func eosProtocol(word string) string {
+	word = strings.ToLower(word)
+	for _, known := range []string{"bgp", "ospf", "isis"} { // eBGP, ospfInterArea, isisLevel1
+		if strings.Contains(word, known) {
+			return known
+		}
+	}
+	if word == "connected" {
+		return "local"
+	}
+	return word
+}
+
 // readEOSRoutes reads them. Ways through a tunnel are kept as not understood: they leave by no link of the table.
 func readEOSRoutes(_ answer, file string, d collectors.Device, raw []byte) (read, error) {
 	var table eosTable
@@ -427,7 +439,7 @@ func readEOSRoutes(_ answer, file string, d collectors.Device, raw []byte) (read
 			p, ok := prefix(text)
 			t.text = fmt.Sprintf("vrf %s route %s %s", vrf, text, x.Action)
 			r.vrf, r.prefix = vrf, p
-			way := route{vrf: vrf, prefix: p, protocol: strings.ToLower(x.Type)}
+			way := route{vrf: vrf, prefix: p, protocol: eosProtocol(x.Type)}
 			switch {
 			case !ok || vrf == "" || p != p.Masked():
 				r.prefix = netip.Prefix{}
