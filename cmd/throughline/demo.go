@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,29 +21,28 @@ import (
 )
 
 func (a *app) demoCommand() *cobra.Command {
-	var serve, shells bool
+	var serve bool
 	var dir string
 	cmd := &cobra.Command{
-		Use: "demo", Short: "Collect a simulated data center and show the path of a VM", Args: noArgs,
-		Long: `Start a simulated data center of two racks on loopback, collect it over SNMPv3 and libvirt's XML into the embedded store, and show what is there, both rails
-of a VM, and what no hypervisor tells before that VM is moved. Nothing outside this machine is contacted; no root, no services.
+		Use: "demo", Short: "Collect a simulated data center, and show the path of a VM and what gets through to another", Args: noArgs,
+		Long: `Start a simulated data center of two racks on loopback, collect it over SNMPv3, SSH, backups of configurations and libvirt's XML into the embedded store, and
+show what is there, both rails of a VM, what no hypervisor tells before that VM is moved, and which rule keeps it from another. Nothing outside this machine is
+contacted; no root, no services.
 
-With --ssh hosts and firewalls are read over SSH, too. With --serve the simulated devices keep answering until Ctrl-C, so that the other commands can be tried
-on them.` + exits(exitOK, exitFailed, exitUsage),
+With --serve the simulated devices keep answering until Ctrl-C, so that the other commands can be tried on them. With --dir the store is kept.` + exits(exitOK, exitFailed, exitUsage),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if a.output != "table" || a.at != "" {
 				return exitWith(exitUsage, "demo is to be read: --output and --at go with the other commands, on its store (--dir FOLDER)")
 			}
-			return a.demo(cmd.Context(), dir, serve, shells)
+			return a.demo(cmd.Context(), dir, serve)
 		},
 	}
 	cmd.Flags().BoolVar(&serve, "serve", false, "keep the simulated devices and the store until Ctrl-C")
-	cmd.Flags().BoolVar(&shells, "ssh", false, "let hosts and firewalls answer SSH, too")
 	cmd.Flags().StringVar(&dir, "dir", "", "keep inventory, credentials and store in this `FOLDER`")
 	return cmd
 }
 
-func (a *app) demo(ctx context.Context, dir string, serve, shells bool) (err error) {
+func (a *app) demo(ctx context.Context, dir string, serve bool) (err error) {
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "throughline-demo-"); err != nil {
 			return err
@@ -57,7 +55,7 @@ func (a *app) demo(ctx context.Context, dir string, serve, shells bool) (err err
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
-	lab, err := sim.Start(ctx, scene.Estate, sim.Options{Folder: filepath.Join(dir, "estate"), SSH: shells})
+	lab, err := sim.Start(ctx, scene.Estate, sim.Options{Folder: filepath.Join(dir, "estate"), SSH: true, Backups: true})
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
@@ -90,12 +88,8 @@ func (a *app) demoCollect(ctx context.Context, lab *sim.Lab, e *estate.Estate) e
 	}
 	defer st.Close() //nolint:errcheck // every commit is durable when it returns
 	devices := inv.Devices()
-	over := "SNMPv3"
-	if slices.ContainsFunc(devices, func(d collectors.Device) bool { return d.Source == topology.SourceSSH }) {
-		over += ", SSH"
-	}
-	fmt.Fprintf(a.out, "A simulated data center on loopback: %d racks, %d devices, %d VMs. Reading it over %s and libvirt's XML ...\n",
-		len(e.Racks), len(inv.Names()), len(e.VMs), over)
+	fmt.Fprintf(a.out, "A simulated data center on loopback: %d racks, %d devices, %d VMs. Reading it over SNMPv3, SSH, backups of configurations and libvirt's XML ...\n",
+		len(e.Racks), len(inv.Names()), len(e.VMs))
 	width := terminalWidth(a.errs)
 	var progress *collectors.Progress
 	if width > 0 {
@@ -150,6 +144,25 @@ func (a *app) demoShow(ctx context.Context, scene estate.Scene) error {
 	}
 	fmt.Fprintf(a.out, "%s has the same networks and sees the same logical unit, so no hypervisor objects to the move. The network there:\n\n", target.Name())
 	a.demoRails(moved.Snapshot(), moved, "network")
+	return a.demoReach(ctx, scene)
+}
+
+// demoReach asks what gets through where the firewalls would let it, and suggests what to ask next.
+func (a *app) demoReach(ctx context.Context, scene estate.Scene) error {
+	client, server := scene.Estate.VMName(scene.Client), scene.Estate.VMName(scene.Server)
+	port := strconv.Itoa(int(scene.Port))
+	flow, err := flowOf("tcp", port)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.out, "\n== throughline reach %s %s --port %s\nThe firewalls let it in, and a list of the switches forgets it:\n\n", client, server, port)
+	if err := a.reach(ctx, client, server, flow); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.out, "\nMore to ask of this estate, once throughline demo --dir demo has kept it:\n"+
+		"  throughline --store demo/throughline.db reach any %s --port 22\n"+
+		"  throughline --store demo/throughline.db reach %s any --port 443\n"+
+		"  throughline --store demo/throughline.db impact\n", server, scene.Estate.VMName(scene.VM))
 	return nil
 }
 

@@ -213,6 +213,7 @@ func writeReachAll(w io.Writer, all reachAllView) {
 		note := v.Why
 		for _, answer := range v.Answers {
 			switch {
+			case note != "" && answer.Verdict != v.Verdict: // another pair of addresses decides
 			case len(answer.Forward.Passes) > 0:
 				note = strings.Join(answer.Forward.Passes, ", ")
 			case answer.Verdict == reach.No:
@@ -297,8 +298,20 @@ func viewOfWay(d reach.Direction) directionView {
 			v.Steps = append(v.Steps, step)
 		}
 	}
+	if n := len(steps); n > 0 && steps[n-1].Gone {
+		why = dropsText(steps[n-1], why)
+	}
 	v.End = endText(last, why)
 	return v
+}
+
+// dropsText says where a packet is dropped: the device, and the rule that does it.
+func dropsText(at reach.Traced, why string) string {
+	text := at.Device.Name() + ": " + why
+	if n := len(at.Hits); n > 0 && at.Hits[n-1].Rule != nil && at.Hits[n-1].Rule.Place.String() != "" {
+		text += " (" + at.Hits[n-1].Rule.Place.String() + ")"
+	}
+	return text
 }
 
 func endText(end reach.End, why string) string {
