@@ -298,20 +298,8 @@ func viewOfWay(d reach.Direction) directionView {
 			v.Steps = append(v.Steps, step)
 		}
 	}
-	if n := len(steps); n > 0 && steps[n-1].Gone {
-		why = dropsText(steps[n-1], why)
-	}
 	v.End = endText(last, why)
 	return v
-}
-
-// dropsText says where a packet is dropped: the device, and the rule that does it.
-func dropsText(at reach.Traced, why string) string {
-	text := at.Device.Name() + ": " + why
-	if n := len(at.Hits); n > 0 && at.Hits[n-1].Rule != nil && at.Hits[n-1].Rule.Place.String() != "" {
-		text += " (" + at.Hits[n-1].Rule.Place.String() + ")"
-	}
-	return text
 }
 
 func endText(end reach.End, why string) string {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,7 +33,10 @@ func common() []statement {
 		}},
 		{in: top, form: "vlan RANGE", opens: inVLAN, do: func(r *reader, a []string) string { return r.openVLANs(a[0]) }},
 		{in: top, form: "ip routing", do: set(func(r *reader, _ []string) { r.routed = append(r.routed, "ipv4") })},
-		{in: top, form: "no ip routing", do: set(func(r *reader, _ []string) { r.localRule = append(r.localRule, "no ip routing") })}, // what goes beyond it, it does not forward
+		{in: top, form: "no ip routing", do: func(r *reader, _ []string) string {
+			r.routed = append(slices.DeleteFunc(r.routed, func(family string) bool { return family == "ipv4" }), "ipv4 off")
+			return ""
+		}},
 		{in: top, form: "ipv6 unicast-routing", do: set(func(r *reader, _ []string) { r.routed = append(r.routed, "ipv6") })},
 		{in: top, form: "ip access-list extended NAME", opens: inList, do: openListOf(policy.IPv4, false)},
 		{in: top, form: "ip access-list standard NAME", opens: inList, do: openListOf(policy.IPv4, true)},

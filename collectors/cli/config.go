@@ -45,7 +45,7 @@ type Config struct {
 	device  topology.Key
 	name    string // hostname
 	version string
-	routed  []string // the families that it forwards by its own word: "ipv4"
+	routed  []string // the families that it forwards by its own word: "ipv4"; "ipv4 off" where it does not
 
 	faces     map[string]*face
 	faceOrder []*face
@@ -60,7 +60,7 @@ type Config struct {
 	mapAt     []mapPlace
 	nat       nat
 	static    []staticRoute
-	localRule []string // what decides beside the routing table, or instead of it
+	localRule []string
 	unparsed  map[topology.Key][]string
 }
 

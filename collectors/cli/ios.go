@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -23,10 +22,6 @@ func iosStatements() []statement {
 	return []statement{
 		{in: top, form: "vrf definition NAME", opens: inVRF, do: func(r *reader, a []string) string { return r.openVRF(a[0]) }},
 		{in: top, form: "ip vrf NAME", opens: inVRF, do: func(r *reader, a []string) string { return r.openVRF(a[0]) }},
-		{in: top, form: "no ip routing", do: func(r *reader, _ []string) string {
-			r.routed = append(slices.DeleteFunc(r.routed, func(family string) bool { return family == "ipv4" }), "ipv4 off")
-			return ""
-		}},
 		{in: top, form: "ip local policy route-map NAME", do: func(r *reader, a []string) string {
 			r.localRule = append(r.localRule, "route-map "+a[0])
 			return ""
