@@ -20,26 +20,38 @@ import (
 )
 
 func (a *app) reachCommand() *cobra.Command {
-	var proto, port string
+	var proto, port, on string
 	cmd := &cobra.Command{
 		Use: "reach FROM TO", Short: "Tell whether packets get from one place to another, and the replies back, and by which rules", Args: cobra.ExactArgs(2),
 		Long: `Follow packets from FROM to TO and the replies back: VLANs and bridges, gateways and routes, and every filter on the way. The answer is yes, no or
 unknown for a protocol and port; without them, what gets through. It is yes only if the packets arrive whatever choice the devices make among
 equal ways, and nothing on the way is unknown; what a guest's own firewall does is not looked at.
 
-FROM and TO are VMs, hosts or interfaces, as in throughline path, or one of them "any": then all VMs are asked, one line for each.` +
+FROM and TO are VMs, hosts or interfaces, as in throughline path, or one of them "any": then all VMs are asked, one line for each.
+
+TO may be storage: a logical unit, disk, volume, pool, target port or array. Then the answer is path by path whether FROM sees it: logins, zones in force and links of
+each fabric, or the way to the portal and back, and whom the array shows the unit. With --on HOST, as if the VM ran there, and what it would lose.` +
 			exits(exitOK, exitFailed, exitUsage, exitNothing, exitSeveral),
-		Example: "  throughline reach web-07 db-01 --proto tcp --port 443\n  throughline reach web-07 db-01\n  throughline reach any db-01 --port 22",
+		Example: "  throughline reach web-07 db-01 --proto tcp --port 443\n  throughline reach web-07 db-01\n  throughline reach any db-01 --port 22\n  throughline reach web-07 naa.600005e0000000060000000000000008 --on r02-h01",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			flow, err := flowOf(proto, port)
 			if err != nil {
 				return err
+			}
+			if flow.Protocol == nil {
+				if done, err := a.reachStorage(cmd.Context(), args[0], args[1], on); done || err != nil {
+					return err
+				}
+			}
+			if on != "" {
+				return exitWith(exitUsage, "--on HOST goes with storage: throughline path shows the way of packets from there")
 			}
 			return a.reach(cmd.Context(), args[0], args[1], flow)
 		},
 		ValidArgsFunction: a.completeNames,
 	}
 	cmd.AddCommand(a.reachDiffCommand())
+	cmd.Flags().StringVar(&on, "on", "", "of storage: as if the VM ran on this `HOST`")
 	cmd.Flags().StringVar(&proto, "proto", "", "ask about this `PROTOCOL`: tcp, udp, icmp ..., or its number (with --port: tcp)")
 	cmd.Flags().StringVar(&port, "port", "", "ask about this destination `PORT`, or a range 8000-8080")
 	return cmd

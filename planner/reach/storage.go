@@ -32,14 +32,18 @@ type StoragePath struct {
 
 // StorageStep is one thing that a path needs.
 type StorageStep struct {
-	Kind    string // port, login, fabric, zone; portal, network, login; unit
-	Verdict Verdict
-	Text    string // what decides, or what is not known
+	Kind    string  `json:"kind"` // port, login, fabric, zone; portal, network, login; unit
+	Verdict Verdict `json:"verdict"`
+	Text    string  `json:"text"` // what decides, or what is not known
 }
 
 // Redundancy counts what is distinct of several paths. Logins of several names at one port of a switch (NPIV), and interfaces over one link, are one initiator port.
 type Redundancy struct {
-	Paths, Initiators, Media, Targets, Controllers int
+	Paths       int `json:"paths"`
+	Initiators  int `json:"initiatorPorts"`
+	Media       int `json:"media"` // fabrics and subnets
+	Targets     int `json:"targetPorts"`
+	Controllers int `json:"controllers"` // 0: nobody says of which
 }
 
 // Why gives the text of the step that decides.
@@ -55,12 +59,15 @@ func (p StoragePath) Why() string {
 // Storage tells by which paths a host reaches a logical unit, or a VM from where it runs, or one initiator port. What is asked is whether the unit is shown to
 // it and commands arrive: what the unit then makes of them (a reservation of another host) is not looked at.
 func (n *Network) Storage(ctx context.Context, from, unit topology.Node) (StorageAnswer, error) {
+	return n.storage(ctx, from, unit, asking(from, identified(unit)))
+}
+
+func (n *Network) storage(ctx context.Context, from, unit topology.Node, ask asked) (StorageAnswer, error) {
 	a := StorageAnswer{From: from, Unit: identified(unit), Verdict: NotKnown}
 	if a.Unit.Kind() != topology.LogicalUnit {
 		a.Why = unserved(a.Unit)
 		return a, nil
 	}
-	ask := asking(from, a.Unit)
 	targets, closed := n.exporters(a.Unit)
 	for _, i := range ask.initiators {
 		for _, t := range targets {

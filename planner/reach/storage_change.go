@@ -9,25 +9,35 @@ import (
 	"github.com/throughline-dc/throughline/topology"
 )
 
-// Sharers gives the answers for all that may see a logical unit: hosts, VMs that open their disks themselves, and initiator ports of which nobody knows whose they are. Who
-// does not see it for certain is left out.
+// Sharers gives the answers for all that may see a logical unit: hosts, VMs under names of their own, and initiator ports of which nobody knows whose they are. Who
+// does not see it for certain is left out, and so is who has no port of the kind at which the unit is shown.
 func (n *Network) Sharers(ctx context.Context, unit topology.Node) ([]StorageAnswer, error) {
 	var all []StorageAnswer
+	targets, _ := n.exporters(identified(unit))
 	for node := range n.Nodes(topology.Host, topology.VM, topology.InitiatorPort) {
 		_, owned := node.Owner()
 		if port := node.Kind() == topology.InitiatorPort; port && owned || !port && len(portsOf(node)) == 0 {
 			continue
 		}
-		a, err := n.Storage(ctx, node, unit)
+		a, err := n.shares(ctx, node, unit)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", node.Name(), err)
 		}
-		if a.Verdict != No {
+		if a.Verdict != No && (len(a.Paths) > 0 || len(targets) == 0) {
 			all = append(all, a)
 		}
 	}
 	slices.SortStableFunc(all, func(a, b StorageAnswer) int { return strings.Compare(a.From.Name(), b.From.Name()) })
 	return all, nil
+}
+
+// shares is Storage, but of a VM by its own ports alone: what its host sees is not its to share.
+func (n *Network) shares(ctx context.Context, who, unit topology.Node) (StorageAnswer, error) {
+	ask := asking(who, identified(unit))
+	if who.Kind() == topology.VM {
+		ask.initiators, ask.gap = portsOf(who), ""
+	}
+	return n.storage(ctx, who, unit, ask)
 }
 
 // StorageChange is what became of the paths to a unit between two networks: two moments, or a VM at one place and at another.
@@ -38,7 +48,7 @@ type StorageChange struct {
 	Sharing       []StorageAnswer // of others who may see the unit now, and did not: whoever writes to it from there destroys it
 }
 
-// CompareStorage compares the paths of a VM or host to a unit. A path is the same if it leads through the same fabric or subnet to the same target port: by another
+// CompareStorage compares the paths of a VM or host to a unit. A path is the same if it leads to the same target port, which is in one fabric or subnet: by another
 // initiator port, after a move, it is no other one. What is not known before and after, for the same reason, is no change.
 func CompareStorage(ctx context.Context, before, after *Network, from, unit topology.Key) (StorageChange, error) {
 	var c StorageChange
@@ -62,15 +72,12 @@ func CompareStorage(ctx context.Context, before, after *Network, from, unit topo
 	return c, err
 }
 
-// end is what makes paths of two placements the same.
-func (p StoragePath) end() string { return p.Medium + "\x00" + p.Target.Key().ID }
-
-// best gives by where they lead the best of several paths.
-func best(paths []StoragePath) map[string]StoragePath {
-	by := map[string]StoragePath{}
+// best gives by the target port the best of several paths.
+func best(paths []StoragePath) map[topology.Key]StoragePath {
+	by := map[topology.Key]StoragePath{}
 	for _, p := range paths {
-		if old, ok := by[p.end()]; !ok || both(old.Verdict, p.Verdict) != p.Verdict {
-			by[p.end()] = p
+		if old, ok := by[p.Target.Key()]; !ok || both(old.Verdict, p.Verdict) != p.Verdict {
+			by[p.Target.Key()] = p
 		}
 	}
 	return by
@@ -81,9 +88,9 @@ func missing(from, to []StoragePath) []StoragePath {
 	had, have := best(from), best(to)
 	var all []StoragePath
 	for _, p := range from {
-		other, ok := have[p.end()]
+		other, ok := have[p.Target.Key()]
 		switch {
-		case p.Verdict == No || had[p.end()].Initiator != p.Initiator:
+		case p.Verdict == No || had[p.Target.Key()].Initiator != p.Initiator:
 		case !ok:
 			all = append(all, p)
 		case other.Verdict == Yes, other.Verdict == NotKnown && p.Verdict == NotKnown && other.Why() == p.Why():
@@ -113,7 +120,7 @@ func newcomers(ctx context.Context, before, after *Network, who topology.Node, u
 		was := StorageAnswer{Verdict: No}
 		from, there := before.Node(a.From.Key())
 		if v, known := before.Node(unit); there && known {
-			if was, err = before.Storage(ctx, from, v); err != nil {
+			if was, err = before.shares(ctx, from, v); err != nil {
 				return nil, err
 			}
 		}
@@ -128,7 +135,7 @@ func newcomers(ctx context.Context, before, after *Network, who topology.Node, u
 func whyOf(a StorageAnswer) string {
 	words := []string{a.Why}
 	for _, p := range a.Paths {
-		words = append(words, p.end(), string(p.Verdict), p.Why())
+		words = append(words, p.Target.Key().ID, string(p.Verdict), p.Why())
 	}
 	return strings.Join(words, "\x00")
 }

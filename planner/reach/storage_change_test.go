@@ -67,8 +67,8 @@ func TestCompareStorage(t *testing.T) {
 // TestSharers: all that see the unit, whoever they are.
 func TestSharers(t *testing.T) {
 	t.Parallel()
-	s := built(t, san, inZone+"10:00:00:00:00:00:00:02\nfcport:10:00:00:00:00:00:00:09 LoggedIn fcport:m1/fc2\n"+inZone+"10:00:00:00:00:00:00:09\nmapping:a/m MapsInitiator initiatorport:10:00:00:00:00:00:00:09")
-	u, _ := s.Node(topology.Key{Kind: topology.LogicalUnit, ID: "u"})
+	s := built(t, san, "vm:v RunsOn host:h1\nvm:v Contains initiatorport:iqn.2026-01.test:v\n"+inZone+"10:00:00:00:00:00:00:02\nfcport:10:00:00:00:00:00:00:09 LoggedIn fcport:m1/fc2\n"+inZone+"10:00:00:00:00:00:00:09\nmapping:a/m MapsInitiator initiatorport:10:00:00:00:00:00:00:09")
+	u, _ := s.Node(topology.Key{Kind: topology.LogicalUnit, ID: "u"}) // a VM sees it by its host, and has another name for another one
 	all, err := network(s).Sharers(t.Context(), u)
 	if err != nil {
 		t.Fatal(err)

@@ -9,7 +9,7 @@ import (
 )
 
 // fibrePath adds the steps of a path through a Fibre Channel fabric: both logged in, one fabric, a zone in force that both are in. Where the host says that it is logged
-// in to the target now (I_T nexus), what nobody has said of the fabric is proven; and what speaks against it is in doubt.
+// in to the target now (I_T nexus), or that it is not, this stands for what nobody has said of the fabric; where the two contradict each other, nobody knows.
 func (n *Network) fibrePath(p *StoragePath) {
 	s := p.Initiator.Snapshot()
 	one, two := topology.WWN(0), topology.WWN(0)
@@ -25,21 +25,25 @@ func (n *Network) fibrePath(p *StoragePath) {
 		verdict = both(verdict, s.Verdict)
 	}
 	p.Medium = medium
-	seen := n.nexus(p.Initiator, p.Target)
+	seen, unseen := n.nexus(p.Initiator, p.Target), n.unseen(p.Initiator, p.Target)
 	switch {
-	case seen == "" || verdict == Yes:
-		p.Steps = append(p.Steps, steps...)
-	case verdict == NotKnown:
+	case verdict == NotKnown && seen != "":
 		p.Medium = cmp.Or(medium, p.Initiator.Text(topology.AttrFabricWWN))
 		p.step("login", Yes, seen)
-	default:
+	case verdict == NotKnown && unseen != "":
+		p.step("login", No, unseen)
+	case verdict == Yes && unseen != "":
+		p.Steps = append(p.Steps, steps...)
+		p.step("login", NotKnown, unseen+", although nothing of the fabric speaks against it")
+	case verdict == No && seen != "":
 		for _, s := range steps {
 			if s.Verdict == No {
-				p.step(s.Kind, NotKnown, s.Text+"; but "+seen)
-			} else {
-				p.Steps = append(p.Steps, s)
+				s.Verdict, s.Text = NotKnown, s.Text+"; but "+seen
 			}
+			p.Steps = append(p.Steps, s)
 		}
+	default:
+		p.Steps = append(p.Steps, steps...)
 	}
 }
 
@@ -51,6 +55,33 @@ func (n *Network) nexus(initiator, target topology.Node) string {
 		}
 	}
 	return ""
+}
+
+// unseen words that the host of an initiator said to the end to which targets it is logged in, and this one is not among them; "" if it did not.
+func (n *Network) unseen(initiator, target topology.Node) string {
+	host, ok := initiator.Owner()
+	if !ok {
+		return ""
+	}
+	handles := texts(host.Values(topology.AttrHandle))
+	var by topology.Reading
+	for _, e := range initiator.Out(topology.Nexus) {
+		r := e.Reading
+		broken := r.ReadingKey
+		broken.Partial = true
+		later, broke := n.Reading(broken)
+		switch {
+		case e.To == target:
+			return ""
+		case r.Partial || !slices.Contains(handles, r.Device) || n.old(r) != "" || broke && !later.Time.Before(r.Time):
+		default:
+			by = r
+		}
+	}
+	if by.Source == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s is not logged in to %s: %s %s of %s was read to the end and does not have it", initiator.Name(), target.Name(), by.Source, by.Table, by.Device)
 }
 
 // crossing is the way from one port to another through the fabric that both are logged in to, and the name of that fabric.

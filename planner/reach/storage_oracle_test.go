@@ -21,7 +21,9 @@ type sanPort struct {
 }
 
 func (p sanPort) wwnn() topology.WWN { return 0x2000000000000000 | p.wwpn&0xf>>1 } // two ports a node
-func (p sanPort) fcid() string       { return fmt.Sprintf("0x%02x%02x%02x", p.sw+1, p.face, uint64(p.wwpn&0xff)) }
+func (p sanPort) fcid() string {
+	return fmt.Sprintf("0x%02x%02x%02x", p.sw+1, p.face, uint64(p.wwpn&0xff))
+}
 
 // sanMember is a member of a zone: a port, by one of the names that ports have.
 type sanMember struct {
@@ -56,7 +58,7 @@ func (m sanMember) text() string {
 // sanWorld is two switches with two virtual fabrics each, which links join or not; an array with units; and who is shown which.
 type sanWorld struct {
 	initiators, targets []sanPort
-	joined              [2]bool           // by VSAN
+	joined              [2]bool             // by VSAN
 	zones               [2][2][][]sanMember // by switch and VSAN
 	permit, smart       [2][2]bool
 	maps                []sanMap
@@ -106,7 +108,9 @@ func drawSAN(t *rapid.T) *sanWorld {
 			w.permit[sw][v], w.smart[sw][v] = rapid.Bool().Draw(t, "permit"), rapid.Bool().Draw(t, "smart")
 		}
 	}
-	some := func(n int) *rapid.Generator[[]int] { return rapid.SliceOfNDistinct(rapid.IntRange(0, n-1), 1, n, rapid.ID) }
+	some := func(n int) *rapid.Generator[[]int] {
+		return rapid.SliceOfNDistinct(rapid.IntRange(0, n-1), 1, n, rapid.ID)
+	}
 	for unit := range 2 {
 		for range rapid.IntRange(0, 2).Draw(t, "mappings") {
 			w.maps = append(w.maps, sanMap{unit, some(3).Draw(t, "initiators"), some(2).Draw(t, "targets")})
@@ -119,7 +123,9 @@ func drawSAN(t *rapid.T) *sanWorld {
 func (w *sanWorld) sees(i, unit int) reach.Verdict {
 	verdict := reach.No
 	for t := range w.targets {
-		mapped := slices.ContainsFunc(w.maps, func(m sanMap) bool { return m.unit == unit && slices.Contains(m.initiators, i) && slices.Contains(m.targets, t) })
+		mapped := slices.ContainsFunc(w.maps, func(m sanMap) bool {
+			return m.unit == unit && slices.Contains(m.initiators, i) && slices.Contains(m.targets, t)
+		})
 		a, b := w.initiators[i], w.targets[t]
 		if !mapped || !a.loggedIn || !b.loggedIn || a.vsan != b.vsan || a.sw != b.sw && !w.joined[a.vsan] {
 			continue
