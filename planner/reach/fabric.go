@@ -228,16 +228,11 @@ func (n *Network) segments(p nport) []segment {
 
 // saysOf tells whether the zones in force say of a port that it is logged in to the fabric: NotKnown where they do not have it, or say so of no port at all.
 func (z *Zoning) saysOf(p nport) Verdict {
-	has, tells := false, false
-	for _, zone := range z.Zones {
-		for _, m := range zone.Members {
-			if m.Port == p.wwpn && m.LoggedIn {
-				return Yes
-			}
-			has, tells = has || m.Port == p.wwpn, tells || m.LoggedIn
-		}
-	}
-	if has && tells && z.Doubt == "" {
+	in, has := z.login[p.wwpn]
+	switch {
+	case in:
+		return Yes
+	case has && z.tells && z.Doubt == "":
 		return No
 	}
 	return NotKnown

@@ -22,7 +22,8 @@ type Network struct {
 	owners  map[netip.Addr][]topology.Node // interfaces and vNICs by address
 	shared  map[netip.Addr][]topology.Node // interfaces by the addresses that they answer to while they are the active ones (HSRP, VRRP)
 	ways    map[topology.Key][]topology.Path
-	zonings map[topology.Key]*Zoning         // by fabric
+	zonings map[topology.Key]*Zoning // by fabric
+	crossed map[[2]topology.WWN]crossed
 	macs    map[topology.MAC][]topology.Node // interfaces and vNICs by hardware address, once somebody asks
 
 	neighbours map[[2]topology.Key]map[policy.Family]string // why two interfaces may not learn each other's address
@@ -34,7 +35,7 @@ func NewNetwork(s *topology.Snapshot, limits topology.AgeLimits, now time.Time) 
 	n := &Network{
 		Snapshot: s, limits: limits, now: now, devices: map[topology.Key]*device{}, owners: map[netip.Addr][]topology.Node{}, shared: map[netip.Addr][]topology.Node{},
 		ways: map[topology.Key][]topology.Path{}, neighbours: map[[2]topology.Key]map[policy.Family]string{}, discovery: map[policy.Family]*Headers{},
-		zonings: map[topology.Key]*Zoning{},
+		zonings: map[topology.Key]*Zoning{}, crossed: map[[2]topology.WWN]crossed{},
 	}
 	for node := range s.Nodes(topology.VNIC, topology.Port, topology.NIC, topology.LAG) {
 		for _, a := range addressesOf(node) {

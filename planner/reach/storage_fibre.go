@@ -12,15 +12,18 @@ import (
 // in to the target now (I_T nexus), or that it is not, this stands for what nobody has said of the fabric; where the two contradict each other, nobody knows.
 func (n *Network) fibrePath(p *StoragePath) {
 	s := p.Initiator.Snapshot()
-	one, two := topology.WWN(0), topology.WWN(0)
-	one, _ = topology.ParseWWN(p.Initiator.Key().ID)
-	two, _ = topology.ParseWWN(p.Target.Key().ID)
+	one, _ := topology.ParseWWN(p.Initiator.Key().ID)
+	two, _ := topology.ParseWWN(p.Target.Key().ID)
 	initiator, target := portOf(s, one), portOf(s, two)
 	if faces := initiator.faces(); len(faces) == 1 {
 		p.begins = faces[0].Key().ID
 	}
-	steps, medium := n.crossing(initiator, target)
-	verdict := Yes
+	way, known := n.crossed[[2]topology.WWN{one, two}]
+	if !known {
+		way.steps, way.medium = n.crossing(initiator, target)
+		n.crossed[[2]topology.WWN{one, two}] = way
+	}
+	steps, medium, verdict := way.steps, way.medium, Yes
 	for _, s := range steps {
 		verdict = both(verdict, s.Verdict)
 	}
@@ -45,6 +48,12 @@ func (n *Network) fibrePath(p *StoragePath) {
 	default:
 		p.Steps = append(p.Steps, steps...)
 	}
+}
+
+// crossed is a way through a fabric, which is the same for all units.
+type crossed struct {
+	steps  []StorageStep
+	medium string
 }
 
 // nexus words that the host of an initiator sees it logged in to a target; "" if nobody has seen that, or not lately.

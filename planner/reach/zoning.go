@@ -17,7 +17,11 @@ type Zoning struct {
 	Smart   bool   // roles count: two initiators, or two targets, do not meet in a zone (smart zoning)
 	Doubt   string // why there may be other zones in force than Zones; "" if there are not
 
-	roles bool // somebody has said whether roles count
+	roles bool                   // somebody has said whether roles count
+	by    map[topology.WWN][]int // zones by the port names that they have
+	vague []int                  // zones that have members of other kinds
+	login map[topology.WWN]bool  // ports that zones name: whether they are logged in
+	tells bool                   // somebody is, so that the switch does say it
 }
 
 // Zone is a zone in force.
@@ -81,10 +85,35 @@ func readZoning(fabric topology.Node, old func(topology.Reading) string) Zoning 
 	if active {
 		z.Doubt = doubt
 	}
+	z.index()
 	for _, v := range fabric.Values(topology.AttrUnparsed) {
 		z.Doubt = cmp.Or(z.Doubt, fmt.Sprintf("of %s nobody understood %s", fabricName(fabric), v.String()))
 	}
 	return z
+}
+
+// index notes in which zones ports are.
+func (z *Zoning) index() {
+	z.by, z.login = map[topology.WWN][]int{}, map[topology.WWN]bool{}
+	for i, zone := range z.Zones {
+		for _, m := range zone.Members {
+			if at := z.by[m.Port]; len(at) == 0 || at[len(at)-1] != i {
+				z.by[m.Port] = append(at, i)
+			}
+			z.login[m.Port] = z.login[m.Port] || m.LoggedIn
+			z.tells = z.tells || m.LoggedIn
+		}
+		if len(zone.Others)+len(zone.Unknown) > 0 {
+			z.vague = append(z.vague, i)
+		}
+	}
+}
+
+// holding lists the zones that have one of two ports, or may have it.
+func (z *Zoning) holding(a, b topology.WWN) []int {
+	at := slices.Concat(z.by[a], z.by[b], z.vague)
+	slices.Sort(at)
+	return slices.Compact(at)
 }
 
 // roles are the words for what a member is in its zone.
@@ -232,7 +261,7 @@ func (z *Zoning) Zoned(a, b topology.WWN) (Verdict, string) {
 	one, two := portOf(s, a), portOf(s, b)
 	zoned := [2]Verdict{No, No} // whether they are in any zone
 	doubt := ""
-	for i := range z.Zones {
+	for _, i := range z.holding(a, b) {
 		zone := &z.Zones[i]
 		as, bs := zone.find(one), zone.find(two)
 		zoned = [2]Verdict{surest(zoned[0], as), surest(zoned[1], bs)}
