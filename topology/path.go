@@ -374,6 +374,8 @@ func (w *walker) enter(device Node, hops []Hop) {
 		f = newFabric(vid, w)
 		w.fabrics[vid] = f
 	}
+	_, isPort := vlanHolder(last.Node)
+	f.bridged(device, isPort, last)
 	s := f.search(device, last.Node, last.Tagged, gradeOf(hops))
 	if len(s.goals) == 0 {
 		w.end(hops, s.gap(device, last.Node))

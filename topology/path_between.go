@@ -53,7 +53,7 @@ func (s *meetings) try(p, q Path) {
 	if i < 0 {
 		return
 	}
-	if doubt := cmp.Or(firstDoubt(p.Hops[:i+1], q.Hops[:j+1]), apart(entry(p.Hops, i), entry(q.Hops, j))); doubt != "" {
+	if doubt := cmp.Or(firstDoubt(p.Hops[:i+1], q.Hops[:j+1]), kept(p.Hops, i, q.Hops, j)); doubt != "" {
 		if s.unsure.Gap == "" {
 			s.unsure = Meeting{Hops: p.Hops[:i+1], Gap: "the two ways come to one device, but not for certain in one VLAN: " + doubt}
 		}

@@ -42,16 +42,17 @@ type fabric struct {
 	subnets []Node
 	mac     MAC // of the starting point
 	left    Node
-	exits   map[Key][]exit // by device
-	routes  map[Key][]Node // interfaces with an address, by device
-	flow    flow           // the sound ways, device by device
-	unheard []string       // why the fabric may reach further than is known
+	exits   map[Key][]exit    // by device
+	routes  map[Key][]Node    // interfaces with an address, by device
+	vlans   map[Key][2]string // what bridged says, by device
+	flow    flow              // the sound ways, device by device
+	unheard []string          // why the fabric may reach further than is known
 }
 
 func newFabric(vid VID, w *walker) *fabric {
 	mac, _ := w.start.Value(AttrMAC)
 	return &fabric{
-		vid: vid, subnets: w.subnets, mac: mac.MAC(), left: w.from, exits: map[Key][]exit{}, routes: map[Key][]Node{},
+		vid: vid, subnets: w.subnets, mac: mac.MAC(), left: w.from, exits: map[Key][]exit{}, routes: map[Key][]Node{}, vlans: map[Key][2]string{},
 		flow: newFlow(w.start.Key()),
 	}
 }
@@ -145,7 +146,21 @@ func (f *fabric) over(l Edge, near Hop, lacks bool, holder Node) (exit, bool) {
 		}
 		far.Doubt = cmp.Or(hampered(port), doubt)
 	}
+	f.bridged(device, known, &far)
 	return exit{near, far, device, max(near.grade(), far.grade())}, true
+}
+
+// bridged adds to a hop into a device by a port of its bridge whether the device has the VLAN.
+func (f *fabric) bridged(device Node, isPort bool, h *Hop) {
+	if !isPort {
+		return
+	}
+	says, ok := f.vlans[device.Key()]
+	if !ok {
+		says[0], says[1] = bridged(device, f.vid)
+		f.vlans[device.Key()] = says
+	}
+	h.Fault, h.Doubt = cmp.Or(h.Fault, says[0]), cmp.Or(h.Doubt, says[1])
 }
 
 func hasVLANs(n Node) bool {

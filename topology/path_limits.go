@@ -43,6 +43,55 @@ func apart(a, b []Node) string {
 	return a[0].Name() + " and " + b[0].Name() + " are isolated from each other"
 }
 
+// kept tells why a bridge may keep from each other two paths that meet in it, at hops i and j; "" if nothing is said.
+func kept(p []Hop, i int, q []Hop, j int) string {
+	if p[i].Node == q[j].Node && (p[i].Node.Kind().Interface() || p[i].Node.Kind() == Network) {
+		if why := direct(p[:i+1], q[:j+1]); why != "" {
+			return why
+		}
+	}
+	return apart(entry(p, i), entry(q, j))
+}
+
+// direct tells that two paths come to one interface without a bridge above it, so that what the one sends has to come back by the cable to get to the other:
+// "" for two guests on it in mode bridge, between which the kernel passes frames itself (macvtap; libvirt's formatdomain, "Direct attachment to physical
+// interface"). Of a network over several interfaces nobody knows on which of them a guest sits.
+func direct(p, q []Hop) string {
+	at := p[len(p)-1].Node
+	if at.Kind() == Network {
+		var nics []Node
+		for _, e := range at.Out(SupportedBy) {
+			if e.To.Kind() == NIC {
+				nics = append(nics, e.To)
+			}
+		}
+		if mode := at.Text(AttrForwardMode); len(nics) == 0 || len(nics) == 1 && mode == "bridge" {
+			return ""
+		}
+	} else if linked(p) == "bridge" && linked(q) == "bridge" {
+		return ""
+	}
+	return fmt.Sprintf("%s and %s are on %s without a bridge: whether what one sends comes back to the other is not known", p[0].Node.Name(), q[0].Node.Name(), at.Name())
+}
+
+// linked is how a guest sits on the interface at the end of its hops (AttrLinkMode); "" if it does not, or nobody says.
+func linked(hops []Hop) string {
+	if len(hops) != 2 || hops[0].Node.Kind() != VNIC {
+		return ""
+	}
+	return hops[0].Node.Text(AttrLinkMode)
+}
+
+// ownInterface tells that a guest sits on an interface of its host without a bridge: then what the host itself sends by it goes out by the cable, and what the
+// guest sends to the host, too (macvtap).
+func ownInterface(hops []Hop) string {
+	if len(hops) < 2 || hops[0].Node.Kind() != VNIC || slices.ContainsFunc(hops, func(h Hop) bool { return h.Rel == Link || h.Node.Kind() == VirtualSwitch }) {
+		return ""
+	}
+	at := hops[len(hops)-1].Node
+	return fmt.Sprintf("%s is on %s without a bridge: whether it and its host hear each other there is not known", hops[0].Node.Name(), at.Name())
+}
+
 // entry gives what is known of the port by which a path comes into the bridge at one of its hops: the port, or of a vNIC's all that says how it is plugged
 // in, the port of the bridge first. None if nobody knows it.
 func entry(hops []Hop, i int) []Node {
@@ -103,12 +152,20 @@ func (h *Hop) plugAt(port, holder, vnic Node) {
 	case h.Tagged && h.VID == 0:
 	case !h.Tagged && ok && carries(holder, pvid):
 		h.VID, h.Tagged = pvid, true
+		if vlans(holder, AttrTagged).Has(pvid) {
+			h.Doubt = cmp.Or(h.Doubt, oneWay(port, pvid))
+		}
 	case !h.Tagged && vlans(holder, AttrTagged).Len() == 4094: // an open trunk of Open vSwitch passes what has no tag, too
 	case !h.Tagged:
 		h.Doubt = cmp.Or(h.Doubt, "no source says to which VLAN frames without a tag belong on "+port.Name())
 	case !carries(holder, h.VID):
 		h.Doubt = cmp.Or(h.Doubt, fmt.Sprintf("%s is said to be in VLAN %d, and %s does not carry it", vnic.Name(), h.VID, port.Name()))
 	}
+}
+
+// oneWay words that frames without a tag come into a VLAN by a port and leave it with one.
+func oneWay(port Node, vid VID) string {
+	return fmt.Sprintf("%s takes frames without a tag for VLAN %d, and sends those of VLAN %d with a tag", port.Name(), vid, vid)
 }
 
 // stacked tells that an interface puts its tag on frames that have one already, since what such frames meet is not what those of one tag do; "" if not.

@@ -116,6 +116,32 @@ func TestBetween_portsOfOneBridge(t *testing.T) {
 	}
 }
 
+// Guests on one interface without a bridge meet in it where the kernel passes frames between them, and of a network of several interfaces nobody knows.
+func TestBetween_withoutBridge(t *testing.T) {
+	t.Parallel()
+	const without = "without a bridge"
+	on := strings.ReplaceAll(guests, "AttachedTo virtualswitch:h/br0", "AttachedTo nic:h/e") + "host:h Contains nic:h/e\n"
+	for facts, want := range map[string]string{
+		"":                         without,
+		"vnic:v/n linkMode=bridge": without,
+		"vnic:v/n linkMode=bridge\nvnic:w/n linkMode=vepa":        without,
+		"vnic:v/n linkMode=private\nvnic:w/n linkMode=private":    without,
+		"vnic:v/n linkMode=bridge\nvnic:w/n linkMode=bridge":      "",
+		"vnic:v/n linkMode=passthrough\nvnic:w/n linkMode=bridge": without,
+	} {
+		meet(t, on, facts, want)
+	}
+	over := strings.ReplaceAll(guests, "AttachedTo virtualswitch:h/br0", "AttachedTo network:h/net") + "host:h Contains network:h/net\nhost:h Contains nic:h/e\n"
+	for facts, want := range map[string]string{
+		"network:h/net forwardMode=bridge\nnetwork:h/net SupportedBy nic:h/e":                                    "",
+		"network:h/net forwardMode=vepa\nnetwork:h/net SupportedBy nic:h/e":                                      without,
+		"network:h/net forwardMode=hostdev\nnetwork:h/net SupportedBy nic:h/e":                                   without,
+		"network:h/net forwardMode=bridge\nnetwork:h/net SupportedBy nic:h/e\nnetwork:h/net SupportedBy nic:h/f": without,
+	} {
+		meet(t, over, facts, want)
+	}
+}
+
 // Guests of one libvirt network meet in its bridge, and not before: the ports of the bridge are what counts.
 func TestBetween_networkOverBridge(t *testing.T) {
 	t.Parallel()

@@ -118,6 +118,33 @@ network 1 independent
 network 0 independent
   v/n > h/br0 > h/e > s/1 120 X(VLAN 120 is not carried on s1) > s/2 120t > f/1 120t > f/v 120 .
 `},
+		{"the PVID has a tag", "port:s/1 pvid=120\nport:s/1 tagged=120\nport:s/2 tagged=120", `
+network 0 independent
+  v/n > h/br0 > h/e > s/1 120 ?(s1 takes frames without a tag for VLAN 120, and sends those of VLAN 120 with a tag) > s/2 120t > f/1 120t > f/v 120
+    ... its end is known, but not all of the way: s1 takes frames without a tag for VLAN 120, and sends those of VLAN 120 with a tag
+`},
+		{"a VLAN that the switch is said to have", tagged + "switch:s Contains vlan:s/120\nvlan:s/120 state=active", `
+network 1 independent
+  v/n 120t > h/br0 120t > h/e 120t > s/1 120t > s/2 120t > f/1 120t > f/v 120 .
+`},
+		{"a VLAN that is suspended", tagged + "switch:s Contains vlan:s/120\nvlan:s/120 state=suspended", `
+network 0 independent
+  v/n 120t > h/br0 120t > h/e 120t > s/1 120t X(VLAN 120 is suspended on s) > s/2 120t > f/1 120t > f/v 120 .
+`},
+		{"a switch with other VLANs", tagged + "switch:s Contains vlan:s/130", `
+network 0 independent
+  v/n 120t > h/br0 120t > h/e 120t > s/1 120t ?(VLAN 120 is not among those that s is said to have) > s/2 120t > f/1 120t > f/v 120
+    ... its end is known, but not all of the way: VLAN 120 is not among those that s is said to have
+`},
+		{"a firewall whose cable is no port of a bridge", tagged + "firewall:f Contains vlan:f/1", `
+network 1 independent
+  v/n 120t > h/br0 120t > h/e 120t > s/1 120t > s/2 120t > f/1 120t > f/v 120 .
+`},
+		{"one whose cable is", tagged + "firewall:f Contains vlan:f/1\nport:f/1 tagged=120", `
+network 0 independent
+  v/n 120t > h/br0 120t > h/e 120t > s/1 120t > s/2 120t > f/1 120t ?(VLAN 120 is not among those that f is said to have) > f/v 120
+    ... its end is known, but not all of the way: VLAN 120 is not among those that f is said to have
+`},
 		{"no source gives the VLANs of the switch", "vnic:v/n vid=120", `
 network 0 independent
   v/n 120t > h/br0 120t > h/e 120t > s/1 120t ?(no source says which VLANs s1 carries) > s/2 120t ?(no source says which VLANs s2 carries) > f/1 120t > f/v 120

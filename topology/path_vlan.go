@@ -170,6 +170,8 @@ func admitUntagged(port, holder Node, known bool, vid VID) (in VID, fault, doubt
 		return vid, fmt.Sprintf("VLAN %d comes without a tag, and %s takes it for VLAN %d", vid, port.Name(), pvid), ""
 	case ok && known && !carries(holder, pvid):
 		return pvid, fmt.Sprintf("VLAN %d is not carried on %s", pvid, holder.Name()), ""
+	case ok && known && vlans(holder, AttrTagged).Has(pvid):
+		return pvid, "", oneWay(port, pvid)
 	case ok:
 		return pvid, "", ""
 	case routed(port):
@@ -200,6 +202,28 @@ func pvidOf(port Node) (VID, bool) {
 		}
 	}
 	return 0, false
+}
+
+// bridged tells why a device does not bridge a VLAN that its ports carry (fault), or why that is not known (doubt): what a trunk allows is one thing, which
+// VLANs the device has is another (Cisco: "show vlan"). Where nobody lists its VLANs, those of its ports count.
+func bridged(device Node, vid VID) (fault, doubt string) {
+	if vid == 0 {
+		return "", ""
+	}
+	if vlan, ok := device.s.Node(PartKey(VLAN, device.Key(), strconv.Itoa(int(vid)))); ok {
+		switch state := vlan.Text(AttrState); state {
+		case "", "active":
+		case "suspended", "inactive":
+			fault = fmt.Sprintf("VLAN %d is %s on %s", vid, state, device.Name())
+		default:
+			doubt = fmt.Sprintf("VLAN %d is %s on %s", vid, state, device.Name())
+		}
+		return fault, doubt
+	}
+	if slices.ContainsFunc(device.Out(Contains), func(e Edge) bool { return e.To.Kind() == VLAN }) {
+		doubt = fmt.Sprintf("VLAN %d is not among those that %s is said to have", vid, device.Name())
+	}
+	return "", doubt
 }
 
 func vlans(n Node, a Attr) VIDSet {

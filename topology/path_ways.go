@@ -19,27 +19,27 @@ type Way struct {
 func Ways(from, to Node, paths func(Node) []Path) (ways []Way, gap string) {
 	ps, qs := paths(from), paths(to)
 	seen := map[string]bool{}
-	add := func(hops []Hop) {
+	add := func(hops []Hop, doubt string) {
 		if text := wayText(hops); !seen[text] {
 			seen[text] = true
-			ways = append(ways, wayOf(hops))
+			ways = append(ways, wayOf(hops, doubt))
 		}
 	}
 	for _, p := range ps {
 		if i := hopAt(p, to); i > 0 {
-			add(p.Hops[:i+1])
+			add(p.Hops[:i+1], ownInterface(p.Hops[:i+1]))
 		}
 	}
 	for _, q := range qs {
 		if i := hopAt(q, from); i > 0 {
-			add(turned(q.Hops[:i+1]))
+			add(turned(q.Hops[:i+1]), ownInterface(q.Hops[:i+1]))
 		}
 	}
 	if len(ways) == 0 {
 		for _, p := range ps {
 			for _, q := range qs {
 				if i, j := meetBridged(p, q); i >= 0 {
-					add(append(p.Hops[:i+1:i+1], turned(q.Hops[:j+1])...))
+					add(append(p.Hops[:i+1:i+1], turned(q.Hops[:j+1])...), kept(p.Hops, i, q.Hops, j))
 				}
 			}
 		}
@@ -121,8 +121,9 @@ func turned(hops []Hop) []Hop {
 	return back
 }
 
-func wayOf(hops []Hop) Way {
-	w := Way{Hops: hops}
+// wayOf sums up the hops of a way, of which there may be a doubt that is none of a single hop.
+func wayOf(hops []Hop, doubt string) Way {
+	w := Way{Hops: hops, Doubt: doubt}
 	for i, h := range hops {
 		if h.Fault != "" && w.Fault == "" {
 			w.Fault = h.Fault

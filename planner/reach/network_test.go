@@ -190,13 +190,17 @@ func factOf(t *testing.T, line string) topology.Fact {
 	return f
 }
 
-// ask gives the verdicts there and back, and what is not known.
+// ask gives the verdicts there and back, and what is not known. Ends are names of VMs, or keys.
 func ask(t *testing.T, s *topology.Snapshot, from, to string, flow reach.Flow) string {
 	t.Helper()
-	end := func(vm string) reach.Endpoint {
-		n, ok := s.Node(topology.Key{Kind: topology.VNIC, ID: vm + "/n"})
-		if !ok {
-			t.Fatalf("no VM %s", vm)
+	end := func(name string) reach.Endpoint {
+		if !strings.Contains(name, ":") {
+			name = "vnic:" + name + "/n"
+		}
+		key, err := topology.ParseKey(name)
+		n, ok := s.Node(key)
+		if err != nil || !ok {
+			t.Fatalf("no %s: %v", name, err)
 		}
 		return reach.Endpoints(n)[0]
 	}
@@ -416,7 +420,7 @@ func TestBetween(t *testing.T) {
 		{"it does not matter inside the bridge", "v", "u", web, "port:f/v130 unparsed=f:7: service-policy output X", nil, "yes, yes"},
 		{"a statement of a port that frames pass", "v", "w", web, "port:s/2 unparsed=f:7: storm-control x", nil, "unknown, unknown: of port s2 nobody understood f:7: storm-control x"},
 		{
-			"a statement of a VLAN", "v", "w", web, "switch:s Contains vlan:s/130\nvlan:s/130 unparsed=f:7: private-vlan x", nil,
+			"a statement of a VLAN", "v", "w", web, "switch:s Contains vlan:s/120\nswitch:s Contains vlan:s/130\nvlan:s/130 unparsed=f:7: private-vlan x", nil,
 			"unknown, unknown: of vlan 130 nobody understood f:7: private-vlan x",
 		},
 		{"a statement of a device", "v", "w", web, "firewall:f unparsed=f:7: frobnicate", nil, "unknown, unknown: of firewall f nobody understood f:7: frobnicate"},
