@@ -20,6 +20,7 @@ var (
 		"topology":                  "os",
 		"topology/policy":           module + "/topology/store",
 		"topology/reconcile":        module + "/topology/store",
+		"topology/topologytest":     module + "/topology/store",
 		"topology/store":            module + "/web",
 		"topology/store/memory":     "modernc.org/sqlite",
 		"topology/store/sqlite":     "github.com/neo4j/neo4j-go-driver/v5/neo4j",

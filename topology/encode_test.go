@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/throughline-dc/throughline/topology"
+	"github.com/throughline-dc/throughline/topology/topologytest"
 )
 
 // graph builds a snapshot from lines such as "port:a/1 mtu=1500", "vm:v RunsOn host:h ~20", under "SOURCE TABLE:" or "SOURCE TABLE DEVICE:"
@@ -44,7 +45,7 @@ func graph(t interface {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		f, err := parseFact(line)
+		f, err := topologytest.Fact(line)
 		if err != nil {
 			t.Fatalf("%q: %v", line, err)
 		}
@@ -55,47 +56,6 @@ func graph(t interface {
 		d.Add = append(d.Add, f)
 	}
 	return mustApply(t, topology.Empty(), d).At(7, now)
-}
-
-func parseFact(line string) (topology.Fact, error) {
-	line, confidence, _ := strings.Cut(line, " ~")
-	subject, rest, _ := strings.Cut(line, " ")
-	key, err := topology.ParseKey(subject)
-	if err != nil {
-		return topology.Fact{}, err
-	}
-	var f topology.Fact
-	if name, value, ok := strings.Cut(rest, "="); ok && !strings.Contains(name, " ") {
-		a, err := topology.ParseAttr(name)
-		if err != nil {
-			return topology.Fact{}, err
-		}
-		v, err := topology.ParseValue(a.Type(), value)
-		if err != nil {
-			return topology.Fact{}, err
-		}
-		f = topology.Attribute(key, a, v)
-	} else {
-		name, object, _ := strings.Cut(rest, " ")
-		r, err := topology.ParseRel(name)
-		if err != nil {
-			return topology.Fact{}, err
-		}
-		to, err := topology.ParseKey(object)
-		if err != nil {
-			return topology.Fact{}, err
-		}
-		f = topology.Relate(key, r, to)
-	}
-	f.Confidence = topology.ConfidenceStated
-	if confidence != "" {
-		v, err := topology.ParseValue(topology.TypeInt, confidence)
-		if err != nil {
-			return topology.Fact{}, err
-		}
-		f.Confidence = uint8(v.Int())
-	}
-	return f, nil
 }
 
 const smallGraph = `

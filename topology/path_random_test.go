@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/throughline-dc/throughline/topology"
+	"github.com/throughline-dc/throughline/topology/topologytest"
 )
 
 // cable is one between two devices of a drawn fabric, with what both ends say of VLAN 120.
@@ -294,7 +295,7 @@ func TestRails_ofTwistedGraphs(t *testing.T) {
 				}
 			}
 			line := node(from...) + " " + r.String() + " " + node(to...)
-			if f, err := parseFact(line); err != nil || f.Check() != nil || seen[f.String()] {
+			if f, err := topologytest.Fact(line); err != nil || f.Check() != nil || seen[f.String()] {
 				continue
 			} else {
 				seen[f.String()] = true

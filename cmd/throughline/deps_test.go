@@ -36,6 +36,7 @@ var importTable = []row{
 	{pkg: "topology", pure: true},
 	{pkg: "topology/policy", pure: true},
 	{pkg: "topology/reconcile", pure: true, own: []string{"topology"}},
+	{pkg: "topology/topologytest", own: []string{"topology"}},
 	{pkg: "planner", pure: true, own: []string{"topology", "topology/policy", "planner/reach"}},
 	{
 		pkg: "planner/reach", pure: true, own: []string{"topology", "topology/policy", "planner/reach/packet"},

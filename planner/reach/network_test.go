@@ -12,6 +12,7 @@ import (
 	"github.com/throughline-dc/throughline/planner/reach"
 	"github.com/throughline-dc/throughline/topology"
 	"github.com/throughline-dc/throughline/topology/policy"
+	"github.com/throughline-dc/throughline/topology/topologytest"
 )
 
 // estate is a host with three VMs behind a switch and a firewall: v and u in VLAN 120, w in VLAN 130. Nobody filters.
@@ -158,34 +159,9 @@ func deleteLine(lines []string, line string) []string {
 
 func factOf(t *testing.T, line string) topology.Fact {
 	t.Helper()
-	line, confidence, _ := strings.Cut(line, " ~")
-	subject, rest, _ := strings.Cut(line, " ")
-	must := func(err error) {
-		if err != nil {
-			t.Fatalf("%q: %v", line, err)
-		}
-	}
-	key, err := topology.ParseKey(subject)
-	must(err)
-	var f topology.Fact
-	if name, value, ok := strings.Cut(rest, "="); ok && !strings.Contains(name, " ") {
-		a, err := topology.ParseAttr(name)
-		must(err)
-		v, err := topology.ParseValue(a.Type(), value)
-		must(err)
-		f = topology.Attribute(key, a, v)
-	} else {
-		name, object, _ := strings.Cut(rest, " ")
-		rel, err := topology.ParseRel(name)
-		must(err)
-		to, err := topology.ParseKey(object)
-		must(err)
-		f = topology.Relate(key, rel, to)
-	}
-	f.Confidence = topology.ConfidenceStated
-	if confidence != "" {
-		_, err := fmt.Sscan(confidence, &f.Confidence)
-		must(err)
+	f, err := topologytest.Fact(line)
+	if err != nil {
+		t.Fatalf("%q: %v", line, err)
 	}
 	return f
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/throughline-dc/throughline/topology"
 	"github.com/throughline-dc/throughline/topology/reconcile"
+	"github.com/throughline-dc/throughline/topology/topologytest"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden parts of the scenarios")
@@ -160,7 +160,7 @@ func parseSweep(t *testing.T, file, text string, now time.Time) ([]topology.Obse
 		case word == "reading":
 			obs = append(obs, topology.Observation{Reading: parseReading(t, rest, now)})
 		default:
-			f, err := parseFact(line)
+			f, err := topologytest.Fact(line)
 			if err != nil || len(obs) == 0 {
 				t.Fatalf("%s: sweep line %d: %q: %v", file, n+1, line, err)
 			}
@@ -184,47 +184,6 @@ func parseReading(t *testing.T, text string, now time.Time) topology.Reading {
 		r.Partial, r.Reason = w[3] == "partial", strings.Join(w[4:], " ")
 	}
 	return r
-}
-
-func parseFact(line string) (topology.Fact, error) {
-	var confidence uint64
-	if text, c, ok := strings.Cut(line, " ~"); ok {
-		line = text
-		var err error
-		if confidence, err = strconv.ParseUint(c, 10, 8); err != nil {
-			return topology.Fact{}, err
-		}
-	}
-	subject, rest, _ := strings.Cut(line, " ")
-	key, err := topology.ParseKey(subject)
-	if err != nil {
-		return topology.Fact{}, err
-	}
-	var f topology.Fact
-	if name, value, ok := strings.Cut(rest, "="); ok && !strings.Contains(name, " ") {
-		a, err := topology.ParseAttr(name)
-		if err != nil {
-			return topology.Fact{}, err
-		}
-		v, err := topology.ParseValue(a.Type(), value)
-		if err != nil {
-			return topology.Fact{}, err
-		}
-		f = topology.Attribute(key, a, v)
-	} else {
-		name, object, _ := strings.Cut(rest, " ")
-		rel, err := topology.ParseRel(name)
-		if err != nil {
-			return topology.Fact{}, err
-		}
-		peer, err := topology.ParseKey(object)
-		if err != nil {
-			return topology.Fact{}, err
-		}
-		f = topology.Relate(key, rel, peer)
-	}
-	f.Confidence = uint8(confidence)
-	return f, nil
 }
 
 func describeRails(t *testing.T, s *topology.Snapshot, what string, words []string) string {
