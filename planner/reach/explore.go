@@ -31,6 +31,9 @@ type explorer struct {
 	nats    []Step // filters on the way that translate addresses
 	sourced bool   // and some of them the source
 	loops   int    // legs that were cut because they go round; what was made meanwhile is not kept
+
+	// end is how it goes on at the other end of a tunnel, for packets that carry others; nil for those that are asked about themselves.
+	end func(*device) *Leg
 }
 
 // place is where packets enter a device that routes.
@@ -143,7 +146,16 @@ func (x *explorer) arrive(target topology.Node) *Leg {
 	steps := append(entry(d, target), x.hooks(d, policy.HookPrerouting, at)...)
 	end, why := x.wayBack(d, target)
 	steps = append(steps, x.hooks(d, policy.HookInput, at)...)
-	return ended(end, why, append(append(comes(d), x.doubts(d)...), steps...)...)
+	return x.taken(d, end, why, append(append(x.comes(d), x.doubts(d)...), steps...))
+}
+
+// taken is the end of packets at a device whose own they are: of those in which others were brought, these go on.
+func (x *explorer) taken(d *device, end End, why string, steps []Step) *Leg {
+	if x.end == nil || end != Delivered {
+		return ended(end, why, steps...)
+	}
+	next := x.end(d)
+	return &Leg{Steps: append(steps, next.Steps...), End: next.End, Why: next.Why, Next: next.Next}
 }
 
 // enter is what a device that routes does with packets that come in by an interface.
@@ -173,15 +185,15 @@ func (x *explorer) enter(in topology.Node, to netip.Addr, routers int) *Leg {
 }
 
 // comes begins at a device that has filters: it knows nothing of what others have noted of the packets.
-func comes(d *device) []Step {
+func (x *explorer) comes(d *device) []Step {
 	if len(d.hooks) == 0 {
 		return nil
 	}
-	return []Step{{Device: d.node, Fresh: true, Tracks: true}}
+	return []Step{{Device: d.node, Fresh: true, Tracks: x.end == nil}}
 }
 
 func (x *explorer) entered(d *device, in topology.Node, to netip.Addr, routers int) *Leg {
-	steps := append(comes(d), x.doubts(d)...)
+	steps := append(x.comes(d), x.doubts(d)...)
 	steps = append(steps, entry(d, in)...)
 	steps = append(steps, x.hooks(d, policy.HookPrerouting, Context{In: nameOf(in)})...)
 	l := &Leg{Steps: steps}
@@ -253,7 +265,7 @@ func (x *explorer) unsure(d *device, why string, then func() *Leg) *Leg {
 // onto is what a device does with a packet that it takes: it is its own, or goes on.
 func (x *explorer) onto(d *device, in topology.Node, to netip.Addr, routers int) *Leg {
 	if d.has(to, x.Network) {
-		return ended(Delivered, "", x.hooks(d, policy.HookInput, Context{In: nameOf(in)})...)
+		return x.taken(d, Delivered, "", x.hooks(d, policy.HookInput, Context{In: nameOf(in)}))
 	}
 	if end, why := x.forwards(d, in); end == Dropped {
 		return ended(end, why)
@@ -303,7 +315,7 @@ func (x *explorer) forward(d *device, in topology.Node, vrf string, to netip.Add
 
 // along follows one route.
 func (x *explorer) along(d *device, in topology.Node, r route, to netip.Addr, routers int) *Leg {
-	said := Step{Device: d.node, Route: r.words(to), Tracks: true}
+	said := Step{Device: d.node, Route: r.words(to), Tracks: x.end == nil}
 	switch {
 	case r.state != "":
 		return ended(Dropped, fmt.Sprintf("%s drops what goes to %s (%s)", d.node.Name(), r.prefix, r.state), said)
@@ -426,6 +438,9 @@ func beforeTracking(a policy.Attachment) bool {
 }
 
 func (x *explorer) filter(d *device, h hooked, at Context) Step {
+	if x.end != nil {
+		return carriedPast(d, h)
+	}
 	at.Early = beforeTracking(h.Attachment)
 	s := Step{Device: d.node, Filter: h.filter, Node: h.node, filters: d.filters[h.filter.Dialect], at: at, sessions: x.holds(d.node)}
 	if d.assigns(h.filter, translations...) {

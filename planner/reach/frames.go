@@ -46,6 +46,11 @@ func (x *explorer) carried(from, to topology.Node, then func() *Leg) *Leg {
 			sound = append(sound, w)
 		}
 	}
+	if len(ways) == 0 {
+		if l := x.tunnelled(from, to, then); l != nil {
+			return l
+		}
+	}
 	switch {
 	case len(sound) > 0:
 		return x.over(sound, lost, then)
@@ -111,8 +116,8 @@ func (x *explorer) bridged(hops []topology.Hop) []Step {
 		d := x.device(owner)
 		if !told[owner.Key()] && (i > 0 && i < len(hops)-1) { // the ends are those that send and take: they ask for their own filters
 			told[owner.Key()] = true
-			for _, s := range comes(d) {
-				s.Tracks = d.tracks
+			for _, s := range x.comes(d) {
+				s.Tracks = d.tracks && x.end == nil
 				steps = append(steps, s)
 			}
 			steps = append(steps, x.doubts(d)...)
@@ -256,7 +261,7 @@ func (x *explorer) called(d *device, bridge topology.Hop, at Context) []Step {
 	if doubt != "" {
 		return []Step{{Device: d.node, Doubt: doubt}}
 	}
-	return append([]Step{{Device: d.node, Tracks: calls == yes}}, steps...)
+	return append([]Step{{Device: d.node, Tracks: calls == yes && x.end == nil}}, steps...)
 }
 
 // linuxBridge tells that a bridge is, or may be, the kernel's own and not Open vSwitch's, which knows no br_netfilter.

@@ -62,7 +62,7 @@ func (x *explorer) asks(from, to topology.Node) *Leg {
 			return ended(Delivered, "")
 		}
 		d, at := x.device(o), Context{In: nameOf(to)}
-		return ended(Delivered, "", slices.Concat(comes(d), x.hooks(d, policy.HookPrerouting, at), x.hooks(d, policy.HookInput, at))...)
+		return ended(Delivered, "", slices.Concat(x.comes(d), x.hooks(d, policy.HookPrerouting, at), x.hooks(d, policy.HookInput, at))...)
 	})
 	if o, ok := from.Owner(); ok && from.Kind() != topology.VNIC && o.Kind().Device() {
 		d, at := x.device(o), Context{Out: nameOf(from)}
