@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"github.com/throughline-dc/throughline/planner/reach/packet"
+	"github.com/throughline-dc/throughline/topology/policy"
 )
 
 // Atom is a class of an access list: all packets that the same lists permit. Its number stays as long as it has packets.
@@ -339,4 +340,22 @@ func (l *Lists) Map() packet.Map {
 		m = l.space.Else(m, l.space.Relabel(set, func(in packet.Map) packet.Map { return in * packet.Map(i+1) }))
 	}
 	return m
+}
+
+// Ruled gives the rules of a filter for Lists over the space of these headers, and false where not every rule decides for certain by the header alone.
+func (h *Headers) Ruled(f *policy.Filter) (rules []Ruled, certain bool) {
+	eval := &chains{Headers: h}
+	for i := range f.Rules {
+		r := &f.Rules[i]
+		if !plain(r) {
+			return nil, false
+		}
+		if m := eval.match(r); !m.never {
+			rules = append(rules, Ruled{Place: int64(i), Box: m.box, Permit: r.Verdict == policy.Permit})
+		}
+	}
+	if f.Default == policy.Permit {
+		rules = append(rules, Ruled{Place: int64(len(f.Rules)), Permit: true})
+	}
+	return rules, f.Missing == "" && f.Default != policy.Return
 }

@@ -1,6 +1,9 @@
 package reach
 
-import "math/bits"
+import (
+	"math/bits"
+	"sort"
+)
 
 // Bits is a set of small numbers: atoms, classes, hosts.
 type Bits []uint64
@@ -105,7 +108,7 @@ func (m *Matrix) Row(vms int) {
 	for w := range row {
 		word := uint64(0)
 		for i, pass := range m.passes[w*64 : min(len(m.passes), w*64+64)] {
-			if contained(need, pass) {
+			if need.Within(pass) {
 				word |= 1 << i
 			}
 		}
@@ -117,15 +120,15 @@ func (m *Matrix) Row(vms int) {
 func (m *Matrix) Column(hosts int) {
 	pass := m.passes[hosts]
 	for v, need := range m.needs {
-		m.cells[v].Put(hosts, contained(need, pass))
+		m.cells[v].Put(hosts, need.Within(pass))
 	}
 }
 
-// contained tells whether all of a are in b, which is as large.
-func contained(a, b Bits) bool {
-	b = b[:len(a)]
-	for w, x := range a {
-		if x&^b[w] != 0 {
+// Within tells whether all of the set are in another one, which is as large: what a way permits, combined beforehand, is what another one permits too.
+func (b Bits) Within(other Bits) bool {
+	other = other[:len(b)]
+	for w, x := range b {
+		if x&^other[w] != 0 {
 			return false
 		}
 	}
@@ -137,7 +140,7 @@ func contained(a, b Bits) bool {
 type Estate struct {
 	*Matrix
 	First []int
-	Class []int // of each VM
+	Class []uint32 // of each VM
 }
 
 // Expand writes, for each VM, the set of hosts that it may be on, one after the other, Words each, into all, which is as large as Size says. Nothing else of the
@@ -200,4 +203,10 @@ func Follow(cast []Recast, list uint32, permit []Bits) {
 			}
 		}
 	}
+}
+
+// Verdict tells whether a VM may be on a host.
+func (e *Estate) Verdict(vm, host int) bool {
+	next := sort.Search(len(e.First), func(i int) bool { return e.First[i] > host })
+	return e.May(int(e.Class[vm]), next-1)
 }

@@ -35,7 +35,7 @@ func TestMatrix(t *testing.T) {
 			e.First = append(e.First, e.First[len(e.First)-1]+rapid.IntRange(0, 5).Draw(t, "hosts"))
 		}
 		for range rapid.IntRange(0, 6).Draw(t, "vms") {
-			e.Class = append(e.Class, rapid.IntRange(0, len(needs)-1).Draw(t, "class"))
+			e.Class = append(e.Class, uint32(rapid.IntRange(0, len(needs)-1).Draw(t, "class")))
 		}
 		e.Matrix = reach.NewMatrix(needs, passes)
 		check := func() {
@@ -48,11 +48,11 @@ func TestMatrix(t *testing.T) {
 					for a := range atoms {
 						want = want && (!needs[class].Has(a) || passes[h].Has(a))
 					}
-					if e.May(class, h) != want {
+					if e.May(int(class), h) != want {
 						t.Fatalf("VM class %d on host class %d: %t", class, h, !want)
 					}
 					for host := e.First[h]; host < e.First[h+1]; host++ {
-						if row.Has(host) != want {
+						if row.Has(host) != want || e.Verdict(v, host) != want {
 							t.Fatalf("VM %d on host %d: %t", v, host, !want)
 						}
 					}
