@@ -273,6 +273,21 @@ func stanfordLists(t *testing.T) []textual {
 // sets is what the product makes of a list: packets that must and may pass, and whether a line was not understood.
 func (o *textual) sets(t *testing.T, h *reach.Headers) (must, may packet.Set, lost []bool) {
 	t.Helper()
+	c := o.config(t)
+	filters := map[string]*policy.Filter{}
+	for _, f := range c.Filters {
+		filters[f.Name] = f
+	}
+	for _, l := range c.Lines[1:] {
+		lost = append(lost, l.State == cli.Unparsed)
+	}
+	whole := unbroken(h)
+	return h.Intersect(whole, h.Pass(filters, "X", reach.Context{}, reach.Must, h.Valid)), h.Intersect(whole, h.Pass(filters, "X", reach.Context{}, reach.May, h.Valid)), lost
+}
+
+// config is the list as a configuration.
+func (o *textual) config(t *testing.T) *cli.Config {
+	t.Helper()
 	text := "ip access-list extended X\n " + strings.Join(o.lines, "\n ") + "\n"
 	if o.standard {
 		text = strings.Replace(text, "extended", "standard", 1)
@@ -281,15 +296,64 @@ func (o *textual) sets(t *testing.T, h *reach.Headers) (must, may packet.Set, lo
 	if err != nil {
 		t.Fatal(err)
 	}
-	filters := map[string]*policy.Filter{}
-	for _, f := range c.Filters {
-		filters[f.Name] = f
+	return c
+}
+
+// told is how packets fare by the difference of two lists.
+type told []reach.Rewrite
+
+// fate tells it of one packet; "" is as before.
+func (d told) fate(p wire) string {
+	for _, r := range d {
+		for _, part := range r.Parts {
+			if part.Headers.Has(part.Packets, p.packet(part.Headers)) {
+				return part.Fate.String()
+			}
+		}
 	}
-	for _, l := range c.Lines[1:] {
-		lost = append(lost, l.State == cli.Unparsed)
+	return ""
+}
+
+// checkDifference holds what is told of an edit against the texts: each packet that is permitted by one and denied by the other is told, and no other one; of a line without
+// meaning all is in doubt that comes to it.
+func checkDifference(t *testing.T, says func(string, ...any), r *rand.Rand, old, now *textual, i int, meant bool) (differs bool) {
+	t.Helper()
+	diff, err := reach.RewrittenPolicies(old.config(t).Filters, now.config(t).Filters)
+	if err != nil {
+		says("%v", err)
+		return false
 	}
-	whole := h.Intersect(h.Valid, h.Box(packet.Box{{Field: slices.IndexFunc(h.Fields(), func(f packet.Field) bool { return f.Name == "fragment" }), Of: []packet.Values{policy.Is(0)}}}, packet.Full))
-	return h.Intersect(whole, h.Pass(filters, "X", reach.Context{}, reach.Must, h.Valid)), h.Intersect(whole, h.Pass(filters, "X", reach.Context{}, reach.May, h.Valid)), lost
+	for _, rewrite := range diff {
+		for _, part := range rewrite.Parts {
+			h := part.Headers
+			if h.Intersect(part.Packets, unbroken(h)) == packet.Empty {
+				continue // of later fragments the texts do not speak
+			}
+			differs = differs || part.Fate == reach.NewlyDropped || part.Fate == reach.NewlyPassed
+			if part.Fate == reach.Doubtful && meant || part.Fate == reach.SentAs {
+				says("%s: %s", part.Fate, h.Describe(part.Packets, 3))
+			}
+		}
+	}
+	for range 100 {
+		p := near(r, now.lines, now.lines[i], old.lines[i])
+		was, is, got := old.decide(p, -1), now.decide(p, -1), told(diff).fate(p)
+		switch {
+		case !meant && is == "": // it comes to the line, which may match, or not
+			if without := now.decide(p, i); got == "" && without != was {
+				says("packet %+v was %s, is %s without the line, and nothing is told", p, was, without)
+			}
+		case was == is && got != "", was != is && got != map[string]string{"deny": "dropped", "permit": "passed"}[is]:
+			says("packet %+v was %s and is %s, and it is told to be %q", p, was, is, got)
+		}
+	}
+	return differs
+}
+
+// unbroken is the packets that are no fragments.
+func unbroken(h *reach.Headers) packet.Set {
+	at := slices.IndexFunc(h.Fields(), func(f packet.Field) bool { return f.Name == "fragment" })
+	return h.Intersect(h.Valid, h.Box(packet.Box{{Field: at, Of: []packet.Values{policy.Is(policy.FragmentNone)}}}, packet.Full))
 }
 
 // otherWords are words that may stand in each other's place.
@@ -418,6 +482,9 @@ func TestStanford_edits(t *testing.T) {
 		if lost[i] == meant {
 			says("understood %t, and it means something %t", !lost[i], meant)
 			continue
+		}
+		if told := checkDifference(t, says, r, old, now, i, meant); meant && told != (must != mustOld) {
+			says("a difference is told: %t, of what passes: %t", told, must != mustOld)
 		}
 		if !meant {
 			meaningless++

@@ -42,21 +42,36 @@ func TestCompare(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var words []string
-			for _, way := range []struct {
-				name string
-				reach.Change
-			}{{"", got.There}, {"back ", got.Back}} {
-				if lost := got.Headers.Services(way.Lost, 9); lost != nil {
-					words = append(words, way.name+"lost "+strings.Join(lost, ", "))
-				}
-				if opened := got.Headers.Services(way.Opened, 9); opened != nil {
-					words = append(words, way.name+"opened "+strings.Join(opened, ", "))
-				}
-			}
-			if text := strings.Join(words, "; "); text != c.want || got.Same() != (c.want == "") {
+			if text := changeText(got.Headers, got.There, got.Back); text != c.want || got.Same() != (c.want == "") {
 				t.Errorf("got  %s\nwant %s", text, c.want)
+			}
+			// The law: what is lost from A to B is opened from B to A.
+			back, err := reach.Compare(t.Context(), network(c.after), network(c.before), ends(c.after), ends(c.before), reach.Flow{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, way := range []*reach.Change{&back.There, &back.Back} {
+				way.Lost, way.Opened = way.Opened, way.Lost
+			}
+			if text := changeText(back.Headers, back.There, back.Back); text != c.want {
+				t.Errorf("back, the other way round: %s\nwant %s", text, c.want)
 			}
 		})
 	}
+}
+
+func changeText(h *reach.Headers, there, back reach.Change) string {
+	var words []string
+	for _, way := range []struct {
+		name string
+		reach.Change
+	}{{"", there}, {"back ", back}} {
+		if lost := h.Services(way.Lost, 9); lost != nil {
+			words = append(words, way.name+"lost "+strings.Join(lost, ", "))
+		}
+		if opened := h.Services(way.Opened, 9); opened != nil {
+			words = append(words, way.name+"opened "+strings.Join(opened, ", "))
+		}
+	}
+	return strings.Join(words, "; ")
 }

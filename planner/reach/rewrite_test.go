@@ -114,12 +114,19 @@ func TestRewrittenPolicies(t *testing.T) {
 			t.Fatal(err)
 		}
 		base := len(old) - 1
+		back, err := reach.RewrittenPolicies(now, old)
+		if err != nil {
+			t.Fatal(err)
+		}
 		for range 20 {
 			p, name, state := anyHeader(t), anyOf(t, []string{"eth0", "eth1", "eth2", "br0", "tap7"}), uint64(rapid.IntRange(0, 3).Draw(t, "state"))
 			at := reach.Context{In: name, State: state}
 			was, is := ends(old, old[base], at, p), ends(now, now[base], at, p)
 			at = standing(at, old, now)
 			fates := told(all, old[base], at, p)
+			if undone := told(back, now[base], at, p); !slices.Equal(undone, mirrored(fates)) {
+				t.Fatalf("%+v in %+v fares %v, and %v when the edit is undone", p, at, fates, undone)
+			}
 			if len(fates) > 1 {
 				t.Fatalf("%+v fares %v", p, fates)
 			}
@@ -143,6 +150,40 @@ func TestRewrittenPolicies(t *testing.T) {
 			if !right {
 				t.Fatalf("%+v in %+v: was %v, is %v, and it is told to be %s", p, at, was, is, fates[0])
 			}
+		}
+	})
+}
+
+// mirrored is how packets fare when an edit is undone.
+func mirrored(fates []reach.Fate) []reach.Fate {
+	out := slices.Clone(fates)
+	for i, f := range fates {
+		switch f {
+		case reach.NewlyDropped:
+			out[i] = reach.NewlyPassed
+		case reach.NewlyPassed:
+			out[i] = reach.NewlyDropped
+		}
+	}
+	return out
+}
+
+// TestLaw_undone: what is edited and edited back is as it was, whatever is not known of it and wherever its lines stand now.
+func TestLaw_undone(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		old := inOrder(anyFilters(t))
+		again := make([]*policy.Filter, len(old))
+		for i, f := range old {
+			g := *f
+			g.Rules = slices.Clone(f.Rules)
+			for i := range g.Rules {
+				g.Rules[i].Place = policy.Place{File: "edited", Line: i + 1}
+			}
+			again[i] = &g
+		}
+		if all, err := reach.RewrittenPolicies(old, again); len(all) > 0 || err != nil {
+			t.Fatalf("%v %v", all, err)
 		}
 	})
 }
