@@ -36,9 +36,10 @@ func Ways(from, to Node, paths func(Node) []Path) (ways []Way, gap string) {
 		}
 	}
 	if len(ways) == 0 {
+		same := remembered(sameBridge) // paths of one node share most of their hops
 		for _, p := range ps {
 			for _, q := range qs {
-				if i, j := meetBridged(p, q); i >= 0 {
+				if i, j := meetBridged(p, q, same); i >= 0 {
 					add(append(p.Hops[:i+1:i+1], turned(q.Hops[:j+1])...), kept(p.Hops, i, q.Hops, j))
 				}
 			}
@@ -93,14 +94,28 @@ func hopAt(p Path, n Node) int {
 	return -1
 }
 
+// remembered answers the same question once.
+func remembered(ask func(a, b Node) bool) func(a, b Node) bool {
+	known := map[[2]Node]bool{}
+	return func(a, b Node) bool {
+		k := [2]Node{a, b}
+		answer, ok := known[k]
+		if !ok {
+			answer = ask(a, b)
+			known[k] = answer
+		}
+		return answer
+	}
+}
+
 // meetBridged finds where two paths first are in one bridge and VLAN; -1 if they are not.
-func meetBridged(p, q Path) (int, int) {
+func meetBridged(p, q Path, same func(a, b Node) bool) (int, int) {
 	for i, h := range p.Hops {
 		if above(p.Hops, i) {
 			continue
 		}
 		for j, g := range q.Hops {
-			if h.VID == g.VID && (h.Node == g.Node || sameBridge(h.Node, g.Node)) {
+			if h.VID == g.VID && (h.Node == g.Node || same(h.Node, g.Node)) {
 				return i, j
 			}
 		}
