@@ -16,10 +16,11 @@ import (
 )
 
 func (a *app) impactCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use: "impact [NODE]", Short: "Tell who loses a path or its redundancy if a device or port fails", Args: cobra.MaximumNArgs(1),
 		Long: `Tell which VMs lose their way to the network or to storage, and which only have fewer ways left, if NODE fails: a device, port, host, array, logical
-unit or anything else on a path. Without NODE, list the devices on which VMs rest that have no way around them.` +
+unit or anything else on a path. Without NODE, list the devices on which VMs rest that have no way around them. A way that rests on readings older than
+--max-age is not known, nor is what is lost with it.` +
 			exits(exitOK, exitFailed, exitUsage, exitNothing, exitSeveral),
 		Example: "  throughline impact spine-1\n  throughline impact leaf1/Ethernet7\n  throughline impact",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -30,6 +31,8 @@ unit or anything else on a path. Without NODE, list the devices on which VMs res
 		},
 		ValidArgsFunction: a.completeNames,
 	}
+	a.limitsFlag(cmd)
+	return cmd
 }
 
 type impactView struct {
@@ -46,6 +49,7 @@ type lossView struct {
 	Loss string `json:"loses"`
 	Left int    `json:"waysLeft"`
 	Ways int    `json:"ways"`
+	Why  string `json:"why,omitempty"` // of what is unknown, where it is known
 }
 
 func (a *app) impact(ctx context.Context, what string) error {
@@ -58,8 +62,8 @@ func (a *app) impact(ctx context.Context, what string) error {
 		return err
 	}
 	v := impactView{Of: nodeTitle(node), Revision: s.Revision(), Time: s.Time(), Rails: []lossView{}}
-	for _, i := range reach.ImpactOf(s, node) {
-		v.Rails = append(v.Rails, lossView{i.VM.Name(), i.Rail.Name, i.Rail.From.Name(), i.Loss.String(), i.Left, i.Ways})
+	for _, i := range reach.NewNetwork(s, a.limits(), a.when(s)).Impact(node) {
+		v.Rails = append(v.Rails, lossView{i.VM.Name(), i.Rail.Name, i.Rail.From.Name(), i.Loss.String(), i.Left, i.Ways, i.Old})
 	}
 	return a.print(v, func(w io.Writer) error {
 		fmt.Fprintf(w, "if %s fails, at revision @%d:\n\n", printable(v.Of), v.Revision)
@@ -68,10 +72,17 @@ func (a *app) impact(ctx context.Context, what string) error {
 			return nil
 		}
 		var rows [][]string
+		var old []string
 		for _, r := range v.Rails {
 			rows = append(rows, []string{r.VM, r.Rail, r.From, r.Loss, fmt.Sprintf("%d of %d", r.Left, r.Ways)})
+			if r.Why != "" && !slices.Contains(old, r.Why) {
+				old = append(old, r.Why)
+			}
 		}
 		printTable(w, []string{"VM", "RAIL", "FROM", "LOSES", "WAYS LEFT"}, rows)
+		for _, why := range old {
+			fmt.Fprintf(w, "\nnot known any more: %s\n", printable(why))
+		}
 		return nil
 	})
 }
@@ -103,7 +114,7 @@ func (a *app) singlePoints(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	singles, unknown := reach.SinglePoints(s)
+	singles, unknown := reach.NewNetwork(s, a.limits(), a.when(s)).SinglePoints()
 	v := struct {
 		Revision topology.Revision `json:"revision"`
 		Time     time.Time         `json:"time"`

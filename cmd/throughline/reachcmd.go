@@ -51,6 +51,7 @@ each fabric, or the way to the portal and back, and whom the array shows the uni
 		ValidArgsFunction: a.completeNames,
 	}
 	cmd.AddCommand(a.reachDiffCommand())
+	a.limitsFlag(cmd)
 	cmd.Flags().StringVar(&on, "on", "", "of storage: as if the VM ran on this `HOST`")
 	cmd.Flags().StringVar(&proto, "proto", "", "ask about this `PROTOCOL`: tcp, udp, icmp ..., or its number (with --port: tcp)")
 	cmd.Flags().StringVar(&port, "port", "", "ask about this destination `PORT`, or a range 8000-8080")
@@ -90,6 +91,7 @@ func (a *app) explainCommand() *cobra.Command {
 	cmd.Flags().StringVar(&proto, "proto", "", "`PROTOCOL` of the packet: tcp, udp, icmp ..., or its number (with --port: tcp)")
 	cmd.Flags().StringVar(&port, "port", "", "destination `PORT`; of ICMP the type")
 	cmd.Flags().StringVar(&from, "from-port", "", "source `PORT` (default 49152)")
+	a.limitsFlag(cmd)
 	return cmd
 }
 

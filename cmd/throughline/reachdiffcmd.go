@@ -64,6 +64,7 @@ what else the two state that the other does not. A name that is a moment, too, i
 	cmd.Flags().StringVar(&as, "as", "", "what the files are, a `FORM`: "+formNames()+" (default: as they look)")
 	cmd.Flags().StringVar(&proto, "proto", "", "only this `PROTOCOL`")
 	cmd.Flags().StringVar(&port, "port", "", "only this destination `PORT`, or a range")
+	a.limitsFlag(cmd)
 	return cmd
 }
 

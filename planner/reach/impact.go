@@ -29,17 +29,18 @@ type Impact struct {
 	VM   topology.Node
 	Rail topology.Rail
 	Loss Loss
-	Left int  // ways that are left, of Ways
-	Ways int  // that nothing stops
-	More bool // there are more ways than were looked at: what is said to be lost may be left
+	Left int    // ways that are left, of Ways
+	Ways int    // that nothing stops, and of which all is known
+	More bool   // there are more ways than were looked at: what is said to be lost may be left
+	Old  string // why there may be ways beside them that nobody knows any more: they rest on what is older than its limit. Of an unknown loss
 }
 
-// ImpactOf tells what the rails of all VMs lose if a device, an interface, or any other node of a path fails. VMs that lose nothing are left out.
-func ImpactOf(s *topology.Snapshot, failed topology.Node) []Impact {
+// Impact tells what the rails of all VMs lose if a device, an interface, or any other node of a path fails. VMs that lose nothing are left out.
+func (n *Network) Impact(failed topology.Node) []Impact {
 	var all []Impact
-	for vm := range s.Nodes(topology.VM) {
+	for vm := range n.Nodes(topology.VM) {
 		for _, r := range vm.Rails() {
-			if i := impact(vm, r, failed); i.Loss != LosesNothing {
+			if i := n.impact(vm, r, failed); i.Loss != LosesNothing {
 				all = append(all, i)
 			}
 		}
@@ -54,13 +55,18 @@ func severity(l Loss) int {
 	return slices.Index([]Loss{LosesNothing, LosesRedundancy, LossUnknown, LosesPath}, l)
 }
 
-func impact(vm topology.Node, r topology.Rail, failed topology.Node) Impact {
+func (n *Network) impact(vm topology.Node, r topology.Rail, failed topology.Node) Impact {
 	i := Impact{VM: vm, Rail: r, More: r.More > 0}
-	touched := false
+	touched, oldTouched, oldLeft := false, false, false
 	for _, p := range r.Paths {
 		on := crosses(p, failed)
 		touched = touched || on
 		if !p.Complete || p.Faulty() {
+			continue
+		}
+		if why := n.oldPath(p); why != "" {
+			i.Old = why
+			oldTouched, oldLeft = oldTouched || on, oldLeft || !on
 			continue
 		}
 		i.Ways++
@@ -69,17 +75,30 @@ func impact(vm topology.Node, r topology.Rail, failed topology.Node) Impact {
 		}
 	}
 	switch {
-	case i.Ways == 0 && touched:
+	case i.Ways == 0 && touched, i.Left == i.Ways && oldTouched:
 		i.Loss = LossUnknown
 	case i.Left == i.Ways:
-	case i.Left == 0 && i.More:
+	case i.Left == 0 && (i.More || oldLeft):
 		i.Loss = LossUnknown
 	case i.Left == 0:
 		i.Loss = LosesPath
 	default:
 		i.Loss = LosesRedundancy
 	}
+	if i.Loss != LossUnknown {
+		i.Old = ""
+	}
 	return i
+}
+
+// oldPath is why a path is too old to be known; "" if it is not.
+func (n *Network) oldPath(p topology.Path) string {
+	for _, h := range p.Hops {
+		if why := n.oldHop(h); why != "" {
+			return why
+		}
+	}
+	return ""
 }
 
 // crosses tells whether a path has a node, or a part of it.
@@ -110,12 +129,12 @@ type Single struct {
 
 // SinglePoints lists the devices, other than a VM's own host, without which rails have no way, those of most rails first. Rails of which no whole way is known
 // are counted: of them nobody knows.
-func SinglePoints(s *topology.Snapshot) (singles []Single, unknown int) {
+func (n *Network) SinglePoints() (singles []Single, unknown int) {
 	by := map[topology.Node][]Impact{}
-	for vm := range s.Nodes(topology.VM) {
+	for vm := range n.Nodes(topology.VM) {
 		host, _ := vm.First(topology.RunsOn)
 		for _, r := range vm.Rails() {
-			on, ways := devicesOfAll(r)
+			on, ways := n.devicesOfAll(r)
 			if ways == 0 {
 				unknown++
 				continue
@@ -135,11 +154,14 @@ func SinglePoints(s *topology.Snapshot) (singles []Single, unknown int) {
 	return singles, unknown
 }
 
-// devicesOfAll gives the devices that all whole ways of a rail have.
-func devicesOfAll(r topology.Rail) (devices []topology.Node, ways int) {
+// devicesOfAll gives the devices that all whole ways of a rail have. A way that is too old to be known may be one, or none: rails with such a way have no whole one here.
+func (n *Network) devicesOfAll(r topology.Rail) (devices []topology.Node, ways int) {
 	for _, p := range r.Paths {
 		if !p.Complete || p.Faulty() {
 			continue
+		}
+		if n.oldPath(p) != "" {
+			return nil, 0
 		}
 		on := devicesOf(p)
 		if ways++; ways == 1 {
