@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/throughline-dc/throughline/fixtures/sim"
+	"github.com/throughline-dc/throughline/fixtures/sim/estate"
+)
+
+// printed runs a command and gives what it prints.
+func printed(t *testing.T, want int, args ...string) string {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	if code := run(t.Context(), args, &stdout, &stderr); code != want {
+		t.Fatalf("throughline %s: exit code %d, want %d\n%s%s", strings.Join(args, " "), code, want, &stdout, &stderr)
+	}
+	return stdout.String()
+}
+
+// demoBlock is a question with its answer in docs/reach.md.
+var demoBlock = regexp.MustCompile("(?s)<!-- demo -->\n```\n\\$ throughline ([^\n]*)\n(.*?)```\n")
+
+// TestDocs_answersOfTheDemo holds the answers that docs/reach.md shows to those that the demo's store gives. With UPDATE_GOLDEN=1 they are rewritten.
+func TestDocs_answersOfTheDemo(t *testing.T) {
+	t.Parallel()
+	const file = "../../docs/reach.md"
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	printed(t, exitOK, "demo", "--dir", dir)
+	asked := 0
+	text := demoBlock.ReplaceAllStringFunc(string(raw), func(block string) string {
+		asked++
+		m := demoBlock.FindStringSubmatch(block)
+		args := append([]string{"--store", filepath.Join(dir, "throughline.db")}, strings.Fields(m[1])...)
+		return "<!-- demo -->\n```\n$ throughline " + m[1] + "\n" + printed(t, exitOK, args...) + "```\n"
+	})
+	if asked < 2 {
+		t.Errorf("%s asks %d questions", file, asked)
+	}
+	if os.Getenv("UPDATE_GOLDEN") == "1" {
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil { //nolint:gosec // a page for everybody
+			t.Fatal(err)
+		}
+		return
+	}
+	if timeless(text) != timeless(string(raw)) {
+		t.Errorf("%s does not show what the demo answers; rewrite it with UPDATE_GOLDEN=1 and read the difference", file)
+	}
+}
+
+// TestDemo_configurationsAreFollowed mends a list of the simulated estate: the next collection reads the new backup, and reach tells what got possible by it.
+func TestDemo_configurationsAreFollowed(t *testing.T) {
+	t.Parallel()
+	scene, err := estate.Demo()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	lab, err := sim.Start(t.Context(), scene.Estate, sim.Options{Folder: filepath.Join(dir, "estate"), SSH: true, Backups: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := lab.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	store := []string{"--store", filepath.Join(dir, "throughline.db")}
+	client, server := scene.Estate.VMName(scene.Client), scene.Estate.VMName(scene.Server)
+	collect := append([]string{"collect", "--inventory", lab.Inventory()}, store...)
+	question := append([]string{"reach", client, server, "--port", "5432"}, store...)
+
+	printed(t, exitOK, collect...)
+	before := printed(t, exitOK, question...)
+	if !strings.Contains(before, "tcp 5432: NO") || !strings.Contains(before, "drops backups/r02-leaf-a.cfg:") {
+		t.Errorf("%s", before)
+	}
+	last := regexp.MustCompile(`revision (@\d+)`).FindStringSubmatch(printed(t, exitOK, append([]string{"impact"}, store...)...))
+	if last == nil {
+		t.Fatal("no revision is told")
+	}
+	if err := lab.Change(func(e *estate.Estate) error {
+		e.Racks[1].Forgets = 0
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	printed(t, exitOK, collect...)
+	if after := printed(t, exitOK, question...); !strings.Contains(after, "tcp 5432: YES") {
+		t.Errorf("%s", after)
+	}
+	diff := printed(t, exitDiffers, append([]string{"reach", "diff", client, server, "--from", last[1], "--port", "5432"}, store...)...)
+	t.Log(diff)
+	if !strings.Contains(diff, "5432") || strings.Contains(diff, "UNKNOWN") {
+		t.Errorf("%s", diff)
+	}
+}
+
+// TestInventoryCheck_files: a file that is not there is told by the name that the inventory has for it, and of which device it is.
+func TestInventoryCheck_files(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"in.yaml":   "version: 1\ndefaults: {cli: {files: {eos-config: \"{name}.cfg\"}}}\ndevices:\n  - {name: leaf1, sources: [{source: cli}]}\n  - {name: leaf2, sources: [{source: cli}]}\n",
+		"leaf1.cfg": "hostname leaf1\nend\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var stdout, stderr bytes.Buffer
+	run(t.Context(), []string{"inventory", "check", "--inventory", filepath.Join(dir, "in.yaml")}, &stdout, &stderr)
+	said := stdout.String() + stderr.String()
+	for _, want := range []string{"leaf1 cli: ok", "1 file of 20", "leaf2.cfg: no such file or directory"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("no %q in\n%s", want, said)
+		}
+	}
+}
