@@ -61,9 +61,11 @@ func Endpoints(n topology.Node) []Endpoint {
 type Answer struct {
 	From, To Endpoint
 	Forward  Direction
-	Return   Direction
+	Return   Direction // of the replies as they leave who answers
 	Verdict  Verdict
-	Limit    string // why the question was given up: it took too long, or too much memory; then the verdict is unknown
+
+	Translation *Translation // what becomes of the packets there, if one device translates them all alike
+	Limit       string       // why the question was given up: it took too long, or too much memory; then the verdict is unknown
 }
 
 // Direction is one way of an answer.
@@ -102,15 +104,7 @@ func (n *Network) between(ctx context.Context, h *Headers, from, to Endpoint, fl
 			a.Return = Direction{Verdict: No, Headers: h, Leg: ended(Dropped, "nothing arrives that could be answered")}
 			return
 		}
-		replies := n.explorer(ctx, a.Forward.Leg)
-		back, asked := replies.from(to, from.Addr), h.replies(a.Forward.May)
-		switch {
-		case h.Intersect(a.Forward.May, h.Translated(a.Forward.Leg)) != packet.Empty: // the answer comes from somewhere else, or to somewhere else
-			back = &Leg{Next: []Branch{{Leg: back}, {Leg: ended(Unknown, "what "+translators(opens.nats)+" has translated, and how replies find back, is not followed")}}}
-		case h.Intersect(asked, h.Translated(back)) != packet.Empty: // by one who does not know that it is an answer: nobody waits for what comes then
-			back = &Leg{Next: []Branch{{Leg: back}, {Leg: ended(Unknown, "replies that "+translators(replies.nats)+" translates are no replies any more")}}}
-		}
-		a.Return = h.direction(back, asked)
+		a.Return = n.returned(ctx, h, &a, opens)
 	})
 	why, err := givenUp(err)
 	if err != nil {

@@ -23,7 +23,7 @@ var ErrWitness = errors.New("sets and rules disagree")
 
 // Diff compares two ways of the same packets. Each region that is not empty has been checked with one packet of its own, rule by rule.
 func (h *Headers) Diff(before, now *Leg) (c Change, err error) {
-	d := &differ{h, &bounds{Headers: h, mode: May, known: map[*Leg]packet.Set{}}, &bounds{Headers: h, mode: Must, known: map[*Leg]packet.Set{}}, map[[2]*Leg]packet.Set{}, maxPairs}
+	d := &differ{h, h.bounds(May), h.bounds(Must), map[[2]*Leg]packet.Set{}, maxPairs}
 	if err := h.Try(func() { c = Change{Lost: d.lost(before, now), Opened: d.lost(now, before)} }); err != nil {
 		return Change{}, err
 	}

@@ -28,9 +28,10 @@ type explorer struct {
 	legs    int
 	made    map[place]*Leg
 	inside  map[place]bool
-	nats    []Step // filters on the way that translate addresses
-	sourced bool   // and some of them the source
-	loops   int    // legs that were cut because they go round; what was made meanwhile is not kept
+	nats    []Step       // filters on the way that translate addresses
+	turns   *Translation // what is to be turned back
+	sourced bool         // and some of them the source
+	loops   int          // legs that were cut because they go round; what was made meanwhile is not kept
 
 	// end is how it goes on at the other end of a tunnel, for packets that carry others; nil for those that are asked about themselves.
 	end func(*device) *Leg
@@ -119,7 +120,7 @@ func (x *explorer) deliver(from topology.Node, to netip.Addr) *Leg {
 		}
 	}
 	target := x.onLink(from, owners)[0]
-	return x.frames(from, target, func() *Leg { return x.arrive(target) })
+	return x.frames(from, target, func() *Leg { return x.received(target, to) })
 }
 
 func sameOwner(ns []topology.Node) bool {
@@ -135,6 +136,14 @@ func names(ns []topology.Node) string {
 	return strings.Join(words, ", ")
 }
 
+// received is what the owner of an address does with packets to it: it may have translated those that they answer, and turns them back.
+func (x *explorer) received(target topology.Node, to netip.Addr) *Leg {
+	if o, ok := target.Owner(); ok && x.turns != nil && o == x.turns.Device {
+		return x.enter(target, to, 1)
+	}
+	return x.arrive(target)
+}
+
 // arrive is the end at the destination: a device has filters for what is its own.
 func (x *explorer) arrive(target topology.Node) *Leg {
 	o, ok := target.Owner()
@@ -143,6 +152,7 @@ func (x *explorer) arrive(target topology.Node) *Leg {
 	}
 	d := x.device(o)
 	at := Context{In: nameOf(target)}
+	at.Own = x.own(target, netip.Addr{})
 	steps := append(entry(d, target), x.hooks(d, policy.HookPrerouting, at)...)
 	end, why := x.wayBack(d, target)
 	steps = append(steps, x.hooks(d, policy.HookInput, at)...)
@@ -195,7 +205,7 @@ func (x *explorer) comes(d *device) []Step {
 func (x *explorer) entered(d *device, in topology.Node, to netip.Addr, routers int) *Leg {
 	steps := append(x.comes(d), x.doubts(d)...)
 	steps = append(steps, entry(d, in)...)
-	steps = append(steps, x.hooks(d, policy.HookPrerouting, Context{In: nameOf(in)})...)
+	steps = append(steps, x.hooks(d, policy.HookPrerouting, Context{In: nameOf(in), Own: x.own(in, netip.Addr{})})...)
 	l := &Leg{Steps: steps}
 	for _, dst := range x.translated(steps, to) {
 		next := x.routed(d, in, dst, routers)
@@ -332,6 +342,10 @@ func (x *explorer) along(d *device, in topology.Node, r route, to netip.Addr, ro
 		at.In = nameOf(in)
 		steps = append(steps, x.hooks(d, policy.HookForward, at)...)
 	}
+	at.Own = x.own(r.via, to)
+	if r.nextHop.IsValid() && !r.nextHop.IsUnspecified() {
+		at.Own = x.own(r.via, r.nextHop)
+	}
 	steps = append(steps, x.hooks(d, policy.HookPostrouting, at)...)
 	next := x.onward(d, r, to, routers)
 	return &Leg{Steps: append(steps, next.Steps...), End: next.End, Why: next.Why, Next: next.Next}
@@ -413,9 +427,13 @@ func nameOf(n topology.Node) string {
 // hooks gives the filters that packets meet at a hook, in their order.
 func (x *explorer) hooks(d *device, hook policy.Hook, at Context) []Step {
 	var steps []Step
+	priority, back := x.turned(d, hook)
 	for _, h := range d.hooks {
 		if h.Hook != hook || h.Bridged {
 			continue
+		}
+		if back != nil && h.Priority >= priority {
+			steps, back = append(steps, turn(d.node, back)), nil
 		}
 		side := at.In
 		if hook == policy.HookOutput || hook == policy.HookPostrouting {
@@ -425,6 +443,9 @@ func (x *explorer) hooks(d *device, hook policy.Hook, at Context) []Step {
 			continue
 		}
 		steps = append(steps, x.filter(d, h, at))
+	}
+	if back != nil {
+		steps = append(steps, turn(d.node, back))
 	}
 	return steps
 }
@@ -442,7 +463,7 @@ func (x *explorer) filter(d *device, h hooked, at Context) Step {
 		return carriedPast(d, h)
 	}
 	at.Early = beforeTracking(h.Attachment)
-	s := Step{Device: d.node, Filter: h.filter, Node: h.node, filters: d.filters[h.filter.Dialect], at: at, sessions: x.holds(d.node)}
+	s := Step{Device: d.node, Filter: h.filter, Node: h.node, filters: d.filters[h.filter.Dialect], at: at, sessions: x.holds(d.node), met: h.Attachment}
 	if d.assigns(h.filter, translations...) {
 		x.nats = append(x.nats, s)
 		x.sourced = x.sourced || d.assigns(h.filter, policy.Source)

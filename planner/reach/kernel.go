@@ -90,7 +90,12 @@ func (x *explorer) wayBack(d *device, in topology.Node) (end End, why string) {
 			mode = s
 		}
 	}
-	if mode == "" || x.family != policy.IPv4 {
+	switch {
+	case x.family != policy.IPv4:
+		return Delivered, ""
+	case d.has(x.source, x.Network):
+		return Unknown, fmt.Sprintf("packets from %s, its own address, come to %s: many drop these", x.source, d.node.Name())
+	case mode == "":
 		return Delivered, ""
 	}
 	where := fmt.Sprintf("%s of %s", nameOf(in), d.node.Name())

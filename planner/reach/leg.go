@@ -120,6 +120,7 @@ type Step struct {
 	filters  map[string]*policy.Filter
 	at       Context
 	sessions sessions
+	met      policy.Attachment
 }
 
 // sessions tells what a device that tracks connections holds of the packets of a step.
@@ -137,18 +138,35 @@ type bounds struct {
 	*Headers
 	mode  Mode
 	known map[*Leg]packet.Set
-	catch bool // asked is not what arrives, but what is translated on its way
+	catch bool         // asked is not what arrives, but what is translated on its way …
+	by    topology.Key // … by this device, if any is named
+	goal  packet.Set   // what has to be delivered
 }
 
 // Arriving gives the packets at the beginning of a leg that are delivered at its end.
 func (h *Headers) Arriving(l *Leg, mode Mode) packet.Set {
-	b := &bounds{Headers: h, mode: mode, known: map[*Leg]packet.Set{}}
+	return h.bounds(mode).leg(l)
+}
+
+func (h *Headers) bounds(mode Mode) *bounds {
+	return &bounds{Headers: h, mode: mode, known: map[*Leg]packet.Set{}, goal: h.Valid}
+}
+
+// arrivingAs gives the packets at the beginning of a leg that may be delivered at its end as one of a set.
+func (h *Headers) arrivingAs(l *Leg, goal packet.Set) packet.Set {
+	b := h.bounds(May)
+	b.goal = h.Intersect(goal, h.Valid)
 	return b.leg(l)
 }
 
 // Translated gives the packets at the beginning of a leg that may get other addresses or ports on its way.
 func (h *Headers) Translated(l *Leg) packet.Set {
-	b := &bounds{Headers: h, mode: May, known: map[*Leg]packet.Set{}, catch: true}
+	return h.translatedBy(l, topology.Key{})
+}
+
+func (h *Headers) translatedBy(l *Leg, device topology.Key) packet.Set {
+	b := h.bounds(May)
+	b.catch, b.by = true, device
 	return b.leg(l)
 }
 
@@ -172,9 +190,9 @@ func (b *bounds) end(l *Leg) packet.Set {
 	case b.catch && len(l.Next) == 0:
 		return packet.Empty
 	case l.End == Delivered:
-		return b.Valid
+		return b.goal
 	case l.End == Unknown:
-		return bound(b.mode, b.Valid)
+		return bound(b.mode, b.goal)
 	case l.End == Dropped || len(l.Next) == 0:
 		return packet.Empty
 	}
@@ -208,7 +226,7 @@ func (b *bounds) step(s *Step, goal packet.Set) packet.Set {
 	pass := func(state uint64) packet.Set {
 		at := s.at
 		at.State = state
-		return b.pass(&chains{Headers: b.Headers, filters: s.filters, at: at, mode: b.mode, catch: b.catch}, s.Filter.Name, goal)
+		return b.pass(&chains{Headers: b.Headers, filters: s.filters, at: at, mode: b.mode, catch: b.catch && (b.by == topology.Key{} || b.by == s.Device.Key())}, s.Filter.Name, goal)
 	}
 	switch s.sessions {
 	case held:

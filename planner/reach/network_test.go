@@ -230,10 +230,15 @@ func fromV() policy.Term {
 
 // nat is a masquerade of what matches.
 func nat(terms ...policy.Term) *policy.Filter {
-	f := list("nat", policy.Attachment{Hook: policy.HookPostrouting, Priority: 100}, policy.Permit, policy.Rule{
+	f := list("nat", policy.Attachment{Hook: policy.HookPostrouting, Priority: 100}, policy.Permit, firstOnly(), policy.Rule{
 		Verdict: policy.Permit, Match: terms, Set: []policy.Assignment{{Field: policy.Source, Family: policy.IPv4, Own: true}},
 	})
 	return f
+}
+
+// firstOnly is what the kernel does before the rules of a chain that translates: only the first packet of a connection comes there.
+func firstOnly() policy.Rule {
+	return policy.Rule{Verdict: policy.Permit, Match: []policy.Term{{Field: policy.ConnState, Not: true, Of: []policy.Range{policy.Is(policy.StateNew), policy.Is(policy.StateRelated)}}}}
 }
 
 var forward = policy.Attachment{Hook: policy.HookForward}
@@ -531,7 +536,7 @@ func TestBetween(t *testing.T) {
 		{
 			"a translation on the way", "v", "w", web, "",
 			map[string][]*policy.Filter{"firewall:f": {nat(policy.Term{Field: policy.OutInterface, Names: []string{"f1.130"}})}},
-			"yes, unknown: what nat of f has translated, and how replies find back, is not followed",
+			"yes, yes",
 		},
 		{
 			"packets off connection tracking, and a filter that asks for its state", "v", "w", web, "",
@@ -583,7 +588,7 @@ func TestBetween(t *testing.T) {
 				nat(policy.Term{Field: policy.OutInterface, Names: []string{"f1.130"}}),
 				list("back", policy.Attachment{Hook: policy.HookPrerouting, Interface: "f1.130"}, policy.Deny),
 			}},
-			"yes, unknown: what nat of f has translated, and how replies find back, is not followed",
+			"yes, no",
 		},
 		{
 			"a translation of what an earlier rule has marked", "v", "w", web, "",
@@ -591,7 +596,7 @@ func TestBetween(t *testing.T) {
 				list("mark", forward, policy.Permit, policy.Rule{Verdict: policy.Continue, Set: []policy.Assignment{{Field: policy.Mark, To: []policy.Range{policy.Is(7)}}}}),
 				nat(policy.Term{Field: policy.Mark, Of: []policy.Range{policy.Is(7)}}),
 			}},
-			"yes, unknown: what nat of f has translated, and how replies find back, is not followed",
+			"yes, yes",
 		},
 		{
 			"the network filter of a vNIC is not the filter of its host", "v", "u", web, "-filtertext:none AppliesTo host:h\nfilter:h/nw AppliesTo vnic:v/n\nvnic:v/n filterRef=clean",

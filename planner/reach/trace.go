@@ -221,8 +221,12 @@ func (d *decider) assign(r *policy.Rule) {
 		if a.Field == policy.ConnState && d.c.at.untracks() {
 			d.p[d.at[fieldUntracked]] = policy.Num(1)
 		}
-		if name, ok := headerFields[a.Field]; ok && len(a.To) > 0 {
-			d.p[d.at[name]] = a.To[0].Lo
+		to := a.To
+		if a.Own {
+			to = d.c.at.Own
+		}
+		if name, ok := headerFields[a.Field]; ok && len(to) > 0 && (a.Family == 0 || a.Family == d.Family) {
+			d.p[d.at[name]] = to[0].Lo
 		}
 	}
 }
