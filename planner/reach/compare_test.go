@@ -31,14 +31,7 @@ func TestCompare(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			ends := func(s *topology.Snapshot) (pair [2]reach.Endpoint) {
-				for i, vm := range []string{"v", "w"} {
-					n, _ := s.Node(topology.Key{Kind: topology.VNIC, ID: vm + "/n"})
-					pair[i] = reach.Endpoints(n)[0]
-				}
-				return pair
-			}
-			got, err := reach.Compare(t.Context(), network(c.before), network(c.after), ends(c.before), ends(c.after), reach.Flow{})
+			got, err := reach.Compare(t.Context(), network(c.before), network(c.after), endsOf(c.before), endsOf(c.after), reach.Flow{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -46,7 +39,7 @@ func TestCompare(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", text, c.want)
 			}
 			// The law: what is lost from A to B is opened from B to A.
-			back, err := reach.Compare(t.Context(), network(c.after), network(c.before), ends(c.after), ends(c.before), reach.Flow{})
+			back, err := reach.Compare(t.Context(), network(c.after), network(c.before), endsOf(c.after), endsOf(c.before), reach.Flow{})
 			if err != nil {
 				t.Fatal(err)
 			}
