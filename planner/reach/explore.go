@@ -227,7 +227,7 @@ func (x *explorer) translated(steps []Step, to netip.Addr) []netip.Addr {
 		for _, f := range s.filters {
 			for i := range f.Rules {
 				for _, a := range f.Rules[i].Set {
-					all = appendTargets(all, a)
+					all = appendTargets(all, a, to)
 				}
 			}
 		}
@@ -237,8 +237,14 @@ func (x *explorer) translated(steps []Step, to netip.Addr) []netip.Addr {
 
 const maxTargets = 256 // of one pool
 
-func appendTargets(all []netip.Addr, a policy.Assignment) []netip.Addr {
+func appendTargets(all []netip.Addr, a policy.Assignment, was netip.Addr) []netip.Addr {
 	if a.Field != policy.Destination {
+		return all
+	}
+	if a.Keep != (policy.Word{}) && len(a.To) == 1 && a.Family == familyOf(was) {
+		if addr := kept(a, policy.AddrWord(was)).Addr(a.Family); !slices.Contains(all, addr) {
+			return append(all, addr)
+		}
 		return all
 	}
 	for _, r := range a.To {

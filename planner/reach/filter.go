@@ -215,7 +215,7 @@ func (c *chains) effect(r *policy.Rule, permit, back, rest packet.Set) packet.Se
 	default: // it is gone
 	}
 	for _, a := range slices.Backward(r.Set) {
-		after = c.assigned(a, after)
+		after = c.assigned(r, a, after)
 	}
 	return after
 }
@@ -229,7 +229,7 @@ func (c *chains) translation(a policy.Assignment) bool {
 }
 
 // assigned is the packets that are in the set once the field is assigned.
-func (c *chains) assigned(a policy.Assignment, after packet.Set) packet.Set {
+func (c *chains) assigned(r *policy.Rule, a policy.Assignment, after packet.Set) packet.Set {
 	if a.Field == policy.ConnState {
 		if !c.at.untracks() {
 			return after
@@ -247,7 +247,9 @@ func (c *chains) assigned(a policy.Assignment, after packet.Set) packet.Set {
 	if a.Own {
 		to = c.at.Own
 	}
-	if a.Keep != (policy.Word{}) && len(to) == 1 {
+	if from, ok := shifted(r, a); ok {
+		return c.Shift(after, c.Headers.at[name], from, to[0].Lo, a.Keep)
+	} else if a.Keep != (policy.Word{}) && len(to) == 1 {
 		to = []policy.Range{{Lo: to[0].Lo, Mask: policy.Word{Hi: ^a.Keep.Hi, Lo: ^a.Keep.Lo}}} // which of them it is depends on the packet: all, or some
 	} else if len(to) == 1 && to[0].Lo == to[0].Hi {
 		return c.Set(after, c.Headers.at[name], to[0].Lo)
@@ -259,6 +261,32 @@ func (c *chains) assigned(a policy.Assignment, after packet.Set) packet.Set {
 		return c.Some(after, c.Headers.at[name], to...)
 	}
 	return c.All(after, c.Headers.at[name], to...)
+}
+
+// shifted tells that a rule translates one prefix to another of its length, and which one.
+func shifted(r *policy.Rule, a policy.Assignment) (from policy.Word, ok bool) {
+	next := policy.Word{Hi: a.Keep.Hi, Lo: a.Keep.Lo + 1}
+	if next.Lo == 0 {
+		next.Hi++
+	}
+	if a.Keep == (policy.Word{}) || len(a.To) != 1 || a.Keep.Hi&next.Hi != 0 || a.Keep.Lo&next.Lo != 0 {
+		return from, false
+	}
+	for _, t := range r.Match {
+		if t.Field != a.Field || t.Not || len(t.Of) != 1 || t.Of[0].Mask != (policy.Word{}) {
+			continue
+		}
+		if lo, hi := t.Of[0].Lo.Without(a.Keep), t.Of[0].Hi.Without(a.Keep); lo == hi {
+			return lo, true
+		}
+	}
+	return from, false
+}
+
+// kept is what a translation prefix to prefix makes of a value.
+func kept(a policy.Assignment, v policy.Word) policy.Word {
+	to := a.To[0].Lo.Without(a.Keep)
+	return policy.Word{Hi: to.Hi | v.Hi&a.Keep.Hi, Lo: to.Lo | v.Lo&a.Keep.Lo}
 }
 
 var headerFields = map[policy.Field]string{ //nolint:gochecknoglobals // read-only table

@@ -294,18 +294,22 @@ func TestPass(t *testing.T) {
 // TestPass_keepsBitsAndFamilies: of a translation prefix to prefix both bounds hold, and what is written into packets of the one family is not into those of the other.
 func TestPass_keepsBitsAndFamilies(t *testing.T) {
 	t.Parallel()
+	whole := []policy.Term{{Field: policy.Destination, Family: policy.IPv4, Of: []policy.Range{policy.FromTo(0, 255)}}}
 	for _, c := range []struct {
 		name      string
 		set       policy.Assignment
 		goal      policy.Range
 		must, may bool
+		match     []policy.Term
 	}{
-		{"prefix to prefix", policy.Assignment{Family: policy.IPv4, To: []policy.Range{policy.Is(0x0a000100)}, Keep: policy.Num(0xff)}, policy.FromTo(0x0a000100, 0x0a0001ff), true, true},
-		{"one of the prefix", policy.Assignment{Family: policy.IPv4, To: []policy.Range{policy.Is(0x0a000100)}, Keep: policy.Num(0xff)}, policy.Is(0x0a000107), false, true},
-		{"the other family", policy.Assignment{Family: policy.IPv6, To: []policy.Range{policy.Is(1)}}, policy.Is(7), true, true},
+		{"prefix to prefix: the same of it", policy.Assignment{Family: policy.IPv4, To: []policy.Range{policy.Is(0x0a000100)}, Keep: policy.Num(0xff)}, policy.Is(0x0a000107), true, true, whole},
+		{"and no other", policy.Assignment{Family: policy.IPv4, To: []policy.Range{policy.Is(0x0a000100)}, Keep: policy.Num(0xff)}, policy.Is(0x0a000108), false, false, whole},
+		{"prefix to prefix", policy.Assignment{Family: policy.IPv4, To: []policy.Range{policy.Is(0x0a000100)}, Keep: policy.Num(0xff)}, policy.FromTo(0x0a000100, 0x0a0001ff), true, true, nil},
+		{"one of the prefix", policy.Assignment{Family: policy.IPv4, To: []policy.Range{policy.Is(0x0a000100)}, Keep: policy.Num(0xff)}, policy.Is(0x0a000107), false, true, nil},
+		{"the other family", policy.Assignment{Family: policy.IPv6, To: []policy.Range{policy.Is(1)}}, policy.Is(7), true, true, nil},
 	} {
 		c.set.Field = policy.Destination
-		f := &policy.Filter{Name: "f", Family: policy.IP, Default: policy.Deny, Rules: []policy.Rule{{Set: []policy.Assignment{c.set}, Verdict: policy.Permit}}}
+		f := &policy.Filter{Name: "f", Family: policy.IP, Default: policy.Deny, Rules: []policy.Rule{{Match: c.match, Set: []policy.Assignment{c.set}, Verdict: policy.Permit}}}
 		h := reach.NewHeaders(policy.IPv4, reach.Orders[0], 0)
 		goal := h.Box(packet.Box{{Field: 0, Of: []packet.Values{c.goal}}}, packet.Full)
 		p := make(packet.Packet, len(h.Fields()))

@@ -154,6 +154,9 @@ func appendValues(values []policy.Word, field policy.Field, a policy.Assignment,
 	if a.Own {
 		to = own
 	}
+	if a.Keep != (policy.Word{}) && len(to) == 1 {
+		to = []policy.Range{{Lo: kept(a, values[0]), Hi: kept(a, values[0])}}
+	}
 	for _, r := range to {
 		if r.Mask == (policy.Word{}) && r.Lo == r.Hi && !slices.Contains(values, r.Lo) {
 			values = append(values, r.Lo)

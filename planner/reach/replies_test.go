@@ -45,6 +45,10 @@ func TestBetween_replies(t *testing.T) {
 	pool := list("nat", policy.Attachment{Hook: policy.HookPostrouting, Priority: 100}, policy.Permit, firstOnly(), policy.Rule{
 		Verdict: policy.Permit, Set: []policy.Assignment{{Field: policy.Source, Family: policy.IPv4, To: []policy.Range{{Lo: policy.Num(0xC6336401), Hi: policy.Num(0xC6336402)}}}},
 	})
+	netmap := list("nat", policy.Attachment{Hook: policy.HookPostrouting, Priority: 100}, policy.Permit, firstOnly(), policy.Rule{
+		Verdict: policy.Permit, Match: []policy.Term{{Field: policy.Source, Family: policy.IPv4, Of: []policy.Range{policy.PrefixRange(netip.MustParsePrefix("192.0.2.0/25"))}}},
+		Set: []policy.Assignment{{Field: policy.Source, Family: policy.IPv4, To: []policy.Range{policy.PrefixRange(netip.MustParsePrefix("198.51.100.128/32"))}, Keep: policy.Num(127)}},
+	})
 	const follow = "what nat of f has translated, and how replies find back, is not followed: not all get the same addresses"
 	for _, c := range []struct {
 		name, from, to, changes string
@@ -67,6 +71,8 @@ func TestBetween_replies(t *testing.T) {
 		{"the reply comes from the other port", "vnic:v/n", "port:f/v120", "", []*policy.Filter{portToW, before("f1.130", permit(isTCP(), from(8080)))}, tcpTo(80), "yes, yes"},
 		{"and not from the one that was asked", "vnic:v/n", "port:f/v120", "", []*policy.Filter{portToW, before("f1.130", permit(isTCP(), from(80)))}, tcpTo(80), "yes, no"},
 		{"all ports, of which one is translated", "vnic:v/n", "port:f/v120", "", []*policy.Filter{portToW}, reach.Flow{}, "yes, unknown: what dnat of f has translated, and how replies find back, is not followed: not all get the same addresses"},
+		{"one prefix for another", "vnic:v/n", "vnic:w/n", "port:f/v130 address=198.51.100.138/24", []*policy.Filter{netmap}, tcpTo(80), "yes, yes"},
+		{"and the reply for the same of the other", "vnic:v/n", "vnic:w/n", "port:f/v130 address=198.51.100.138/24", []*policy.Filter{netmap, before("f1.130", permit(has(policy.Destination, "198.51.100.138")))}, tcpTo(80), "yes, yes"},
 		{"the reply need not come by who translated: nobody waits for it", "vnic:v/n", "vnic:w/n", "", []*policy.Filter{toU}, tcpTo(80), "yes, no"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -226,7 +226,11 @@ func (d *decider) assign(r *policy.Rule) {
 			to = d.c.at.Own
 		}
 		if name, ok := headerFields[a.Field]; ok && len(to) > 0 && (a.Family == 0 || a.Family == d.Family) {
-			d.p[d.at[name]] = to[0].Lo
+			v := to[0].Lo
+			if a.Keep != (policy.Word{}) {
+				v = kept(a, d.p[d.at[name]])
+			}
+			d.p[d.at[name]] = v
 		}
 	}
 }

@@ -231,15 +231,15 @@ func (v *visitor) effect(r *policy.Rule, p packet.Packet, permit, back, next the
 	default:
 		return gone
 	}
-	return v.assign(r.Set, p, after)
+	return v.assign(r, r.Set, p, after)
 }
 
 // assign makes the assignments, with every value that there is to choose.
-func (v *visitor) assign(set []policy.Assignment, p packet.Packet, after then) fate {
+func (v *visitor) assign(r *policy.Rule, set []policy.Assignment, p packet.Packet, after then) fate {
 	if len(set) > 0 && set[0].Field == policy.ConnState && v.c.at.untracks() {
 		p = slices.Clone(p)
 		p[v.at[fieldUntracked]] = policy.Num(1)
-		return v.assign(set[1:], p, after)
+		return v.assign(r, set[1:], p, after)
 	}
 	for len(set) > 0 {
 		if _, header := headerFields[set[0].Field]; header && (set[0].Family == 0 || set[0].Family == v.Family) {
@@ -256,7 +256,12 @@ func (v *visitor) assign(set []policy.Assignment, p packet.Packet, after then) f
 		to = v.c.at.Own
 	}
 	values, all := listed(to)
-	if !all || a.Keep != (policy.Word{}) {
+	if _, ok := shifted(r, a); ok {
+		values, all = []policy.Word{kept(a, p[v.at[headerFields[a.Field]]])}, true
+	} else if a.Keep != (policy.Word{}) {
+		all = false
+	}
+	if !all {
 		v.steps = 0 // not all can be tried
 		return anyFate
 	}
@@ -264,7 +269,7 @@ func (v *visitor) assign(set []policy.Assignment, p packet.Packet, after then) f
 	for i, x := range values {
 		q := slices.Clone(p)
 		q[v.at[headerFields[a.Field]]] = x
-		if g := v.assign(set[1:], q, after); i == 0 {
+		if g := v.assign(r, set[1:], q, after); i == 0 {
 			f = g
 		} else {
 			f = f.or(g)

@@ -220,6 +220,9 @@ type Assignment struct {
 // Less compares two values as numbers.
 func (w Word) Less(v Word) bool { return w.Hi < v.Hi || w.Hi == v.Hi && w.Lo < v.Lo }
 
+// Without is the value without the bits of another one.
+func (w Word) Without(bits Word) Word { return Word{Hi: w.Hi &^ bits.Hi, Lo: w.Lo &^ bits.Lo} }
+
 // Num is a small number as a Word.
 func Num(n uint64) Word { return Word{Lo: n} }
 

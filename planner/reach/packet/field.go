@@ -52,3 +52,28 @@ func (s *Space) forget(m Set, field int) Set {
 		return r, true
 	})
 }
+
+// Shift writes all bits of a field but the low ones under keep, of packets whose field has those bits of from: the packets that are in m once it has those of to (a
+// translation prefix to prefix). Of packets with others it says nothing.
+func (s *Space) Shift(m Map, field int, from, to, keep Value) Map {
+	return s.rebuild(m, make(map[Map]Map), same, func(level uint8, m Map, kid func(Map) Map) (Map, bool) {
+		if s.levels[level].field != field {
+			return 0, false
+		}
+		old, low := s.digitOf(from, level), s.digitOf(keep, level)
+		first, last := s.digitOf(to, level)&^low, s.digitOf(to, level)|low
+		at := len(s.scratch)
+		of := s.intervals(m)
+		for i, x := range of {
+			if x.start > last || i+1 < len(of) && of[i+1].start <= first {
+				continue
+			}
+			start := uint32(0) // what is before the first value is no packet's
+			if x.start > first {
+				start = old&^low + (x.start - first)
+			}
+			s.push(start, kid(x.kid))
+		}
+		return s.pop(level, at), true
+	})
+}

@@ -230,6 +230,14 @@ func operate(t *rapid.T, s *packet.Space, a, b packet.Map, add func(packet.Map, 
 	with := func(p packet.Packet, v packet.Value) packet.Packet { q := slices.Clone(p); q[field] = v; return q }
 	v := anyValue(s.Fields()[field].Bits).Draw(t, "v")
 	add(s.Set(a, field, v), func(p packet.Packet) packet.Map { return s.At(a, with(p, v)) })
+	low := packet.V(1<<rapid.IntRange(0, s.Fields()[field].Bits).Draw(t, "low") - 1)
+	from, to := packet.V(v.Lo&^low.Lo), packet.V(anyValue(s.Fields()[field].Bits).Draw(t, "to").Lo&^low.Lo)
+	add(s.Shift(a, field, from, to, low), func(p packet.Packet) packet.Map {
+		if p[field].Lo&^low.Lo != from.Lo { // nothing is said of others
+			return s.At(s.Shift(a, field, from, to, low), p)
+		}
+		return s.At(a, with(p, packet.V(to.Lo|p[field].Lo&low.Lo)))
+	})
 	pool := packet.Values{Lo: v, Hi: anyValue(s.Fields()[field].Bits).Draw(t, "hi")}
 	add(s.Some(two, field, pool), func(p packet.Packet) packet.Map {
 		for v := range values {
