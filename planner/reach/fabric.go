@@ -283,7 +283,7 @@ func (n *Network) joined(a, b segment) (Verdict, string) {
 	switch {
 	case a.fabric == b.fabric:
 		return Yes, ""
-	case virtual(a.fabric) != virtual(b.fabric), one == two:
+	case virtual(a.fabric) != virtual(b.fabric):
 		return No, fmt.Sprintf("one is in %s, the other in %s", fabricName(a.fabric), fabricName(b.fabric))
 	}
 	broken, links := "", map[Verdict]map[topology.Node][]topology.Node{Yes: {}, NotKnown: {}, No: {}} // by what at least is known of them

@@ -53,6 +53,7 @@ func TestCompareStorage(t *testing.T) {
 		{"standing uncertainty is no change", "host:h1", unknownTarget, unknownTarget, "yes to yes; lost ; opened ; sharing "},
 		{"what becomes unknown is lost", "host:h1", "", unknownTarget, "yes to yes; lost 0b; opened ; sharing "},
 		{"what was unknown is opened", "host:h1", unknownTarget, "", "yes to yes; lost ; opened 0b; sharing "},
+		{"others who saw it, and perhaps still do", "host:h1", inZone + "10:00:00:00:00:00:00:02", inZone + "10:00:00:00:00:00:00:02\n-fczoneset:m1/50/active/s state=active", "yes to unknown; lost 0a,0b; opened ; sharing "},
 		{"zones are not known any more: others may see it", "host:h1", "", "-fczoneset:m1/50/active/s state=active", "yes to unknown; lost 0a,0b; opened ; sharing h2 unknown"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -82,6 +82,18 @@ func TestStorage_iSCSI(t *testing.T) {
 	for _, c := range []struct{ name, from, changes, want string }{
 		{"by a neighbour and by a router", "host:h", "", "yes; yes"},
 		{"a portal that nobody routes to", "host:h", "-route:h/default/0.0.0.0%2F0/192.0.2.1 prefix=0.0.0.0/0", "yes; yes; no, h has no route to 198.51.100.50"},
+		{"a portal that nobody routes to, of the routes that were read", "host:h", "-route:h/default/0.0.0.0%2F0/192.0.2.1 prefix=0.0.0.0/0\n~host:h Contains route:h/default/10.0.0.0%2F8/e2\n~route:h/default/10.0.0.0%2F8/e2 prefix=10.0.0.0/8", "unknown; unknown, from 192.0.2.21 (e2) to 192.0.2.50, there: the routes of h were not read whole: there may be better ones; unknown, no source says by which interface h reaches 198.51.100.50"},
+		{"two interfaces in the subnet, one of them down", "host:h", onlyNear + `host:h Contains nic:h/e3
+nic:h/e3 ifName=e3
+nic:h/e3 address=192.0.2.22/24
+nic:h/e3 state=down
+nic:h/e3 Link port:s/6 ~95
+switch:s Contains port:s/6
+port:s/6 pvid=120
+port:s/6 untagged=120
+host:h Contains route:h/default/192.0.2.0%2F24/e3
+route:h/default/192.0.2.0%2F24/e3 prefix=192.0.2.0/24
+route:h/default/192.0.2.0%2F24/e3 RoutesVia nic:h/e3`, "unknown; unknown, it depends on the interface that h takes: from 192.0.2.22 (e3) to 192.0.2.50, there: state is down"},
 		{"a name that is not admitted", "host:h", "-mapping:a/m MapsInitiator initiatorport:iqn.2026-01.test:h", "no; no, no mapping of u admits iqn.2026-01.test:h at iqn.2026-01.test:t,192.0.2.50:3260; no, no mapping of u admits iqn.2026-01.test:h at iqn.2026-01.test:t,198.51.100.50:3260"},
 		{"an address that is admitted", "host:h", onlyNear + byAddress + "192.0.2.21/32", "yes; yes"},
 		{"an address that is not", "host:h", onlyNear + byAddress + "192.0.2.22/32", "no; no, no mapping of u admits iqn.2026-01.test:h at iqn.2026-01.test:t,192.0.2.50:3260"},

@@ -149,6 +149,12 @@ const (
 	other  = "fczone:m1/50/active/z zoneMember="
 )
 
+// emptied is the zone without its members; partialMap is the mapping as a reading has it that is partial.
+const (
+	emptied    = "-" + inZone + "10:00:00:00:00:00:00:01\n-" + inZone + "50:00:00:00:00:00:00:0a\n-" + inZone + "50:00:00:00:00:00:00:0b\n"
+	partialMap = "-mapping:a/m MapsUnit logicalunit:u\n~mapping:a/m MapsUnit logicalunit:u\n"
+)
+
 // apart is the array at a second switch, of which the name server and the links are not known.
 const apart = `
 -fcport:50:00:00:00:00:00:00:0a LoggedIn fcport:m1/fc3
@@ -216,6 +222,10 @@ func TestStorage_fibreChannel(t *testing.T) {
 		{"by alias", "host:h1", swap("device-alias one") + "\nfcswitch:m1 Contains fczonealias:m1/one\nfcport:10:00:00:00:00:00:00:01 MemberOf fczonealias:m1/one", "yes; yes"},
 		{"by the alias of another", "host:h1", swap("device-alias one") + "\nfcswitch:m1 Contains fczonealias:m1/one\nfcport:10:00:00:00:00:00:00:02 MemberOf fczonealias:m1/one", noZone},
 		{"by an alias that nobody has read", "host:h1", swap("device-alias one"), `unknown; unknown, whether zone z holds both is not known: nobody says which port is "device-alias one"`},
+		{"by an alias that was not read whole", "host:h1", swap("device-alias one") + "\n~fcswitch:m1 Contains fczonealias:m1/one\n~fcport:10:00:00:00:00:00:00:02 MemberOf fczonealias:m1/one", `unknown; unknown, whether zone z holds both is not known: nobody says which port is "device-alias one"`},
+		{"an alias that nobody has read, alone in its zone, is one of the two at most", "host:h1", emptied + other + "device-alias one", "no; no, no zone in force holds both, and the default zone denies"},
+		{"by address, and sources give the port two", "host:h1", swap("fcid 0x010100") + "\ninitiatorport:10:00:00:00:00:00:00:01 nPortID=0x010900", `unknown; unknown, whether zone z holds both is not known: nobody says which port is "fcid 0x010100"`},
+		{"nothing but what nobody understood", "host:h1", emptied + "fczone:m1/50/active/z unparsed=f:7: frob", `unknown; unknown, whether zone z holds both is not known: nobody says which port is "f:7: frob"`},
 		{"something that nobody understood", "host:h1", swap("pwwn 10:00:00:00:00:00:00:09") + "\nfczone:m1/50/active/z unparsed=f:7: frob", `unknown; unknown, whether zone z holds both is not known: nobody says which port is "f:7: frob"`},
 
 		{"smart zoning: two of one role", "host:h1", swap("pwwn 10:00:00:00:00:00:00:01 target") + "\n-fcfabric:m1/50 forwardMode=zoning\nfcfabric:m1/50 forwardMode=smart-zoning\n" + targets("target"), noZone},
@@ -244,6 +254,10 @@ func TestStorage_fibreChannel(t *testing.T) {
 		{"zones that do not see it logged in", "host:h1", "-" + inZone + "50:00:00:00:00:00:00:0a\n" + inZone + "50:00:00:00:00:00:00:0a logged-in 0x010300", "unknown; unknown, the zones of VSAN 50 of m1 do not see 10:00:00:00:00:00:00:01 logged in, although others do"},
 
 		{"two switches, and nobody knows how they are joined", "host:h1", apart, "unknown; unknown, no source says by which links m1 and m2 are joined: collect the name server of one of them"},
+		{"zones that do not see it logged in, and were not read whole", "host:h1", "-fczoneset:m1/50/active/s MemberOf fcfabric:m1/50\n~fczoneset:m1/50/active/s MemberOf fcfabric:m1/50\n-" + inZone + "50:00:00:00:00:00:00:0a\n" + inZone + "50:00:00:00:00:00:00:0a logged-in 0x010300", "yes; yes"},
+		{"an adapter that was down", "host:h1", "!initiatorport:10:00:00:00:00:00:00:01 state=linkdown", "unknown; unknown, what test said by cli old is 2h1m0s old: collect it"},
+		{"two switches, linked, and two virtual fabrics", "host:h1", linked + "fcport:m2/e1 state=up\nfcswitch:m2 Contains fcfabric:m2/60\n-fcport:m2/fc3 MemberOf fcfabric:m2/50\nfcport:m2/fc3 MemberOf fcfabric:m2/60\n-fcport:m2/fc4 MemberOf fcfabric:m2/50\nfcport:m2/fc4 MemberOf fcfabric:m2/60\nfcport:m1/e1 MemberOf fcfabric:m1/60\nfcport:m2/e1 MemberOf fcfabric:m2/60", "no; no, one is in VSAN 50 of m1, the other in VSAN 60 of m2"},
+		{"a login that is old, and a name server that has one port of the array", "host:h1", apart + "-fcport:10:00:00:00:00:00:00:01 LoggedIn fcport:m1/fc1\n!fcport:10:00:00:00:00:00:00:01 LoggedIn fcport:m1/fc1\ntargetport:50:00:00:00:00:00:00:0a MemberOf fcfabric:m1/50", "unknown; unknown, what test said by cli old is 2h1m0s old: collect it"},
 		{"two switches, and no zone has it", "host:h2", apart, noZone},
 		{"a link that is up", "host:h1", linked + "fcport:m2/e1 state=up", "yes; yes"},
 		{"a link that is down", "host:h1", linked + "fcport:m2/e1 state=down", "no; no, m2 e1: state is down"},
@@ -262,6 +276,10 @@ func TestStorage_fibreChannel(t *testing.T) {
 		{"that is old", "host:h2", "!initiatorport:10:00:00:00:00:00:00:02 Nexus targetport:50:00:00:00:00:00:00:0a", noZone},
 
 		{"mappings that are old", "host:h1", "-mapping:a/m MapsUnit logicalunit:u\n!mapping:a/m MapsUnit logicalunit:u", "unknown; unknown, what test said by cli old is 2h1m0s old: collect it"},
+		{"mappings that were not read whole, and name both", "host:h1", partialMap, "yes; yes"},
+		{"mappings that were not read whole, and do not name it", "host:h1", partialMap + "-mapping:a/m MapsInitiator initiatorport:10:00:00:00:00:00:00:01", "unknown; unknown, the mappings of u were not read whole"},
+		{"mappings that were not read whole, and name no port", "host:h1", partialMap + "-mapping:a/m MapsTarget targetport:50:00:00:00:00:00:00:0a\n-mapping:a/m MapsTarget targetport:50:00:00:00:00:00:00:0b", "unknown; unknown, the mappings of u were not read whole"},
+		{"mappings that name no port are of all", "host:h1", "-mapping:a/m MapsTarget targetport:50:00:00:00:00:00:00:0a\n-mapping:a/m MapsTarget targetport:50:00:00:00:00:00:00:0b", "yes; yes"},
 		{"no array was read", "host:h1", noArray, "unknown: no array says at which ports it shows u, and to whom: collect it"},
 		{"no array was read, and the host sees it", "host:h1", noArray + "host:h1 handle=test\ntargetport:50:00:00:00:00:00:00:0a Exports logicalunit:u", "yes; yes"},
 		{"no array was read, and another host sees it", "host:h1", noArray + "host:h1 handle=elsewhere\ntargetport:50:00:00:00:00:00:00:0a Exports logicalunit:u", "unknown; unknown, no reading of h1 says that it sees u at 50:00:00:00:00:00:00:0a"},
