@@ -48,7 +48,7 @@ func TestLiveLab_graph(t *testing.T) { //nolint:paralleltest // one lab at a tim
 	parts := []struct {
 		name string
 		run  func(*testing.T)
-	}{{"graph", r.compare}, {"rails", r.rails}, {"reach", r.reachesAll}, {"breaks", r.breakSome}, {"moves", r.followAll}, {"graph at the end", r.compare}}
+	}{{"graph", r.compare}, {"rails", r.rails}, {"reach", r.reachesAll}, {"storage", r.logsIn}, {"breaks", r.breakSome}, {"moves", r.followAll}, {"graph at the end", r.compare}}
 	for _, part := range parts { //nolint:paralleltest // one after the other on one lab
 		t.Run(part.name, part.run)
 	}
