@@ -186,6 +186,7 @@ type search struct {
 	arrivals map[Key]*[grades]*arrival
 	next     []*arrival
 	goals    []goal
+	target   Node // the device that is searched for; none: a gateway
 }
 
 // arrival is a device that was reached, with all the equally short ways of a grade into it.
@@ -202,7 +203,7 @@ type way struct {
 	exit *exit
 }
 
-// goal is a gateway and one way into its device.
+// goal is a gateway, or a device that was searched for, and one way into its device.
 type goal struct {
 	way     way
 	gateway Hop
@@ -215,21 +216,25 @@ const maxDepth = 8
 
 func (f *fabric) search(device, port Node, tagged bool, g grade) *search {
 	s := &search{fabric: f, arrivals: map[Key]*[grades]*arrival{}}
+	s.walk(device, port, tagged, g)
+	return s
+}
+
+func (s *search) walk(device, port Node, tagged bool, g grade) {
 	s.arrive(way{}, device, port, tagged, g, 0)
 	for level := 1; level <= maxDepth && len(s.next) > 0 && !s.reached(g); level++ {
 		frontier := s.next
 		s.next = nil
 		for _, a := range frontier {
-			exits := f.from(a.device)
+			exits := s.from(a.device)
 			for i := range exits {
-				if x := &exits[i]; x.device != f.left {
+				if x := &exits[i]; x.device != s.left {
 					s.arrive(way{a, x}, x.device, x.far.Node, x.far.Tagged, max(a.grade, x.grade), level)
 				}
 			}
 		}
 	}
 	s.choose()
-	return s
 }
 
 // reached reports that a gateway was found on a way as good as any can be.
@@ -239,12 +244,16 @@ func (s *search) reached(best grade) bool {
 
 // arrive notes a way into a device: as a goal if it has a gateway, and to go on from there if it bridges.
 func (s *search) arrive(w way, device, port Node, tagged bool, g grade, level int) {
-	if hop, ok := s.gateway(device, port, tagged); ok {
+	if s.target == device {
+		s.goals = append(s.goals, goal{way: w, grade: g, level: level})
+		return
+	}
+	if hop, ok := s.gateway(device, port, tagged); ok && s.target.IsZero() {
 		s.goals = append(s.goals, goal{w, hop, max(g, hop.grade()), level})
 		if hop.Doubt == "" {
 			return
 		}
-	} else if device.Kind() != Switch {
+	} else if device.Kind() != Switch && s.target.IsZero() {
 		s.note(fmt.Sprintf("%s is reached at %s, and no source says which of its interfaces routes %s", device.Name(), port.Name(), vlanText(s.vid)))
 	}
 	_, bridges := vlanHolder(port)
@@ -340,10 +349,7 @@ func (a *arrival) each(tail []*exit, visit func([]*exit) bool) bool {
 }
 
 func (g goal) hops(reversed []*exit) []Hop {
-	var hops []Hop
-	for _, x := range slices.Backward(reversed) {
-		hops = append(hops, x.near, x.far)
-	}
+	hops := between(reversed)
 	if n := len(hops); n > 0 && hops[n-1].Node == g.gateway.Node {
 		return hops // the cable ends in the gateway itself
 	}

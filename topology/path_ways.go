@@ -45,6 +45,13 @@ func Ways(from, to Node, paths func(Node) []Path) (ways []Way, gap string) {
 			}
 		}
 	}
+	if len(ways) == 0 {
+		var all [][]Hop
+		all, gap = unrouted(from, ps, qs)
+		for _, hops := range all {
+			add(hops, "")
+		}
+	}
 	ways = append(ways, aside(from, to, ps, ways)...)
 	if len(ways) == 0 {
 		gap = cmp.Or(firstGap(ps, qs), "no way between "+from.Name()+" and "+to.Name()+" is known")
