@@ -97,6 +97,15 @@ func signature(steps []Step) string {
 	return b.String()
 }
 
+// passes is what is said of a device that bridges frames: it tracks their connections where it asks for states.
+func (x *explorer) passes(d *device) []Step {
+	steps := x.comes(d)
+	for i := range steps {
+		steps[i].Tracks = steps[i].Tracks && d.tracks
+	}
+	return append(steps, x.doubts(d)...)
+}
+
 // bridged gives the filters that frames meet in the bridges of a way, and what is not known of them.
 func (x *explorer) bridged(hops []topology.Hop) []Step {
 	hops = slices.CompactFunc(slices.Clone(hops), func(a, b topology.Hop) bool { // two ways that meet in a bridge both name it
@@ -116,11 +125,7 @@ func (x *explorer) bridged(hops []topology.Hop) []Step {
 		d := x.device(owner)
 		if !told[owner.Key()] && (i > 0 && i < len(hops)-1) { // the ends are those that send and take: they ask for their own filters
 			told[owner.Key()] = true
-			for _, s := range x.comes(d) {
-				s.Tracks = d.tracks && x.end == nil
-				steps = append(steps, s)
-			}
-			steps = append(steps, x.doubts(d)...)
+			steps = append(steps, x.passes(d)...)
 			steps = append(steps, x.vlanMaps(d, h)...)
 		}
 		if i > 0 && i < len(hops)-1 {

@@ -269,63 +269,6 @@ route:g/default/198.51.100.0%2F24/v130 RoutesVia port:f/v130
 filtertext:none AppliesTo router:g
 `
 
-// unnumbered is behind with routers that know each other by 169.254.0.1 on the link alone, as BGP without addresses leaves it to the neighbour cache.
-const unnumbered = behind + `
--route:f/default/198.51.100.0%2F24/203.0.113.2 nextHop=203.0.113.2
-route:f/default/198.51.100.0%2F24/203.0.113.2 nextHop=169.254.0.1
-port:g/1 mac=02:00:00:00:00:09
-`
-
-const learned = "port:f/2 arp=169.254.0.1 02:00:00:00:00:09\n"
-
-// overlay is another host, k, with a VM x in VLAN 120 behind another switch, t: between it and s is a link that is routed, and over it a tunnel.
-const overlay = `
-host:k Contains virtualswitch:k/br0
-host:k Contains nic:k/e
-virtualswitch:k/br0 SupportedBy nic:k/e
-virtualswitch:k/br0 virtualPort=openvswitch
-switch:t Contains port:t/1
-port:t/1 ifName=t1
-port:t/1 tagged=120
-nic:k/e Link port:t/1 ~95
-vm:x Contains vnic:x/n
-vnic:x/n AttachedTo virtualswitch:k/br0
-vnic:x/n vid=120
-vnic:x/n address=192.0.2.20/24
-vnic:x/n InSubnet subnet:192.0.2.0/24
-vnic:x/n mac=02:00:00:00:00:20
-vnic:v/n mac=02:00:00:00:00:10
-switch:s Contains port:s/9
-port:s/9 ifName=s9
-port:s/9 address=203.0.113.1/32
-switch:t Contains port:t/9
-port:t/9 ifName=t9
-port:t/9 address=203.0.113.2/32
-port:s/9 Link port:t/9 ~95
-switch:s Contains route:s/default/203.0.113.2%2F32/9
-route:s/default/203.0.113.2%2F32/9 prefix=203.0.113.2/32
-route:s/default/203.0.113.2%2F32/9 RoutesVia port:s/9
-switch:t Contains route:t/default/203.0.113.1%2F32/9
-route:t/default/203.0.113.1%2F32/9 prefix=203.0.113.1/32
-route:t/default/203.0.113.1%2F32/9 RoutesVia port:t/9
-switch:s Contains port:s/vx
-port:s/vx ifName=vx5
-port:s/vx vni=5000
-port:s/vx vtep=203.0.113.1
-port:s/vx tagged=
-port:s/vx untagged=120
-port:s/vx tunnelEntry=02:00:00:00:00:20 203.0.113.2
-switch:t Contains port:t/vx
-port:t/vx ifName=vx7
-port:t/vx vni=5000
-port:t/vx vtep=203.0.113.2
-port:t/vx tagged=
-port:t/vx untagged=120
-port:t/vx tunnelEntry=02:00:00:00:00:10 203.0.113.1
-filtertext:none AppliesTo host:k
-filtertext:none AppliesTo switch:t
-`
-
 func TestBetween(t *testing.T) {
 	t.Parallel()
 	web := tcpTo(80)
@@ -460,64 +403,6 @@ func TestBetween(t *testing.T) {
 		{
 			"a link with the address of a loopback", "v", "w", web, behind, nil,
 			"yes, unknown: no gateway of VLAN 130 is known behind s: collect the router or firewall that routes it (f is reached at f1, and no source says which of its interfaces routes VLAN 130)",
-		},
-		{
-			"a next hop of the link alone, as the neighbour cache knows it", "v", "w", web, unnumbered + learned, nil,
-			"yes, unknown: no gateway of VLAN 130 is known behind s: collect the router or firewall that routes it (f is reached at f1, and no source says which of its interfaces routes VLAN 130)",
-		},
-		{
-			"and as it does not: the other end of the cable", "v", "w", web, unnumbered, nil,
-			"unknown, unknown: no source says who 169.254.0.1 is on f2 of f: the other end of its cable is taken",
-		},
-		{
-			"and without a cable", "v", "w", web, unnumbered + "-port:g/1 Link port:f/2 ~95", nil,
-			"unknown, unknown: nobody is known to have the address 169.254.0.1, the next hop of f",
-		},
-		{
-			"whoever has that address elsewhere is not meant", "v", "w", web, unnumbered + learned + "port:s/1 address=169.254.0.1/16", nil,
-			"yes, unknown: no gateway of VLAN 130 is known behind s: collect the router or firewall that routes it (f is reached at f1, and no source says which of its interfaces routes VLAN 130)",
-		},
-		{
-			"two links with one such address: two ways", "v", "w", web, unnumbered + learned +
-				"route:f/default/198.51.100.0%2F24/203.0.113.2 RoutesVia port:f/3\nfirewall:f Contains port:f/3\nport:f/3 ifName=f3\nport:f/3 arp=169.254.0.1 02:00:00:00:00:0a", nil,
-			"unknown, unknown: nobody is known to have the address 169.254.0.1, the next hop of f",
-		},
-		{"through a tunnel", "v", "x", web, overlay, nil, "yes, yes"},
-		{
-			"a tunnel that has not learned the answer's address", "v", "x", web, overlay + "-port:t/vx tunnelEntry=02:00:00:00:00:10 203.0.113.1", nil,
-			"yes, unknown: no gateway of VLAN 120 is known behind t: collect the router or firewall that routes it",
-		},
-		{"a tunnel of another number at the other end", "v", "x", web, overlay + "-port:t/vx vni=5000\nport:t/vx vni=5001", nil, "unknown, unknown: no source says in which VLAN t has VXLAN 5000"},
-		{
-			"a tunnel without a way", "v", "x", web, overlay + "-port:s/9 Link port:t/9 ~95", nil,
-			"unknown, unknown: no LLDP, CDP, forwarding entry or operator says what s9 is cabled to: collect the switch at its other end",
-		},
-		{"a tunnel whose port is down", "v", "x", web, overlay + "port:t/vx state=down", nil, "unknown, unknown: vx7 is down"},
-		{
-			"filters of those on its way look at what is around the packets", "v", "x", web, overlay,
-			map[string][]*policy.Filter{"switch:t": {list("acl", policy.Attachment{Hook: policy.HookPrerouting}, policy.Permit, deny(isTCP(), port(80)))}},
-			"unknown, yes: what acl of t does to packets of tunnels is not looked at",
-		},
-		{
-			"a VLAN map where it begins", "v", "x", web, overlay,
-			map[string][]*policy.Filter{"switch:s": {list("vacl", policy.Attachment{Hook: policy.HookVLAN, VLANs: "120"}, policy.Permit, deny(isTCP(), port(80)))}},
-			"no, no",
-		},
-		{
-			"a VLAN map where it ends", "v", "x", web, overlay,
-			map[string][]*policy.Filter{"switch:t": {list("vacl", policy.Attachment{Hook: policy.HookVLAN, VLANs: "120"}, policy.Permit, deny(isTCP(), port(80)))}},
-			"no, no",
-		},
-		{"nobody has read the filters of the switch where it ends", "v", "x", web, overlay + "-filtertext:none AppliesTo switch:t", nil, "unknown, unknown: nobody has read the filters of t"},
-		{
-			"a port list behind it", "v", "x", web, overlay,
-			map[string][]*policy.Filter{"switch:t": {list("acl", policy.Attachment{Hook: policy.HookEgress, Interface: "t1"}, policy.Permit, deny(isTCP(), port(80)))}},
-			"no, no",
-		},
-		{
-			"a port list before it", "v", "x", web, overlay,
-			map[string][]*policy.Filter{"switch:s": {list("acl", policy.Attachment{Hook: policy.HookIngress, Interface: "s1"}, policy.Permit, deny(isTCP(), port(80)))}},
-			"no, no",
 		},
 		{
 			"a next hop that routers share", "v", "w", web, behind + "-port:g/1 address=203.0.113.2/32\nport:g/1 address=203.0.113.3/32\nport:g/1 virtualAddress=203.0.113.2\n-port:g/lo address=203.0.113.2/32", nil,

@@ -156,8 +156,7 @@ func (x *explorer) leaves(d *device, vni int64, to topology.Node, then func() *L
 	for _, p := range x.paths(to) {
 		for _, h := range p.Hops {
 			if o, ok := h.Node.Owner(); ok && o == d.node && vlans.Has(h.VID) {
-				steps := []Step{{Device: d.node, Doubt: down, Tracks: d.tracks, Fresh: true}} // it bridges them, as if they had come by one of its ports
-				steps = slices.Concat(steps, x.doubts(d), x.vlanMaps(d, h), x.segment(d, h))
+				steps := slices.Concat([]Step{{Device: d.node, Doubt: down}}, x.passes(d), x.vlanMaps(d, h), x.segment(d, h))
 				l := x.carried(h.Node, to, then)
 				return &Leg{Steps: append(steps, l.Steps...), End: l.End, Why: l.Why, Next: l.Next}
 			}
