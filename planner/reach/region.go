@@ -114,7 +114,8 @@ func (h *Headers) serviceOf(s, all packet.Set, n uint64) (words []string, whole 
 	first, later := h.Intersect(s, notLater), h.Minus(s, notLater)
 	whole = later == packet.Empty || later == h.Minus(all, notLater)
 	if first != packet.Empty {
-		text, said := ProtocolName(n), h.Intersect(all, notLater)
+		said := h.Intersect(all, notLater)
+		words = append(words, ProtocolName(n))
 		names := map[string]string{fieldSourcePort: " from ", fieldDestinationPort: " "}
 		if n == icmp || n == icmpv6 {
 			names = map[string]string{fieldSourcePort: " type ", fieldDestinationPort: " code "}
@@ -122,14 +123,14 @@ func (h *Headers) serviceOf(s, all packet.Set, n uint64) (words []string, whole 
 		for _, field := range []string{fieldSourcePort, fieldDestinationPort} {
 			of := h.only(first, field)
 			if of != h.only(h.Intersect(all, notLater), field) {
-				text += names[field] + h.list(of, field)
+				words = append(words, names[field]+h.list(of, field))
 			}
 			said = h.Intersect(said, of)
 		}
 		if said != first && h.only(first, fieldFlags) != h.only(said, fieldFlags) {
-			text += " with some flags"
+			words = append(words, " with some flags")
 		}
-		words, whole = append(words, text), whole && said == first
+		words, whole = []string{strings.Join(words, "")}, whole && said == first
 	}
 	if later != packet.Empty {
 		words = append(words, "later fragments of "+ProtocolName(n))
@@ -170,7 +171,7 @@ func (r Region) String() string {
 		text += ", and more"
 	}
 	if r.Part {
-		text = "some of " + text
+		text += " (in part)"
 	}
 	return text
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/throughline-dc/throughline/planner/reach/packet"
@@ -89,38 +90,15 @@ func byName(all []*policy.Filter) map[string]map[string]*policy.Filter {
 	return m
 }
 
+// met is a place where packets meet filters of a family, and those of two configurations there.
+type met struct {
+	place  policy.Attachment
+	family policy.Family
+	sides  [2][]*policy.Filter
+}
+
 // placed pairs the filters that packets meet at the same place: those of one name, then those that are left over, in their order.
-func placed(old, now []*policy.Filter) []Rewrite {
-	type at struct {
-		policy.Attachment
-		family policy.Family
-	}
-	var order []at
-	met := map[at]*[2][]*policy.Filter{}
-	for side, all := range [][]*policy.Filter{old, now} {
-		jumped := map[string]bool{}
-		for _, f := range all {
-			for i := range f.Rules {
-				jumped[f.Rules[i].Target] = true
-			}
-		}
-		for _, f := range all {
-			places := f.Attached
-			if len(places) == 0 && !jumped[f.Name] && f.Default != policy.Return {
-				places = []policy.Attachment{{Interface: f.Name}} // nowhere
-			}
-			for _, place := range places {
-				place.Place = policy.Place{}
-				k := at{place, f.Family}
-				if met[k] == nil {
-					met[k] = new([2][]*policy.Filter)
-					order = append(order, k)
-				}
-				met[k][side] = append(met[k][side], f)
-			}
-		}
-	}
-	var all []Rewrite
+func placed(old, now []*policy.Filter) (all []Rewrite) {
 	add := func(a, b *policy.Filter, place policy.Attachment) {
 		i := slices.IndexFunc(all, func(r Rewrite) bool { return r.Old == a && r.New == b })
 		if i < 0 {
@@ -131,20 +109,66 @@ func placed(old, now []*policy.Filter) []Rewrite {
 			all[i].Places = append(all[i].Places, place)
 		}
 	}
-	for _, k := range order {
-		a, b := met[k][0], met[k][1]
-		for _, f := range slices.Clone(a) {
-			if j := slices.IndexFunc(b, func(g *policy.Filter) bool { return g.Name == f.Name }); j >= 0 {
-				add(f, b[j], k.Attachment)
-				a = slices.DeleteFunc(slices.Clone(a), func(g *policy.Filter) bool { return g == f })
-				b = slices.Delete(slices.Clone(b), j, j+1)
+	for _, m := range meetings(old, now) {
+		var left []*policy.Filter
+		others := m.sides[1]
+		for _, f := range m.sides[0] {
+			j := slices.IndexFunc(others, func(g *policy.Filter) bool { return g.Name == f.Name })
+			if j < 0 {
+				left = append(left, f)
+				continue
 			}
+			add(f, others[j], m.place)
+			others = slices.Delete(slices.Clone(others), j, j+1)
 		}
-		for i := range max(len(a), len(b)) {
-			add(nth(a, i), nth(b, i), k.Attachment)
+		for i := range max(len(left), len(others)) {
+			add(nth(left, i), nth(others, i), m.place)
 		}
 	}
 	return all
+}
+
+// meetings lists the places of two configurations. A list that both have and that neither uses has one of its own: nowhere.
+func meetings(old, now []*policy.Filter) (all []*met) {
+	type at struct {
+		place  policy.Attachment
+		family policy.Family
+	}
+	known := map[at]*met{}
+	idle, still := unused(old), unused(now)
+	maps.DeleteFunc(idle, func(name string, _ bool) bool { return !still[name] })
+	for side, filters := range [][]*policy.Filter{old, now} {
+		for _, f := range filters {
+			places := f.Attached
+			if idle[f.Name] {
+				places = []policy.Attachment{{Interface: f.Name}}
+			}
+			for _, place := range places {
+				place.Place = policy.Place{}
+				k := at{place, f.Family}
+				if known[k] == nil {
+					known[k] = &met{place: place, family: f.Family}
+					all = append(all, known[k])
+				}
+				known[k].sides[side] = append(known[k].sides[side], f)
+			}
+		}
+	}
+	return all
+}
+
+// unused names the lists that packets meet nowhere, and to which no other one jumps.
+func unused(filters []*policy.Filter) map[string]bool {
+	idle := map[string]bool{}
+	for _, f := range filters {
+		idle[f.Name] = len(f.Attached) == 0 && f.Default != policy.Return
+	}
+	for _, f := range filters {
+		for i := range f.Rules {
+			delete(idle, f.Rules[i].Target)
+		}
+	}
+	return idle
 }
 
 func nth(of []*policy.Filter, i int) *policy.Filter {
@@ -256,8 +280,8 @@ func unlike(a, b []policy.Rule) (only []policy.Rule) {
 	}
 	width := len(b) + 1
 	common := make([]int32, (len(a)+1)*width) // rules that both have, from here on
-	for i := len(a) - 1; i >= 0; i-- {
-		for j := len(b) - 1; j >= 0; j-- {
+	for i := range slices.Backward(a) {
+		for j := range slices.Backward(b) {
 			if common[i*width+j] = max(common[(i+1)*width+j], common[i*width+j+1]); sameRule(&a[i], &b[j]) {
 				common[i*width+j] = common[(i+1)*width+j+1] + 1
 			}
@@ -279,34 +303,20 @@ func unlike(a, b []policy.Rule) (only []policy.Rule) {
 	return slices.Concat(only, a[i:], b[j:])
 }
 
+// found is packets that fare otherwise, by Fate, and the circumstances in which they do.
+type found struct {
+	sets [4]packet.Set
+	at   []Context
+}
+
 // in compares what becomes of the packets of one family, in all circumstances.
 func (c *comparison) in(h *Headers) error {
-	type found struct {
-		sets [4]packet.Set // by Fate
-		at   []Context
-	}
-	var all []found
 	circumstances := c.circumstances(h)
 	if circumstances == nil {
 		c.Unknown = fmt.Sprintf("the rules ask for more than %d states, VLANs and interfaces: they are not compared", maxCircumstances)
 	}
-	err := h.Try(func() {
-		for _, at := range circumstances {
-			sets := c.fates(h, at)
-			if at.State == policy.StateUntracked {
-				for i := range sets {
-					sets[i] = h.Set(sets[i], h.at[fieldUntracked], policy.Num(1)) // so that they are told with others
-					sets[i] = h.Intersect(sets[i], h.Tracked())
-				}
-			}
-			if i := slices.IndexFunc(all, func(f found) bool { return f.sets == sets }); i >= 0 {
-				all[i].at = append(all[i].at, at)
-			} else if sets != ([4]packet.Set{}) {
-				all = append(all, found{sets, []Context{at}})
-			}
-		}
-	})
-	if err != nil {
+	var all []found
+	if err := h.Try(func() { all = c.foundIn(h, circumstances) }); err != nil {
 		return fmt.Errorf("%s: %w", cmp.Or(c.Old, c.New).Name, err)
 	}
 	for _, f := range all {
@@ -317,6 +327,23 @@ func (c *comparison) in(h *Headers) error {
 		}
 	}
 	return nil
+}
+
+func (c *comparison) foundIn(h *Headers, circumstances []Context) (all []found) {
+	for _, at := range circumstances {
+		sets := c.fates(h, at)
+		if at.State == policy.StateUntracked {
+			for i := range sets { // told with others, as if they were tracked
+				sets[i] = h.Intersect(h.Set(sets[i], h.at[fieldUntracked], policy.Num(1)), h.Tracked())
+			}
+		}
+		if i := slices.IndexFunc(all, func(f found) bool { return f.sets == sets }); i >= 0 {
+			all[i].at = append(all[i].at, at)
+		} else if sets != ([4]packet.Set{}) {
+			all = append(all, found{sets, []Context{at}})
+		}
+	}
+	return all
 }
 
 // fates gives the packets that fare otherwise in one of the circumstances.

@@ -164,6 +164,7 @@ func mirrored(fates []reach.Fate) []reach.Fate {
 			out[i] = reach.NewlyPassed
 		case reach.NewlyPassed:
 			out[i] = reach.NewlyDropped
+		case reach.SentAs, reach.Doubtful:
 		}
 	}
 	return out
@@ -251,11 +252,8 @@ func rewriteText(all []reach.Rewrite) string {
 			if p.At[0].Out != "" {
 				text += " out " + p.At[0].Out
 			}
-			for _, rule := range append(slices.Clone(r.Old.Rules), r.New.Rules...) {
-				if slices.ContainsFunc(rule.Match, func(t policy.Term) bool { return t.Field == policy.ConnState }) || rule.Target != "" {
-					text += fmt.Sprintf(" state %d", p.At[0].State)
-					break
-				}
+			if r.Asks(policy.ConnState) {
+				text += fmt.Sprintf(" state %d", p.At[0].State)
 			}
 			var by []string
 			for _, j := range []reach.Judgement{p.Before, p.After} {
