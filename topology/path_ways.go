@@ -53,6 +53,7 @@ func Ways(from, to Node, paths func(Node) []Path) (ways []Way, gap string) {
 		}
 	}
 	ways = append(ways, aside(from, to, ps, ways)...)
+	members(ways, ps, qs)
 	if len(ways) == 0 {
 		gap = cmp.Or(firstGap(ps, qs), "no way between "+from.Name()+" and "+to.Name()+" is known")
 	}

@@ -39,9 +39,7 @@ func (x *explorer) carried(from, to topology.Node, then func() *Leg) *Leg {
 			}
 		case w.Doubt != "":
 			doubtful = append(doubtful, w)
-			if w.Lost {
-				lost = cmp.Or(lost, w.Doubt)
-			}
+			lost = cmp.Or(lost, w.Doubt)
 		default:
 			sound = append(sound, w)
 		}

@@ -91,6 +91,16 @@ lag:s/po9 PeerLAG lag:p/po9
 filtertext:none AppliesTo switch:p
 `
 
+// bonded gives the host a second uplink, of which nobody knows where it goes.
+const bonded = `
+-virtualswitch:h/br0 SupportedBy nic:h/e
+virtualswitch:h/br0 SupportedBy lag:h/bond
+host:h Contains lag:h/bond
+host:h Contains nic:h/e2
+lag:h/bond SupportedBy nic:h/e
+lag:h/bond SupportedBy nic:h/e2
+`
+
 // scene is the estate with facts taken away ("-port:s/1 ifName=s1"), given, and filters "DEVICE" each.
 func scene(t *testing.T, changes string, filters map[string][]*policy.Filter) *topology.Snapshot {
 	t.Helper()
@@ -343,6 +353,16 @@ func TestBetween(t *testing.T) {
 			"a line of the aggregate that nobody understood", "v", "w", web,
 			"switch:s Contains lag:s/po1\nlag:s/po1 ifName=po1\nlag:s/po1 SupportedBy port:s/1\nlag:s/po1 tagged=120,130\nlag:s/po1 unparsed=c:1: frobnicate", nil,
 			"unknown, unknown: of lag po1 nobody understood c:1: frobnicate",
+		},
+		{
+			"frames may take the member of a bond that leads nobody knows where", "v", "w", web, bonded, nil,
+			"unknown, unknown: frames may leave h by e2, too, a member of bond of which nobody knows where it leads",
+		},
+		{"unless it is down", "v", "w", web, bonded + "nic:h/e2 state=down", nil, "yes, yes"},
+		{
+			"frames may take the member of a bond that leads to a switch of which too little is known", "v", "w", web,
+			bonded + "switch:t Contains port:t/1\nswitch:t Contains port:t/2\nnic:h/e2 Link port:t/1 ~95\nswitch:s Contains port:s/3\nport:s/3 tagged=120,130\nport:t/2 Link port:s/3 ~95\n" +
+				"port:t/2 tagged=120,130\nfiltertext:none AppliesTo switch:t", nil, "unknown, unknown: no source says which VLANs 1 carries",
 		},
 		{
 			"what comes over the link of a pair may be held back at an aggregate of both", "v", "w", web, paired + "lag:p/po9 state=up", nil,
