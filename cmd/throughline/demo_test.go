@@ -5,8 +5,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/throughline-dc/throughline/fixtures/sim"
 	"github.com/throughline-dc/throughline/fixtures/sim/estate"
@@ -56,7 +58,8 @@ func TestDocs_answersOfTheDemo(t *testing.T) {
 	}
 }
 
-// TestDemo_configurationsAreFollowed mends a list of the simulated estate: the next collection reads the new backup, and reach tells what got possible by it.
+// TestDemo_configurationsAreFollowed mends a list of the simulated estate: the next collection reads the new backup, and reach tells what got possible by it. A
+// backup that is older than its limit is not known to hold, however new the collection.
 func TestDemo_configurationsAreFollowed(t *testing.T) {
 	t.Parallel()
 	scene, err := estate.Demo()
@@ -98,9 +101,20 @@ func TestDemo_configurationsAreFollowed(t *testing.T) {
 		t.Errorf("%s", after)
 	}
 	diff := printed(t, exitDiffers, append([]string{"reach", "diff", client, server, "--from", last[1], "--port", "5432"}, store...)...)
-	t.Log(diff)
-	if !strings.Contains(diff, "5432") || strings.Contains(diff, "UNKNOWN") {
+	if !strings.Contains(diff, "opened there: tcp 5432") || strings.Contains(diff, "lost there") || !strings.Contains(diff, "drops backups/r02-leaf-a.cfg:") && !strings.Contains(diff, "drops it: backups/r02-leaf-a.cfg:") {
 		t.Errorf("%s", diff)
+	}
+
+	old := time.Now().Add(-30 * time.Hour) // nobody has backed it up since
+	if err := os.Chtimes(filepath.Join(dir, "estate", "backups", "r02-leaf-a.cfg"), old, old); err != nil {
+		t.Fatal(err)
+	}
+	printed(t, exitOK, collect...)
+	if stale := printed(t, exitOK, question...); !strings.Contains(stale, "tcp 5432: UNKNOWN") || !strings.Contains(stale, "what r02-leaf-a said by cli eos-config is 30h") {
+		t.Errorf("of a backup of 30 hours ago:\n%s", stale)
+	}
+	if known := printed(t, exitOK, append(slices.Clone(question), "--max-age", "31h")...); !strings.Contains(known, "tcp 5432: YES") {
+		t.Errorf("where such a backup is new enough:\n%s", known)
 	}
 }
 
