@@ -343,7 +343,7 @@ func cefLine(r *routes, words []string) {
 	case words[0] == "attached" && x.face != "":
 		x.protocol = "local"
 	case words[0] == "receive":
-		x.protocol = "local"
+		x.protocol, x.face = "local", "" // the device itself takes it, and what is local to an interface is its subnet
 	case words[0] == "multicast":
 		x.protocol = "multicast" // to whom, no table of single addresses says
 	case words[0] == "drop", words[0] == "discard", strings.Join(words, " ") == "no route":
