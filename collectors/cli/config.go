@@ -23,6 +23,7 @@ type dialect struct {
 	// What becomes of packets where a list is attached that has no entries, or that is not there at all.
 	empty, undefined missing
 
+	transit  bool   // a list that goes out filters nothing that the device sends itself (Cisco, "Configuring IP Access Lists", document 23602)
 	down     bool   // whether an interface is up that says neither "shutdown" nor "no shutdown" depends on the kind of interface
 	switched bool   // an Ethernet port is a bridge port unless it says "no switchport"
 	mode     string // of a bridge port that does not say any: access, trunk; "" where it is negotiated

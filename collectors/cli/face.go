@@ -142,7 +142,7 @@ func (c *Config) attach(f *face, g listAt) {
 	}
 	c.attached = append(c.attached, attachment{
 		list: listKey(g.family, g.name), family: g.family,
-		Attachment: policy.Attachment{Hook: hook, Interface: f.name, Place: g.at.Place},
+		Attachment: policy.Attachment{Hook: hook, Interface: f.name, Place: g.at.Place, Transit: c.dialect.transit && hook == policy.HookPostrouting},
 	})
 }
 

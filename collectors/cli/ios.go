@@ -12,7 +12,7 @@ import (
 func ios() *dialect {
 	permits := "IOS permits all until the first entry is there (Cisco IOS Security Command Reference, \"ip access-group\")"
 	return &dialect{
-		name: "ios", kind: topology.Router, lag: "Port-channel", fragments: laterPermitted, ends: "end",
+		name: "ios", kind: topology.Router, lag: "Port-channel", fragments: laterPermitted, ends: "end", transit: true,
 		empty: missing{policy.Permit, permits}, undefined: missing{policy.Permit, permits},
 		statements: [][]statement{snooping(), iosStatements(), iosInterface(), iosGroups(), iosHarmless(), iosHarmlessInterface()},
 	}

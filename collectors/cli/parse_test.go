@@ -85,7 +85,7 @@ func words(t *testing.T, obs []topology.Observation) string {
 			}
 			fmt.Fprintf(&b, "%s: family %d, default %s %s\n", filter.Name, filter.Family, filter.Default, filter.Missing)
 			for _, a := range filter.Attached {
-				fmt.Fprintf(&b, "  at %s %s %s (%d) %s\n", a.Hook, a.Interface, a.VLANs, a.Priority, a.Place)
+				fmt.Fprintf(&b, "  at %s %s %s (%d) %s%s\n", a.Hook, a.Interface, a.VLANs, a.Priority, a.Place, map[bool]string{true: ", of others"}[a.Transit])
 			}
 			for i := range filter.Rules {
 				fmt.Fprintf(&b, "  %s %s\n", filter.Rules[i].Place, filter.Rules[i].String())

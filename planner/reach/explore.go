@@ -445,7 +445,7 @@ func (x *explorer) hooks(d *device, hook policy.Hook, at Context) []Step {
 		if hook == policy.HookOutput || hook == policy.HookPostrouting {
 			side = at.Out
 		}
-		if h.Interface != "" && h.Interface != side {
+		if h.Interface != "" && h.Interface != side || h.Transit && at.In == "" {
 			continue
 		}
 		steps = append(steps, x.filter(d, h, at))

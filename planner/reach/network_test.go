@@ -547,6 +547,19 @@ func TestBetween_toADevice(t *testing.T) {
 			t.Errorf("to %s: there %s, back %s, %v", to, a.Forward.Verdict, a.Return.Verdict, err)
 		}
 	}
+	// A list that filters nothing of the device itself: what it answers leaves, what others answer does not.
+	for transit, want := range map[bool]reach.Verdict{true: reach.Yes, false: reach.No} {
+		list := list("out", policy.Attachment{Hook: policy.HookPostrouting, Interface: "f1.120", Transit: transit}, policy.Deny)
+		s := scene(t, "", map[string][]*policy.Filter{"firewall:f": {list}})
+		from, _ := s.Node(topology.Key{Kind: topology.VNIC, ID: "v/n"})
+		for to, want := range map[topology.Key]reach.Verdict{{Kind: topology.Port, ID: "f/v120"}: want, {Kind: topology.VNIC, ID: "w/n"}: reach.No} {
+			node, _ := s.Node(to)
+			a, err := network(s).Between(t.Context(), reach.Endpoints(from)[0], reach.Endpoints(node)[0], tcpTo(22))
+			if err != nil || a.Forward.Verdict != reach.Yes || a.Return.Verdict != want {
+				t.Errorf("to %s, transit %t: there %s, back %s, %v", to, transit, a.Forward.Verdict, a.Return.Verdict, err)
+			}
+		}
+	}
 }
 
 // TestBetween_limits: a question that takes too long, or too much, is unknown and says so; one that nobody waits for is an error.

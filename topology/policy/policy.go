@@ -69,6 +69,7 @@ type Attachment struct {
 	Priority  int    `json:"priority,omitzero"`  // the lower the earlier, among filters of one hook (nft, iptables: raw -300, mangle -150, filter 0)
 	Order     int    `json:"order,omitzero"`     // among those of one priority: chains of nft that translate, which the kernel all runs at one
 	Interface string `json:"interface,omitzero"` // name of the interface or vNIC; none: all of the device
+	Transit   bool   `json:"transit,omitzero"`   // packets of the device itself do not meet it, where those of others do as they leave
 	VLANs     string `json:"vlans,omitzero"`     // of HookVLAN, as topology.VIDSet writes them
 	Place     Place  `json:"place,omitzero"`     // where the configuration says so
 }
