@@ -377,7 +377,7 @@ func (f *fabric) gateway(device, port Node, tagged bool) (Hop, bool) {
 	if best.Node.IsZero() {
 		return Hop{}, false
 	}
-	if best.Doubt == "" && !routing(device, best.Node) {
+	if best.Doubt == "" && !Routing(device, best.Node) {
 		best.Doubt = "no source says that " + device.Name() + " routes: " + best.Node.Name() + " may be its own address only"
 	}
 	return best, true
@@ -434,9 +434,9 @@ func (f *fabric) addressed(device Node) []Node {
 	return ns
 }
 
-// routing reports whether a device is known to forward packets of the protocol of an address that the interface has: a bridge has addresses for
+// Routing reports whether a device is known to forward packets of the protocol of an address that the interface has: a bridge has addresses for
 // its own management as well.
-func routing(device, gateway Node) bool {
+func Routing(device, gateway Node) bool {
 	has := func(a Attr, word string) bool {
 		return slices.ContainsFunc(device.Values(a), func(v Value) bool { return v.String() == word })
 	}

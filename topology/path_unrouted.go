@@ -2,18 +2,17 @@ package topology
 
 import "slices"
 
-// unrouted gives the ways through bridges between two ends whose VLAN nobody is known to route, so that no path leads from either to a gateway where they could meet: storage
-// networks are so. Each is followed to the bridge behind its cable, and the fabric is searched from the one to the other. gap is why the fabric may reach further than is known.
+// unrouted gives the ways through bridges between two ends whose paths to gateways do not meet: nobody is known to route their VLAN, as in storage networks, or what would lead to a
+// gateway is broken. Each is followed to the bridge behind its cable, and the fabric is searched from the one to the other. gap is why the fabric may reach further than is known.
 func unrouted(from Node, ps, qs []Path) (ways [][]Hop, gap string) {
 	fabrics := map[VID]*fabric{}
 	known := map[[2]Key][][]Hop{} // by where the one path breaks off, and the device at which the other does
-	seen := map[string]bool{}
-	for _, p := range ps {
-		for _, q := range qs {
-			a, b := brokenOff(p), brokenOff(q)
+	for _, p := range entered(ps) {
+		for _, q := range entered(qs) {
+			a, b := p[len(p)-1], q[len(q)-1]
 			here, _ := a.Node.Owner()
 			there, _ := b.Node.Owner()
-			if here == there || here.IsZero() || there.IsZero() || a.VID == 0 || a.VID != b.VID {
+			if here == there || a.VID == 0 || a.VID != b.VID {
 				continue // on one device they would have met, if it passed frames between them
 			}
 			f := fabrics[a.VID]
@@ -26,11 +25,7 @@ func unrouted(from Node, ps, qs []Path) (ways [][]Hop, gap string) {
 				known[k] = f.waysTo(there, here, a)
 			}
 			for _, between := range known[k] {
-				hops := slices.Concat(p.Hops, between, turned(q.Hops))
-				if text := wayText(hops); !seen[text] {
-					seen[text] = true
-					ways = append(ways, hops)
-				}
+				ways = append(ways, slices.Concat(p, between, turned(q)))
 			}
 			if len(f.unheard) > 0 {
 				gap = f.unheard[0]
@@ -40,13 +35,21 @@ func unrouted(from Node, ps, qs []Path) (ways [][]Hop, gap string) {
 	return ways, gap
 }
 
-// brokenOff is the hop at which a path breaks off on a bridge, behind a cable; the zero Hop of another path.
-func brokenOff(p Path) Hop {
-	last := p.Hops[len(p.Hops)-1]
-	if device, ok := last.Node.Owner(); p.Complete || last.Rel != Link || !ok || device.Kind() != Switch {
-		return Hop{}
+// entered gives the beginnings of paths up to where they enter a bridge behind a cable, each once, as far as nothing stops them before.
+func entered(ps []Path) (begins [][]Hop) {
+	seen := map[string]bool{}
+	for _, p := range ps {
+		i := slices.IndexFunc(p.Hops, func(h Hop) bool { return h.Rel == Link })
+		if i < 0 || gradeOf(p.Hops[:i+1]) == broken {
+			continue
+		}
+		begin := p.Hops[: i+1 : i+1]
+		if device, ok := begin[i].Node.Owner(); ok && device.Kind() == Switch && !seen[wayText(begin)] {
+			seen[wayText(begin)] = true
+			begins = append(begins, begin)
+		}
 	}
-	return last
+	return begins
 }
 
 // waysTo walks through a fabric to a device, instead of a gateway, and lists the ways there: the best first, at most maxPaths for each into it.

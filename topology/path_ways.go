@@ -35,7 +35,7 @@ func Ways(from, to Node, paths func(Node) []Path) (ways []Way, gap string) {
 			add(turned(q.Hops[:i+1]), ownInterface(q.Hops[:i+1]))
 		}
 	}
-	if len(ways) == 0 {
+	if !sounds(ways) {
 		same := remembered(sameBridge) // paths of one node share most of their hops
 		for _, p := range ps {
 			for _, q := range qs {
@@ -45,12 +45,15 @@ func Ways(from, to Node, paths func(Node) []Path) (ways []Way, gap string) {
 			}
 		}
 	}
-	if len(ways) == 0 {
+	if !sounds(ways) { // the ways to gateways do not meet, or not where something passes
 		var all [][]Hop
 		all, gap = unrouted(from, ps, qs)
 		for _, hops := range all {
 			add(hops, "")
 		}
+	}
+	if sounds(ways) {
+		gap = ""
 	}
 	ways = append(ways, aside(from, to, ps, ways)...)
 	members(ways, ps, qs)
@@ -58,6 +61,10 @@ func Ways(from, to Node, paths func(Node) []Path) (ways []Way, gap string) {
 		gap = cmp.Or(firstGap(ps, qs), "no way between "+from.Name()+" and "+to.Name()+" is known")
 	}
 	return shortest(ways), gap
+}
+
+func sounds(ways []Way) bool {
+	return slices.ContainsFunc(ways, func(w Way) bool { return w.Fault == "" })
 }
 
 // shortest leaves out ways that a bridge would not take, since it has a shorter one: of those that enter the fabric by one cable, the ones that are longer than the
@@ -151,7 +158,7 @@ func wayOf(hops []Hop, doubt string) Way {
 	for i, h := range hops {
 		if h.Fault != "" && w.Fault == "" {
 			w.Fault = h.Fault
-			w.Lost = h.Rel == Link && i > 0 && hops[i-1].Fault == "" && stopped(h.Node) == ""
+			w.Lost = h.Rel == Link && i > 0 && hops[i-1].Fault == "" && stopped(h.Node) == "" && !blocked(h.Node, h.VID) // nobody learns an address behind a blocked port
 		}
 		if h.Doubt != "" && w.Doubt == "" {
 			w.Doubt = h.Doubt

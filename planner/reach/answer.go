@@ -202,8 +202,21 @@ func (h *Headers) direction(l *Leg, asked packet.Set) Direction {
 	}
 	if d.Must != d.May {
 		d.Doubts = doubts(l)
+		if len(d.Doubts) == 0 {
+			d.Doubts = []string{"not by all of several ways (gateways, equal routes, links, addresses of a pool) packets arrive" + l.firstEnd()}
+		}
 	}
 	return d
+}
+
+// firstEnd says where the first of the ways ends on which all is dropped; "" if filters alone make the difference.
+func (l *Leg) firstEnd() string {
+	for l := range l.All() {
+		if l.End == Dropped && l.Why != "" {
+			return ": " + l.Why
+		}
+	}
+	return ""
 }
 
 const (

@@ -70,22 +70,47 @@ func (x *explorer) from(sender Endpoint, to netip.Addr) *Leg {
 
 // gateways sends to the gateway. Which one a guest takes is not known where there are several.
 func (x *explorer) gateways(start topology.Node, to netip.Addr) *Leg {
+	subnets := slices.DeleteFunc(addressesOf(start), func(p netip.Prefix) bool { return familyOf(p.Addr()) != x.family })
 	var ends []topology.Node
 	gap := ""
 	for _, p := range x.paths(start) {
 		last := p.Hops[len(p.Hops)-1]
-		if !routes(last.Node, addressesOf(start)) {
+		if !routes(last.Node, subnets) {
 			gap = cmp.Or(gap, p.Gap)
 		} else if !slices.Contains(ends, last.Node) {
 			ends = append(ends, last.Node)
 		}
 	}
+	ends = append(ends, x.farther(start, subnets, ends)...)
 	if len(ends) == 0 {
 		return ended(Unknown, cmp.Or(gap, "no gateway of "+start.Name()+" is known"))
 	}
 	return x.choose(ends, func(gateway topology.Node) *Leg {
 		return x.frames(start, gateway, func() *Leg { return x.enter(gateway, to, 1) })
 	})
+}
+
+// farther gives the gateways of the subnets that frames of the guest come to, beside the nearest ones. Of those that have one address the nearest answers (anycast).
+func (x *explorer) farther(start topology.Node, subnets []netip.Prefix, nearest []topology.Node) []topology.Node {
+	var more []topology.Node
+	for _, subnet := range start.Out(topology.InSubnet) {
+		for _, e := range subnet.To.In(topology.InSubnet) {
+			n := e.From
+			o, ok := n.Owner()
+			if !ok || !n.Kind().Interface() || !topology.Routing(o, n) || !routes(n, subnets) || slices.Contains(nearest, n) || slices.Contains(more, n) ||
+				slices.ContainsFunc(nearest, func(m topology.Node) bool { return sameAddress(n, m) }) {
+				continue
+			}
+			if ways, _ := topology.Ways(start, n, x.paths); len(ways) > 0 {
+				more = append(more, n)
+			}
+		}
+	}
+	return more
+}
+
+func sameAddress(a, b topology.Node) bool {
+	return slices.ContainsFunc(addressesOf(a), func(p netip.Prefix) bool { return slices.Contains(addressesOf(b), p) })
 }
 
 // routes tells whether an interface is one of a device other than the sender's that has an address in one of its subnets.

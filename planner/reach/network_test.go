@@ -104,11 +104,6 @@ lag:h/bond SupportedBy nic:h/e2
 // scene is the estate with facts taken away ("-port:s/1 ifName=s1"), given, and filters "DEVICE" each.
 func scene(t *testing.T, changes string, filters map[string][]*policy.Filter) *topology.Snapshot {
 	t.Helper()
-	now := time.Date(2026, 1, 1, 10, 0, 0, 0, time.UTC)
-	old := topology.Reading{ReadingKey: topology.ReadingKey{Device: "test", Source: topology.SourceSNMP, Table: "old"}, Time: now.Add(-2 * time.Hour)}
-	partial := topology.Reading{ReadingKey: topology.ReadingKey{Device: "test", Source: topology.SourceSNMP, Table: "some", Partial: true}, Time: now, Reason: "cut off"}
-	r := topology.Reading{ReadingKey: topology.ReadingKey{Device: "test", Source: topology.SourceSNMP, Table: "all"}, Time: now}
-	d := topology.Delta{Time: now, Renew: []topology.Reading{partial, old, r}}
 	lines := strings.Split(estate, "\n")
 	for line := range strings.Lines(changes) {
 		line = strings.TrimSpace(line)
@@ -122,6 +117,17 @@ func scene(t *testing.T, changes string, filters map[string][]*policy.Filter) *t
 		}
 		lines = append(lines, line)
 	}
+	return stated(t, lines, filters)
+}
+
+// stated is a snapshot of facts and filters.
+func stated(t *testing.T, lines []string, filters map[string][]*policy.Filter) *topology.Snapshot {
+	t.Helper()
+	now := time.Date(2026, 1, 1, 10, 0, 0, 0, time.UTC)
+	old := topology.Reading{ReadingKey: topology.ReadingKey{Device: "test", Source: topology.SourceSNMP, Table: "old"}, Time: now.Add(-2 * time.Hour)}
+	partial := topology.Reading{ReadingKey: topology.ReadingKey{Device: "test", Source: topology.SourceSNMP, Table: "some", Partial: true}, Time: now, Reason: "cut off"}
+	r := topology.Reading{ReadingKey: topology.ReadingKey{Device: "test", Source: topology.SourceSNMP, Table: "all"}, Time: now}
+	d := topology.Delta{Time: now, Renew: []topology.Reading{partial, old, r}}
 	for _, line := range lines {
 		if line = strings.TrimSpace(line); line != "" {
 			line, aged := strings.CutPrefix(line, "!") // said by a reading of two hours ago
@@ -179,18 +185,7 @@ func factOf(t *testing.T, line string) topology.Fact {
 // ask gives the verdicts there and back, and what is not known. Ends are names of VMs, or keys.
 func ask(t *testing.T, s *topology.Snapshot, from, to string, flow reach.Flow) string {
 	t.Helper()
-	end := func(name string) reach.Endpoint {
-		if !strings.Contains(name, ":") {
-			name = "vnic:" + name + "/n"
-		}
-		key, err := topology.ParseKey(name)
-		n, ok := s.Node(key)
-		if err != nil || !ok {
-			t.Fatalf("no %s: %v", name, err)
-		}
-		return reach.Endpoints(n)[0]
-	}
-	answer, err := network(s).Between(t.Context(), end(from), end(to), flow)
+	answer, err := network(s).Between(t.Context(), endpoint(t, s, from), endpoint(t, s, to), flow)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,6 +194,20 @@ func ask(t *testing.T, s *topology.Snapshot, from, to string, flow reach.Flow) s
 		text += ": " + doubts[0]
 	}
 	return text
+}
+
+// endpoint is the first address of a VM, or of what has a key.
+func endpoint(t *testing.T, s *topology.Snapshot, name string) reach.Endpoint {
+	t.Helper()
+	if !strings.Contains(name, ":") {
+		name = "vnic:" + name + "/n"
+	}
+	key, err := topology.ParseKey(name)
+	n, ok := s.Node(key)
+	if err != nil || !ok {
+		t.Fatalf("no %s: %v", name, err)
+	}
+	return reach.Endpoints(n)[0]
 }
 
 // network is seen a minute after it was read.

@@ -50,6 +50,66 @@ vnic:z/n address=192.0.2.22/24
 vnic:z/n InSubnet subnet:192.0.2.0/24
 `
 
+// farGateway is another gateway, g, of VLAN 120, a switch further than the firewall, and without a route to VLAN 130.
+const farGateway = `
+switch:s Contains port:s/4
+port:s/4 ifName=s4
+port:s/4 tagged=120
+switch:k Contains port:k/1
+switch:k Contains port:k/2
+port:k/1 tagged=120
+port:k/2 tagged=120
+port:k/1 Link port:s/4 ~95
+router:g Contains port:g/1
+port:g/1 Link port:k/2 ~95
+router:g Contains port:g/v120
+port:g/v120 ifName=g1.120
+port:g/v120 ifType=135
+port:g/v120 InSubnet subnet:192.0.2.0/24
+port:g/v120 SupportedBy port:g/1
+router:g Contains route:g/default/192.0.2.0%2F24/v120
+route:g/default/192.0.2.0%2F24/v120 prefix=192.0.2.0/24
+route:g/default/192.0.2.0%2F24/v120 RoutesVia port:g/v120
+filtertext:none AppliesTo switch:k
+filtertext:none AppliesTo router:g
+`
+
+// triangle is three switches: s and t with a guest each, and k with the firewall, whose cable is cut. The tree has blocked the cable from t to k.
+const triangle = `
+-port:f/1 Link port:s/2 ~95
+port:s/2 Link port:k/1 ~95
+switch:k Contains port:k/1
+switch:k Contains port:k/2
+switch:k Contains port:k/3
+port:k/1 tagged=120
+port:k/2 tagged=120
+port:k/3 tagged=120
+port:f/1 Link port:k/2 ~95
+port:f/1 state=down
+switch:s Contains port:s/4
+port:s/4 tagged=120
+switch:t Contains port:t/1
+switch:t Contains port:t/2
+switch:t Contains port:t/3
+port:t/1 tagged=120
+port:t/2 tagged=120
+port:t/3 pvid=120
+port:t/3 untagged=120
+port:t/2 stpState=0 blocking
+port:t/2 ifName=t2
+port:t/1 Link port:s/4 ~95
+port:t/2 Link port:k/3 ~95
+host:i Contains nic:i/e
+nic:i/e Link port:t/3 ~95
+vm:x Contains vnic:x/n
+vnic:x/n AttachedTo nic:i/e
+vnic:x/n address=192.0.2.12/24
+vnic:x/n InSubnet subnet:192.0.2.0/24
+filtertext:none AppliesTo host:i
+filtertext:none AppliesTo switch:k
+filtertext:none AppliesTo switch:t
+`
+
 // TestBetween_traps is what looks as if packets passed and they do not, or need not; and the other way round. One that has no doubt of its own shows that the
 // trap, and not its surroundings, makes the other.
 func TestBetween_traps(t *testing.T) {
@@ -100,6 +160,15 @@ func TestBetween_traps(t *testing.T) {
 			"and at a guest's port", "v", "u", "-vnic:v/n vid=120\n-vnic:u/n vid=120\n" + plugged + "port:h/vnet0 pvid=120\nport:h/vnet0 tagged=120\nport:h/vnet1 pvid=120\nport:h/vnet1 untagged=120", nil,
 			"unknown, unknown: vnet0 takes frames without a tag for VLAN 120, and sends those of VLAN 120 with a tag",
 		},
+		{
+			"a gateway that is not the nearest may be the guest's", "v", "w", farGateway + "port:g/v120 address=192.0.2.2/24", nil,
+			"unknown, yes: not by all of several ways (gateways, equal routes, links, addresses of a pool) packets arrive: g has no route to 198.51.100.10",
+		},
+		{"of two with one address the nearest answers", "v", "w", farGateway + "port:g/v120 address=192.0.2.1/24", nil, "yes, yes"},
+		{"one on another segment is none", "v", "w", farGateway + "port:g/v120 address=192.0.2.2/24\n-port:k/2 tagged=120\n-port:k/1 tagged=120\nport:k/2 tagged=7\nport:k/1 tagged=7\n-port:s/4 tagged=120\nport:s/4 tagged=7", nil, "yes, yes"},
+		{"a switch's own address is no gateway", "v", "w", "switch:s Contains port:s/v\nport:s/v ifName=Vlan120\nport:s/v ifType=53\nport:s/v address=192.0.2.3/24\nport:s/v InSubnet subnet:192.0.2.0/24", nil, "yes, yes"},
+		{"the tree blocks the cable by which both get to their gateway", "v", "x", triangle, nil, "yes, yes"},
+		{"and the other one is cut", "v", "x", triangle + "port:t/1 state=down", nil, "no, no"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
