@@ -155,6 +155,7 @@ type directionView struct {
 	Steps   []stepView    `json:"steps"`
 	End     string        `json:"end"`
 	Unknown []string      `json:"unknown,omitempty"`
+	Narrow  string        `json:"narrow,omitempty"` // where large packets do not fit
 }
 
 type stepView struct {
@@ -294,6 +295,9 @@ func viewOf(answer reach.Answer) answerView {
 func viewOfWay(d reach.Direction) directionView {
 	h := d.Headers
 	v := directionView{Verdict: d.Verdict, Unknown: d.Doubts, Steps: []stepView{}}
+	if d.Narrow != nil {
+		v.Narrow = d.Narrow.String()
+	}
 	if d.Must != d.Asked {
 		v.Passes = h.Services(d.Must, maxServices)
 	}
@@ -421,6 +425,9 @@ func writeWay(w io.Writer, name string, v directionView) {
 	}
 	for _, u := range v.Unknown {
 		fmt.Fprintf(w, "  ? %s\n", printable(u))
+	}
+	if v.Narrow != "" {
+		fmt.Fprintf(w, "  ! %s\n", printable(v.Narrow))
 	}
 	if v.Packet == "" {
 		if v.End != "" && !slices.Contains(v.Unknown, v.End) {

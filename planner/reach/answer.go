@@ -77,6 +77,7 @@ type Direction struct {
 	May     packet.Set // of those: arrive if what is not known is favourable
 	Headers *Headers
 	Doubts  []string // what is not known, where that decides
+	Narrow  *Narrow  // where large packets do not fit; it changes no verdict
 }
 
 // Between answers for one pair of addresses of one family. A question that does not end within the deadline of the context, or within the memory that one may
@@ -105,6 +106,10 @@ func (n *Network) between(ctx context.Context, h *Headers, from, to Endpoint, fl
 			return
 		}
 		a.Return = n.returned(ctx, h, &a, opens)
+		a.Forward.Narrow = a.Forward.Leg.narrow(from.Node)
+		if t := a.Translation; t == nil || t.Destination == to.Addr { // else somebody else answers
+			a.Return.Narrow = a.Return.Leg.narrow(to.Node)
+		}
 	})
 	why, err := givenUp(err)
 	if err != nil {
