@@ -48,7 +48,7 @@ func TestDocs_answersOfTheDemo(t *testing.T) {
 		t.Errorf("%s asks %d questions", file, asked)
 	}
 	if os.Getenv("UPDATE_GOLDEN") == "1" {
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil { //nolint:gosec // a page for everybody
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return

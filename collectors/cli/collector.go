@@ -126,7 +126,7 @@ func (c *Collector) open(f collectors.CLIFile) (*os.File, time.Time, error) {
 	const skew = time.Minute // that the clock of another machine may be ahead, whose folder is mounted here
 	at, now := info.ModTime(), c.now()
 	if at.After(now.Add(skew)) {
-		return nil, time.Time{}, errors.Join(file.Close(), fmt.Errorf("%w: %s is of a time to come, %s: how old it is is not known",
+		return nil, time.Time{}, errors.Join(file.Close(), fmt.Errorf("%w: %s is of a time to come, %s: its age is not known",
 			collectors.ErrMalformed, f.Name, at.UTC().Format(time.RFC3339)))
 	}
 	if at.After(now) {
