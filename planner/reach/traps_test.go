@@ -74,6 +74,14 @@ filtertext:none AppliesTo switch:k
 filtertext:none AppliesTo router:g
 `
 
+// routeTo130 takes the firewall's route to VLAN 130 for one whose next hop the case gives.
+const routeTo130 = `
+-firewall:f Contains route:f/default/198.51.100.0%2F24/v130
+firewall:f Contains route:f/default/198.51.100.0%2F24/x
+route:f/default/198.51.100.0%2F24/x prefix=198.51.100.0/24
+route:f/default/198.51.100.0%2F24/x RoutesVia port:f/v120
+`
+
 // triangle is three switches: s and t with a guest each, and k with the firewall, whose cable is cut. The tree has blocked the cable from t to k.
 const triangle = `
 -port:f/1 Link port:s/2 ~95
@@ -167,12 +175,55 @@ func TestBetween_traps(t *testing.T) {
 		{"of two with one address the nearest answers", "v", "w", farGateway + "port:g/v120 address=192.0.2.1/24", nil, "yes, yes"},
 		{"one on another segment is none", "v", "w", farGateway + "port:g/v120 address=192.0.2.2/24\n-port:k/2 tagged=120\n-port:k/1 tagged=120\nport:k/2 tagged=7\nport:k/1 tagged=7\n-port:s/4 tagged=120\nport:s/4 tagged=7", nil, "yes, yes"},
 		{"a switch's own address is no gateway", "v", "w", "switch:s Contains port:s/v\nport:s/v ifName=Vlan120\nport:s/v ifType=53\nport:s/v address=192.0.2.3/24\nport:s/v InSubnet subnet:192.0.2.0/24", nil, "yes, yes"},
+		{
+			"a next hop that is a VM", "v", "w", routeTo130 + "route:f/default/198.51.100.0%2F24/x nextHop=192.0.2.11", nil,
+			"unknown, yes: the next hop is a VM, u/n: what it does with packets of others is not known",
+		},
+		{
+			"a next hop that nobody has", "v", "w", routeTo130 + "route:f/default/198.51.100.0%2F24/x nextHop=192.0.2.99", nil,
+			"unknown, yes: nobody is known to have the address 192.0.2.99, the next hop of f",
+		},
+		{
+			"two routers that send packets to each other", "v", "w", farGateway + routeTo130 + "port:g/v120 address=192.0.2.2/24\nroute:f/default/198.51.100.0%2F24/x nextHop=192.0.2.2\n" +
+				"router:g Contains route:g/default/198.51.100.0%2F24/x\nroute:g/default/198.51.100.0%2F24/x prefix=198.51.100.0/24\nroute:g/default/198.51.100.0%2F24/x nextHop=192.0.2.1\nroute:g/default/198.51.100.0%2F24/x RoutesVia port:g/v120", nil,
+			"unknown, yes: packets to 198.51.100.10 go round in a loop at f",
+		},
 		{"the tree blocks the cable by which both get to their gateway", "v", "x", triangle, nil, "yes, yes"},
 		{"and the other one is cut", "v", "x", triangle + "port:t/1 state=down", nil, "no, no"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			if got := ask(t, scene(t, c.changes, c.filters), c.from, c.to, tcpTo(80)); got != c.want {
+				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+// TestBetween_sixAlone: an estate without an address of IPv4.
+func TestBetween_sixAlone(t *testing.T) {
+	t.Parallel()
+	const alone = six + "-vnic:v/n address=192.0.2.10/24\n-vnic:w/n address=198.51.100.10/24\n-vnic:u/n address=192.0.2.11/24\n-port:f/v120 address=192.0.2.1/24\n-port:f/v130 address=198.51.100.1/24\n"
+	four := list("four", forward, policy.Deny)
+	four.Family = policy.IPv4
+	discovers := list("six", policy.Attachment{Hook: policy.HookPrerouting, Interface: "f1.120"}, policy.Deny, permit(isTCP()), permit(icmpv6(135, 136)))
+	for _, c := range []struct {
+		name, from, to, changes string
+		filter                  *policy.Filter
+		want                    string
+	}{
+		{"routed", "v", "w", "", four, "yes, yes"},
+		{"in one bridge", "v", "u", "", four, "yes, yes"},
+		{"a list that denies all", "v", "w", "", list("all", forward, policy.Deny), "no, no"},
+		{"a list that lets neighbour discovery through", "v", "w", "", discovers, "yes, yes"},
+		{
+			"a gateway that has IPv4 alone", "v", "w", "-port:f/v120 address=2001:db8:120::1/64\nport:f/v120 address=192.0.2.1/24", four,
+			"unknown, yes: no gateway of v/n is known",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			if got := ask(t, scene(t, alone+c.changes, map[string][]*policy.Filter{"firewall:f": {c.filter}}), c.from, c.to, tcpTo(80)); got != c.want {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
 		})
