@@ -410,19 +410,29 @@ func (x *explorer) onLink(from topology.Node, owners []topology.Node) []topology
 	}
 	reached := map[topology.Key]bool{} // devices, for certain
 	on := map[topology.Key]bool{}      // interfaces, perhaps
+	taken := map[topology.MAC]bool{}   // addresses of those
+	beyond := map[topology.Key]bool{}  // interfaces to which no frame gets
 	for _, n := range owners {
 		ways, _ := topology.Ways(from, n, x.paths)
+		beyond[n.Key()] = len(ways) == 0
 		for _, w := range ways {
 			if o, ok := n.Owner(); ok && w.Fault == "" {
 				reached[o.Key()] = reached[o.Key()] || w.Doubt == ""
 				on[n.Key()] = true
+				taken[macOf(n)] = true
 			}
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(owners), func(n topology.Node) bool {
 		o, ok := n.Owner()
-		return ok && reached[o.Key()] && !on[n.Key()]
+		another := beyond[n.Key()] && macOf(n) != 0 && taken[macOf(n)] // a gateway that many switches are: the first one on the way takes the frames
+		return ok && (reached[o.Key()] && !on[n.Key()] || another)
 	})
+}
+
+func macOf(n topology.Node) topology.MAC {
+	v, _ := n.Value(topology.AttrMAC)
+	return v.MAC()
 }
 
 func nextHopText(r route) string {

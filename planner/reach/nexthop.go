@@ -9,14 +9,15 @@ import (
 )
 
 // nextHops gives the interfaces of other devices that may be a next hop. An address of one link alone (IPv4: RFC 3927, where BGP over links without addresses puts
-// 169.254.0.1; IPv6: RFC 4291) may be anybody's elsewhere, and nobody's own: whoever has the hardware address that the neighbour cache gives it there is meant; if
-// nobody has read that cache, whoever is at the other end of the cable, in doubt.
+// 169.254.0.1; IPv6: RFC 4291) may be anybody's elsewhere, and nobody's own, and one of another subnet than the link's is of some other interface: whoever has the hardware
+// address that the neighbour cache gives it there is meant. If nobody has read that cache, an address of the link is of whoever is at the other end of the cable, in doubt.
 func (x *explorer) nextHops(d *device, r route) (hops []topology.Node, doubt string) {
 	others := func(ns []topology.Node) []topology.Node {
 		return slices.DeleteFunc(ns, func(n topology.Node) bool { o, ok := n.Owner(); return ok && o == d.node })
 	}
 	hops = others(slices.Concat(x.owners[r.nextHop], x.shared[r.nextHop])) // any of those that share it may be the active one
-	if len(hops) > 0 && !r.nextHop.IsLinkLocalUnicast() {
+	onLink := slices.ContainsFunc(addressesOf(r.via), func(p netip.Prefix) bool { return p.Contains(r.nextHop) })
+	if len(hops) > 0 && onLink && !r.nextHop.IsLinkLocalUnicast() {
 		return hops, ""
 	}
 	known := others(x.answering(r.via, r.nextHop))
@@ -48,12 +49,21 @@ func (x *explorer) opposite(via topology.Node) []topology.Node {
 func (x *explorer) answering(via topology.Node, a netip.Addr) []topology.Node {
 	var all []topology.Node
 	for _, mac := range cached(via, a) {
-		all = append(all, x.hardware(mac)...)
+		known := x.hardware(mac)
+		if routed := slices.DeleteFunc(slices.Clone(known), bridges); len(routed) > 0 { // a bridge lends its address to what is on it
+			known = routed
+		}
+		all = append(all, known...)
 	}
 	if len(all) > 0 && x.stale(via, topology.AttrARP) != "" {
 		return nil
 	}
 	return all
+}
+
+// bridges tells that an interface is a port of a bridge, or the bridge itself, and no end of packets.
+func bridges(n topology.Node) bool {
+	return slices.ContainsFunc([]topology.Attr{topology.AttrTagged, topology.AttrUntagged, topology.AttrVNI}, func(a topology.Attr) bool { _, ok := n.Value(a); return ok })
 }
 
 // cached gives the hardware addresses that the neighbour cache of an interface has for an address.

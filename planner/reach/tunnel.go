@@ -139,6 +139,14 @@ func carriedPast(d *device, h hooked) Step {
 	return Step{Device: d.node, Doubt: fmt.Sprintf("what %s of %s does to packets of tunnels is not looked at", h.filter.Name, d.node.Name())}
 }
 
+// inVLAN brings frames from an interface of a switch to another one, which may be the same.
+func (x *explorer) inVLAN(from, to topology.Node, then func() *Leg) *Leg {
+	if from == to {
+		return then()
+	}
+	return x.carried(from, to, then)
+}
+
 // leaves brings frames from the end of a tunnel to their target in the VLAN that the tunnel has there.
 func (x *explorer) leaves(d *device, vni int64, to topology.Node, then func() *Leg) *Leg {
 	var vlans topology.VIDSet
@@ -157,7 +165,7 @@ func (x *explorer) leaves(d *device, vni int64, to topology.Node, then func() *L
 		for _, h := range p.Hops {
 			if o, ok := h.Node.Owner(); ok && o == d.node && vlans.Has(h.VID) {
 				steps := slices.Concat([]Step{{Device: d.node, Doubt: down}}, x.passes(d), x.vlanMaps(d, h), x.segment(d, h))
-				l := x.carried(h.Node, to, then)
+				l := x.inVLAN(h.Node, to, then)
 				return &Leg{Steps: append(steps, l.Steps...), End: l.End, Why: l.Why, Next: l.Next}
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/throughline-dc/throughline/planner/reach"
+	"github.com/throughline-dc/throughline/topology"
 	"github.com/throughline-dc/throughline/topology/policy"
 )
 
@@ -63,6 +64,82 @@ port:t/vx tunnelEntry=02:00:00:00:00:10 203.0.113.1
 filtertext:none AppliesTo host:k
 filtertext:none AppliesTo switch:t
 `
+
+// routedOverlay is a VM behind t in a subnet of its own, y: s and t both route, and know each other in a tunnel for a VRF.
+const routedOverlay = overlay + `
+switch:s Contains port:s/v120
+port:s/v120 ifName=vlan120
+port:s/v120 vid=120
+port:s/v120 ifType=135
+port:s/v120 address=192.0.2.254/24
+vm:y Contains vnic:y/n
+vnic:y/n AttachedTo virtualswitch:k/br0
+vnic:y/n vid=130
+vnic:y/n address=192.0.3.10/24
+vnic:y/n InSubnet subnet:192.0.3.0/24
+port:t/1 tagged=120,130
+-port:t/1 tagged=120
+switch:t Contains port:t/v130
+port:t/v130 ifName=vlan130
+port:t/v130 vid=130
+port:t/v130 ifType=135
+port:t/v130 address=192.0.3.1/24
+port:t/v130 InSubnet subnet:192.0.3.0/24
+switch:t Contains route:t/default/192.0.3.0%2F24/v130
+route:t/default/192.0.3.0%2F24/v130 prefix=192.0.3.0/24
+route:t/default/192.0.3.0%2F24/v130 RoutesVia port:t/v130
+switch:s capability=router
+switch:t capability=router
+switch:s Contains port:s/l3
+port:s/l3 ifName=vlan4001
+port:s/l3 vid=4001
+port:s/l3 ifType=135
+port:s/l3 arp=203.0.113.2 02:00:00:00:40:01
+switch:s Contains port:s/vx4001
+port:s/vx4001 ifName=vx4001
+port:s/vx4001 vni=104001
+port:s/vx4001 vtep=203.0.113.1
+port:s/vx4001 tagged=
+port:s/vx4001 untagged=4001
+port:s/vx4001 tunnelEntry=02:00:00:00:40:01 203.0.113.2
+switch:t Contains port:t/l3
+port:t/l3 ifName=vlan4001
+port:t/l3 vid=4001
+port:t/l3 ifType=135
+port:t/l3 mac=02:00:00:00:40:01
+switch:t Contains port:t/vx4001
+port:t/vx4001 ifName=vx4001
+port:t/vx4001 vni=104001
+port:t/vx4001 vtep=203.0.113.2
+port:t/vx4001 tagged=
+port:t/vx4001 untagged=4001
+port:t/vx4001 mac=02:00:00:00:40:01
+switch:s Contains route:s/default/192.0.3.0%2F24/203.0.113.2
+route:s/default/192.0.3.0%2F24/203.0.113.2 prefix=192.0.3.0/24
+route:s/default/192.0.3.0%2F24/203.0.113.2 nextHop=203.0.113.2
+route:s/default/192.0.3.0%2F24/203.0.113.2 RoutesVia port:s/l3
+`
+
+// TestBetween_routedTunnel: a next hop in a tunnel for a VRF, as EVPN tells it (RFC 9136, 4.4.2), is the interface there with the hardware address that the cache has.
+func TestBetween_routedTunnel(t *testing.T) {
+	t.Parallel()
+	for changes, want := range map[string]reach.Verdict{
+		"": reach.Yes,
+		"-port:s/l3 arp=203.0.113.2 02:00:00:00:40:01":             reach.NotKnown, // what of t is meant, nobody says
+		"-port:t/l3 mac=02:00:00:00:40:01":                         reach.NotKnown,
+		"-port:s/vx4001 tunnelEntry=02:00:00:00:40:01 203.0.113.2": reach.NotKnown,
+		"-route:t/default/192.0.3.0%2F24/v130 prefix=192.0.3.0/24": reach.Yes, // a subnet of its own
+		"-port:t/v130 address=192.0.3.1/24\nport:t/v130 address=192.0.9.1/24\n-route:t/default/192.0.3.0%2F24/v130 prefix=192.0.3.0/24": reach.No,
+	} {
+		s := scene(t, routedOverlay+changes, nil)
+		from, _ := s.Node(topology.Key{Kind: topology.Port, ID: "s/v120"})
+		to, _ := s.Node(topology.Key{Kind: topology.VNIC, ID: "y/n"})
+		a, err := network(s).Between(t.Context(), reach.Endpoints(from)[0], reach.Endpoints(to)[0], tcpTo(80))
+		if err != nil || a.Forward.Verdict != want {
+			t.Errorf("with %q: %s, not %s: %q, %v", changes, a.Forward.Verdict, want, a.Forward.Doubts, err)
+		}
+	}
+}
 
 func TestBetween_overLinksAlone(t *testing.T) {
 	t.Parallel()
