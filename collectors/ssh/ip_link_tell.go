@@ -73,18 +73,7 @@ func (w *words) kind(s *sheet, k topology.Key, l link) {
 	case "vrf":
 		w.vrf(s, l.name)
 	case "bridge":
-		if s.device.Kind == topology.Host {
-			b := s.bridgeKey(l.name)
-			w.contains(s, b)
-			w.Text(b, topology.AttrName, l.name)
-			w.Text(b, topology.AttrForwardMode, map[string]string{"": "unknown", "1": "vlans"}[l.filters()])
-			for i, name := range []string{"nf_call_iptables", "nf_call_ip6tables"} { // it alone does, whatever net.bridge says
-				if calls := l.about.text(name); calls != "" {
-					w.Text(b, topology.AttrBridgeCalls, []string{"ipv4", "ipv6"}[i]+map[string]string{"0": off}[calls])
-				}
-			}
-			w.Relate(k, topology.SupportedBy, b)
-		}
+		w.hostBridge(s, k, l)
 	}
 	switch l.kind {
 	case "vlan", "vxlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "macsec":
@@ -92,6 +81,23 @@ func (w *words) kind(s *sheet, k topology.Key, l link) {
 			w.Relate(k, topology.SupportedBy, s.interfaceKey(l.lower))
 		}
 	}
+}
+
+// hostBridge states the bridge of a host, and whether it hands its frames to the filters of routed packets.
+func (w *words) hostBridge(s *sheet, k topology.Key, l link) {
+	if s.device.Kind != topology.Host {
+		return
+	}
+	b := s.bridgeKey(l.name)
+	w.contains(s, b)
+	w.Text(b, topology.AttrName, l.name)
+	w.Text(b, topology.AttrForwardMode, map[string]string{"": "unknown", "1": "vlans"}[l.filters()])
+	for i, name := range []string{"nf_call_iptables", "nf_call_ip6tables"} { // it alone does, whatever net.bridge says
+		if calls := l.about.text(name); calls != "" {
+			w.Text(b, topology.AttrBridgeCalls, []string{"ipv4", "ipv6"}[i]+map[string]string{"0": off}[calls])
+		}
+	}
+	w.Relate(k, topology.SupportedBy, b)
 }
 
 // tagProtocol states that the tags of an interface are not those of 802.1Q customers. The word is in small letters in some versions.

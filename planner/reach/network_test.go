@@ -525,7 +525,8 @@ func TestBetween(t *testing.T) {
 		{"two with one address", "v", "w", web, "vm:x Contains vnic:x/n\nvnic:x/n address=198.51.100.10/24", nil, "unknown, yes: several have the address 198.51.100.10: w/n, x/n"},
 		{
 			"whoever may have seen packets whose way is not known may know the replies", "v", "w", web, "-vnic:v/n address=192.0.2.10/24\nvnic:v/n address=192.0.2.10/32",
-			map[string][]*policy.Filter{"firewall:f": {stateful}}, "unknown, unknown: no source says the subnet of v/n, so nobody knows whether it needs a gateway",
+			map[string][]*policy.Filter{"firewall:f": {stateful}},
+			"unknown, unknown: no source says the subnet of v/n, so nobody knows whether it needs a gateway",
 		},
 		{"no address known of the target's subnet", "v", "w", web, "-vnic:v/n address=192.0.2.10/24\nvnic:v/n address=192.0.2.10/32", nil, "unknown, yes: no source says the subnet of v/n, so nobody knows whether it needs a gateway"},
 	} {
