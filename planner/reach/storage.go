@@ -294,11 +294,12 @@ func (n *Network) exporters(unit topology.Node) ([]topology.Node, string) {
 // controllerOf names the controller behind a target port: of iSCSI the portal group that the array gives it (RFC 7143 target portal group tag).
 func controllerOf(target topology.Node) string {
 	array, ok := target.Owner()
-	_, group, tagged := strings.Cut(target.Text(topology.AttrPortal), ",")
-	if !ok || !tagged {
-		return ""
+	for _, v := range target.Values(topology.AttrPortal) { // initiators' sides leave it out
+		if _, group, tagged := strings.Cut(v.String(), ","); ok && tagged {
+			return array.Name() + " portal group " + group
+		}
 	}
-	return array.Name() + " portal group " + group
+	return ""
 }
 
 func (n *Network) storagePath(ctx context.Context, ask asked, initiator, target, unit topology.Node) (StoragePath, error) {

@@ -119,10 +119,12 @@ func subnetOf(e Endpoint) string {
 	return e.Addr.String()
 }
 
-// base is the interface below another that carries it, as far as there is but one: the bond below its VLANs.
+// base is what carries an interface, as far as there is but one: the bond below its VLANs, or below the bridge that it is a port of.
 func base(n topology.Node) topology.Node {
 	for range maxLayers {
-		below := slices.DeleteFunc(slices.Collect(n.Objects(topology.SupportedBy)), func(b topology.Node) bool { return !b.Kind().Interface() })
+		below := slices.DeleteFunc(slices.Collect(n.Objects(topology.SupportedBy)), func(b topology.Node) bool {
+			return !b.Kind().Interface() && b.Kind() != topology.VirtualSwitch
+		})
 		if len(below) != 1 {
 			break
 		}

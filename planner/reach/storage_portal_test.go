@@ -162,9 +162,39 @@ route:a/default/0.0.0.0%2F0/198.51.100.1 RoutesVia port:a/2
 // TestStorage_portals: two portals over one interface of the host are one initiator port, two groups of the array two controllers.
 func TestStorage_portals(t *testing.T) {
 	t.Parallel()
-	s := built(t, iscsi, "")
+	const portsOfBridge = `
+-nic:h/e2 address=192.0.2.21/24
+host:h Contains virtualswitch:h/br1
+virtualswitch:h/br1 virtualPort=openvswitch
+virtualswitch:h/br1 SupportedBy nic:h/e2
+host:h Contains port:h/st
+port:h/st ifName=st
+port:h/st address=192.0.2.21/24
+port:h/st SupportedBy virtualswitch:h/br1
+-route:h/default/192.0.2.0%2F24/e2 RoutesVia nic:h/e2
+route:h/default/192.0.2.0%2F24/e2 RoutesVia port:h/st
+host:h Contains port:h/su
+port:h/su ifName=su
+port:h/su address=203.0.113.21/24
+port:h/su SupportedBy virtualswitch:h/br1
+host:h Contains route:h/default/203.0.113.0%2F24/su
+route:h/default/203.0.113.0%2F24/su prefix=203.0.113.0/24
+route:h/default/203.0.113.0%2F24/su RoutesVia port:h/su
+port:a/1 address=203.0.113.50/24
+array:a Contains targetport:iqn.2026-01.test:t,203.0.113.50:3260
+-mapping:a/m MapsTarget targetport:iqn.2026-01.test:t,198.51.100.50:3260
+mapping:a/m MapsTarget targetport:iqn.2026-01.test:t,203.0.113.50:3260
+targetport:iqn.2026-01.test:t,192.0.2.50:3260 portal=192.0.2.50:3260
+`
+	s := built(t, iscsi, portsOfBridge)
 	h, _ := s.Node(topology.Key{Kind: topology.Host, ID: "h"})
 	u, _ := s.Node(topology.Key{Kind: topology.LogicalUnit, ID: "u"})
+	if a, err := network(s).Storage(t.Context(), h, u); err != nil || a.May.Initiators != 1 || a.May.Paths != 2 || a.May.Media != 2 || a.May.Controllers != 1 {
+		t.Errorf("two ports of one bridge: %+v, %v", a.May, err)
+	}
+	s = built(t, iscsi, "")
+	h, _ = s.Node(topology.Key{Kind: topology.Host, ID: "h"})
+	u, _ = s.Node(topology.Key{Kind: topology.LogicalUnit, ID: "u"})
 	a, err := network(s).Storage(t.Context(), h, u)
 	if want := (reach.Redundancy{Paths: 2, Initiators: 1, Media: 1, Targets: 2, Controllers: 2}); err != nil || a.Must != want || a.May != want {
 		t.Errorf("%+v, %+v, %v", a.Must, a.May, err)
