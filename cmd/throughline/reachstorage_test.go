@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -90,7 +90,7 @@ func fabricsOf(t *testing.T, e *estate.Estate) *topology.Snapshot {
 // tellFabric tells what a switch knows of its fabric: its ports and links, who is logged in anywhere in it, and a zone for each adapter of a host with the ports of its array.
 func tellFabric(e *estate.Estate, d estate.DeviceID, say func(topology.Fact)) {
 	sw, dev, text := e.DeviceKey(d), e.Devices[d], topology.TextValue
-	vsan := fmt.Sprint(50 + e.FCPorts[dev.FC.From].Fabric)
+	vsan := strconv.Itoa(50 + int(e.FCPorts[dev.FC.From].Fabric))
 	fabric := topology.PartKey(topology.FCFabric, sw, vsan)
 	set, none := topology.PartKey(topology.FCZoneSet, sw, vsan, "active", "s"), topology.PartKey(topology.FCZone, sw, vsan, "active", "default-zone")
 	for _, f := range []topology.Fact{
@@ -114,7 +114,7 @@ func tellFabric(e *estate.Estate, d estate.DeviceID, say func(topology.Fact)) {
 		if e.Devices[port.Device].Kind != topology.Host || port.Fabric != e.FCPorts[dev.FC.From].Fabric {
 			continue
 		}
-		zone := topology.PartKey(topology.FCZone, sw, vsan, "active", fmt.Sprint(p))
+		zone := topology.PartKey(topology.FCZone, sw, vsan, "active", strconv.Itoa(p))
 		say(topology.Relate(sw, topology.Contains, zone))
 		say(topology.Relate(zone, topology.MemberOf, set))
 		say(topology.Attribute(zone, topology.AttrZoneMember, text("pwwn "+e.WWPN(estate.FCPortID(p)).String())))

@@ -159,26 +159,7 @@ func Units(of topology.Node) []topology.Node {
 			return
 		}
 		seen[n] = true
-		below := slices.Collect(n.Objects(topology.StoredOn))
-		switch n.Kind() { //nolint:exhaustive // the others lie on what they say
-		case topology.LogicalUnit:
-			found = append(found, n)
-			return
-		case topology.Volume:
-			if len(below) == 0 || n.Text(topology.AttrBackingPath) != "" {
-				for p := range n.Subjects(topology.Contains) {
-					below = append(below, p)
-				}
-			}
-		case topology.TargetPort:
-			below = slices.Collect(n.Objects(topology.Exports))
-		case topology.Array:
-			for part := range n.Objects(topology.Contains) {
-				if part.Kind() == topology.LogicalUnit {
-					below = append(below, part)
-				}
-			}
-		}
+		below := beneath(n)
 		if len(below) == 0 {
 			found = append(found, n)
 		}
@@ -188,6 +169,24 @@ func Units(of topology.Node) []topology.Node {
 	}
 	down(of, maxLayers)
 	return found
+}
+
+// beneath lists what something that stores lies on, or shows; a logical unit is the end.
+func beneath(n topology.Node) []topology.Node {
+	below := slices.Collect(n.Objects(topology.StoredOn))
+	switch n.Kind() {
+	case topology.LogicalUnit:
+		return nil
+	case topology.Volume:
+		if len(below) == 0 || n.Text(topology.AttrBackingPath) != "" {
+			below = append(below, slices.Collect(n.Subjects(topology.Contains))...)
+		}
+	case topology.TargetPort:
+		below = slices.Collect(n.Objects(topology.Exports))
+	case topology.Array:
+		below = slices.DeleteFunc(slices.Collect(n.Objects(topology.Contains)), func(part topology.Node) bool { return part.Kind() != topology.LogicalUnit })
+	}
+	return below
 }
 
 // asked is who asks for a unit: the ports by which it may do so.
@@ -207,7 +206,7 @@ func (a asked) uses(target topology.Node) bool {
 // over the portals that it names; everything else by the ports of the host, too.
 func asking(from, unit topology.Node) asked {
 	a := asked{host: from}
-	switch from.Kind() { //nolint:exhaustive // the others have ports
+	switch from.Kind() {
 	case topology.InitiatorPort:
 		a.initiators = []topology.Node{from}
 		a.host, _ = from.Owner()

@@ -200,7 +200,7 @@ func (n *Network) absent(as []segment, b nport) []StorageStep {
 func (n *Network) lists(fabric topology.Node, p nport) Verdict {
 	verdict := NotKnown
 	for _, e := range fabric.In(topology.MemberOf) {
-		switch e.From.Kind() { //nolint:exhaustive // the others log in to nothing
+		switch e.From.Kind() {
 		case topology.InitiatorPort, topology.TargetPort, topology.FCPort:
 		default:
 			continue

@@ -3,6 +3,7 @@ package reach_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -135,6 +136,7 @@ func (w *sanWorld) sees(i, unit int) reach.Verdict {
 			return reach.Yes
 		case reach.NotKnown:
 			verdict = reach.NotKnown
+		case reach.No, reach.Some:
 		}
 	}
 	return verdict
@@ -155,6 +157,7 @@ func (w *sanWorld) zoned(a, b sanPort) reach.Verdict {
 					return reach.Yes
 				case reach.NotKnown:
 					verdict = reach.NotKnown
+				case reach.No, reach.Some:
 				}
 			}
 		}
@@ -194,10 +197,10 @@ func (w *sanWorld) tables() map[string][]topology.Fact {
 	}
 	for _, p := range slices.Concat(w.initiators, w.targets) {
 		sw := switches[p.sw]
-		fabric := topology.PartKey(topology.FCFabric, sw, fmt.Sprint(50+p.vsan))
-		k, alias := topology.Key{Kind: topology.FCPort, ID: p.wwpn.String()}, topology.PartKey(topology.FCZoneAlias, sw, fmt.Sprintf("p%x", uint64(p.wwpn)))
+		fabric := topology.PartKey(topology.FCFabric, sw, strconv.Itoa(50+p.vsan))
+		k := topology.Key{Kind: topology.FCPort, ID: p.wwpn.String()}
 		for _, sw := range switches {
-			alias = topology.PartKey(topology.FCZoneAlias, sw, fmt.Sprintf("p%x", uint64(p.wwpn)))
+			alias := topology.PartKey(topology.FCZoneAlias, sw, fmt.Sprintf("p%x", uint64(p.wwpn)))
 			say("aliases", topology.Relate(sw, topology.Contains, alias))
 			say("aliases", topology.Relate(k, topology.MemberOf, alias))
 		}
@@ -214,7 +217,7 @@ func (w *sanWorld) tables() map[string][]topology.Fact {
 		}
 		for other := range 2 { // each switch of a fabric has all that are logged in to it
 			if other == p.sw || w.joined[p.vsan] {
-				say(fmt.Sprintf("names %d", other), topology.Relate(k, topology.MemberOf, topology.PartKey(topology.FCFabric, switches[other], fmt.Sprint(50+p.vsan))))
+				say(fmt.Sprintf("names %d", other), topology.Relate(k, topology.MemberOf, topology.PartKey(topology.FCFabric, switches[other], strconv.Itoa(50+p.vsan))))
 			}
 		}
 	}
@@ -223,7 +226,7 @@ func (w *sanWorld) tables() map[string][]topology.Fact {
 }
 
 func (w *sanWorld) tellZones(sw, v int, key topology.Key, say func(string, topology.Fact)) {
-	text, vsan := topology.TextValue, fmt.Sprint(50+v)
+	text, vsan := topology.TextValue, strconv.Itoa(50+v)
 	fabric, set, none := topology.PartKey(topology.FCFabric, key, vsan), topology.PartKey(topology.FCZoneSet, key, vsan, "active", "s"), topology.PartKey(topology.FCZone, key, vsan, "active", "default-zone")
 	zoned, status := fmt.Sprintf("zones %d", sw), fmt.Sprintf("status %d", sw)
 	say(zoned, topology.Relate(key, topology.Contains, fabric))
@@ -233,7 +236,7 @@ func (w *sanWorld) tellZones(sw, v int, key topology.Key, say func(string, topol
 	say(status, topology.Attribute(none, topology.AttrState, text(map[bool]string{true: "permit", false: "deny"}[w.permit[sw][v]])))
 	say(status, topology.Attribute(fabric, topology.AttrForwardMode, text(map[bool]string{true: "smart-zoning", false: "zoning"}[w.smart[sw][v]])))
 	for i, members := range w.zones[sw][v] {
-		zone := topology.PartKey(topology.FCZone, key, vsan, "active", fmt.Sprint(i))
+		zone := topology.PartKey(topology.FCZone, key, vsan, "active", strconv.Itoa(i))
 		say(zoned, topology.Relate(key, topology.Contains, zone))
 		say(zoned, topology.Relate(zone, topology.MemberOf, set))
 		for _, m := range members {
@@ -245,7 +248,7 @@ func (w *sanWorld) tellZones(sw, v int, key topology.Key, say func(string, topol
 func (w *sanWorld) tellMappings(say func(string, topology.Fact)) {
 	array := topology.DeviceKey(topology.Array, "a")
 	for i, m := range w.maps {
-		key := topology.PartKey(topology.Mapping, array, fmt.Sprint(i))
+		key := topology.PartKey(topology.Mapping, array, strconv.Itoa(i))
 		say("maps", topology.Relate(array, topology.Contains, key))
 		say("maps", topology.Relate(key, topology.MapsUnit, topology.Key{Kind: topology.LogicalUnit, ID: fmt.Sprint("u", m.unit)}))
 		say("maps", topology.Attribute(key, topology.AttrLUN, topology.IntValue(m.unit)))

@@ -35,6 +35,9 @@ func (n *Network) networkStep(ctx context.Context, p *StoragePath, host, array t
 	case len(far) == 0:
 		p.step("network", NotKnown, fmt.Sprintf("no source says on which interface %s has %s: read it by SNMP or SSH", array.Name(), at.Addr()))
 		return nil
+	case topology.Stopped(far[0]) != "" && n.stale(far[0], topology.AttrState) == "":
+		p.step("network", No, array.Name()+" "+nameOf(far[0])+": "+topology.Stopped(far[0]))
+		return nil
 	case dropped != "":
 		p.step("network", No, dropped)
 		return nil

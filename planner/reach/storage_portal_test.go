@@ -100,6 +100,7 @@ route:h/default/192.0.2.0%2F24/e3 RoutesVia nic:h/e3`, "unknown; unknown, it dep
 		{"a target that is offline", "host:h", near + " state=offline\n" + far + " state=offline", "no; no, iqn.2026-01.test:t,192.0.2.50:3260: port is offline; no, iqn.2026-01.test:t,198.51.100.50:3260: port is offline"},
 		{"a VLAN that the port of the array is not in", "host:h", onlyNear + "-port:s/4 pvid=120\n-port:s/4 untagged=120\nport:s/4 pvid=1\nport:s/4 untagged=1", "unknown; unknown, from 192.0.2.21 (e2) to 192.0.2.50, there: no gateway of VLAN 1 is known behind s: collect the router or firewall that routes it"},
 		{"a port that is down", "host:h", onlyNear + "port:s/3 state=down", "no; no, from 192.0.2.21 (e2) to 192.0.2.50, there: state is down"},
+		{"the interface of the array is down", "host:h", onlyNear + "port:a/1 state=down", "no; no, a a1: state is down"},
 		{"filters of the switch that nobody has read", "host:h", onlyNear + "-filtertext:none AppliesTo switch:s", "unknown; unknown, from 192.0.2.21 (e2) to 192.0.2.50, there: nobody has read the filters of s"},
 		{"an array that nobody has read the addresses of", "host:h", onlyNear + "-port:a/1 address=192.0.2.50/24", "unknown; unknown, no source says on which interface a has 192.0.2.50: read it by SNMP or SSH"},
 		{"a host of which no address is known", "host:h", onlyNear + "-nic:h/e2 address=192.0.2.21/24\n-route:h/default/192.0.2.0%2F24/e2 prefix=192.0.2.0/24", "unknown; unknown, no source says by which interface h reaches 192.0.2.50"},

@@ -2,6 +2,7 @@ package reach_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -126,22 +127,21 @@ func storage(t *testing.T, s *topology.Snapshot, from, unit string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := string(a.Verdict)
+	head := string(a.Verdict)
 	if a.Why != "" {
-		text += ": " + a.Why
+		head += ": " + a.Why
 	}
-	last := map[string]bool{}
+	lines := []string{head}
 	for _, p := range a.Paths {
 		why := ""
 		if p.Verdict != reach.Yes {
 			why = ", " + p.Why()
 		}
-		if line := fmt.Sprintf("%s%s", p.Verdict, why); !last[line] { // paths that differ in nothing are one line
-			last[line] = true
-			text += "; " + line
+		if line := fmt.Sprintf("%s%s", p.Verdict, why); !slices.Contains(lines[1:], line) { // paths that differ in nothing are one line
+			lines = append(lines, line)
 		}
 	}
-	return text
+	return strings.Join(lines, "; ")
 }
 
 const (

@@ -265,10 +265,10 @@ func (z *Zoning) Zoned(a, b topology.WWN) (Verdict, string) {
 		zone := &z.Zones[i]
 		as, bs := zone.find(one), zone.find(two)
 		zoned = [2]Verdict{surest(zoned[0], as), surest(zoned[1], bs)}
-		sure, text := z.share(as, bs)
-		switch sure { //nolint:exhaustive // there are no others
+		switch sure, text := z.share(as, bs); sure {
 		case Yes:
 			return Yes, "zone " + zone.Node.Name()
+		case No, Some:
 		case NotKnown:
 			doubt = cmp.Or(doubt, fmt.Sprintf("whether zone %s holds both is not known: %s", zone.Node.Name(), text))
 		}
@@ -310,22 +310,26 @@ func (z *Zoning) share(as, bs []as) (Verdict, string) {
 			if a.member.single() && a.member == b.member {
 				continue // it is one of them at most
 			}
-			verdict := both(both(a.sure, b.sure), z.may(a.member, b.member))
-			if verdict == NotKnown && best == No {
-				best, text = NotKnown, "whether members of these roles meet"
-				for _, m := range []struct {
-					sure Verdict
-					text string
-				}{{a.sure, a.member.Text}, {b.sure, b.member.Text}} {
-					if m.sure == NotKnown {
-						text = fmt.Sprintf("nobody says which port is %q", m.text)
-					}
-				}
-			}
-			if verdict == Yes {
+			switch both(both(a.sure, b.sure), z.may(a.member, b.member)) {
+			case Yes:
 				return Yes, ""
+			case NotKnown:
+				if best == No {
+					best, text = NotKnown, a.doubt(b)
+				}
+			case No, Some:
 			}
 		}
 	}
 	return best, text
+}
+
+// doubt words why nobody knows whether two ports meet by two members.
+func (a as) doubt(b as) string {
+	for _, m := range []as{b, a} {
+		if m.sure == NotKnown {
+			return fmt.Sprintf("nobody says which port is %q", m.member.Text)
+		}
+	}
+	return "whether members of these roles meet"
 }
