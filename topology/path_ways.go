@@ -36,14 +36,7 @@ func Ways(from, to Node, paths func(Node) []Path) (ways []Way, gap string) {
 		}
 	}
 	if !sounds(ways) {
-		same := remembered(sameBridge) // paths of one node share most of their hops
-		for _, p := range ps {
-			for _, q := range qs {
-				if i, j := meetBridged(p, q, same); i >= 0 {
-					add(append(p.Hops[:i+1:i+1], turned(q.Hops[:j+1])...), kept(p.Hops, i, q.Hops, j))
-				}
-			}
-		}
+		bridgedWays(ps, qs, add)
 	}
 	if !sounds(ways) { // the ways to gateways do not meet, or not where something passes
 		var all [][]Hop
@@ -108,6 +101,18 @@ func hopAt(p Path, n Node) int {
 		}
 	}
 	return -1
+}
+
+// bridgedWays adds the ways over bridges in which paths of the one meet paths of the other.
+func bridgedWays(ps, qs []Path, add func(hops []Hop, doubt string)) {
+	same := remembered(sameBridge) // paths of one node share most of their hops
+	for _, p := range ps {
+		for _, q := range qs {
+			if i, j := meetBridged(p, q, same); i >= 0 {
+				add(append(p.Hops[:i+1:i+1], turned(q.Hops[:j+1])...), kept(p.Hops, i, q.Hops, j))
+			}
+		}
+	}
 }
 
 // remembered answers the same question once.
