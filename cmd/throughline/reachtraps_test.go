@@ -115,7 +115,9 @@ func (w *wired) ask(from, to string) string {
 func TestReach_switchesAsConfigured(t *testing.T) {
 	t.Parallel()
 	const base = "vlan 7\n name a\nvlan 8\n name b\n"
-	access := func(lines string) string { return " switchport\n switchport mode access\n switchport access vlan 7\n no shutdown\n" + lines }
+	access := func(lines string) string {
+		return " switchport\n switchport mode access\n switchport access vlan 7\n no shutdown\n" + lines
+	}
 	for _, c := range []struct{ name, top, one, two, want string }{
 		{"one VLAN", base, access(""), access(""), "yes, yes"},
 		{"two VLANs", base, access(""), access(" switchport access vlan 8\n"), "unknown"},

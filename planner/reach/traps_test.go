@@ -1,8 +1,11 @@
 package reach_test
 
 import (
+	"net/netip"
+	"slices"
 	"testing"
 
+	"github.com/throughline-dc/throughline/planner/reach"
 	"github.com/throughline-dc/throughline/topology/policy"
 )
 
@@ -227,5 +230,19 @@ func TestBetween_sixAlone(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
 		})
+	}
+}
+
+// TestBetween_unrecordedAddress: an address that no source has given to anybody may be a second or floating one, or that of a VM behind a VM.
+func TestBetween_unrecordedAddress(t *testing.T) {
+	t.Parallel()
+	s := scene(t, "", nil)
+	for to, addr := range map[string]string{"w": "198.51.100.77", "u": "192.0.2.77"} {
+		end := endpoint(t, s, to)
+		end.Addr = netip.MustParseAddr(addr)
+		a, err := network(s).Between(t.Context(), endpoint(t, s, "v"), end, tcpTo(80))
+		if want := []string{"nobody is known to have the address " + addr}; err != nil || a.Forward.Verdict != reach.NotKnown || !slices.Equal(a.Forward.Doubts, want) {
+			t.Errorf("to %s: %s, %q, %v", addr, a.Forward.Verdict, a.Forward.Doubts, err)
+		}
 	}
 }
