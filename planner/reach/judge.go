@@ -17,7 +17,7 @@ func (c *comparison) parts(h *Headers, fate Fate, at []Context, set packet.Set) 
 		p, _ := h.Witness(set)
 		part := RewrittenPart{Fate: fate, At: at, Packets: set, Headers: h, Witness: p, Before: c.was.judge(h, at[0], p), After: c.is.judge(h, at[0], p)}
 		if err := h.Try(func() {
-			region := h.Intersect(set, h.Intersect(part.Before.region(h, at[0]), part.After.region(h, at[0])))
+			region := part.After.region(h, at[0], part.Before.region(h, at[0], set))
 			if n < maxParts && h.Has(region, p) {
 				part.Packets = region
 			}
@@ -52,35 +52,26 @@ func (l *list) judge(h *Headers, at Context, p packet.Packet) Judgement {
 	return Judgement{d.hits, passed}
 }
 
-// region is the packets that the deciding rule gets, of those that come to its filter: no rule before it decides them for certain.
-func (j *Judgement) region(h *Headers, at Context) packet.Set {
+// region is the packets of a set that the deciding rule gets, of those that come to its filter: no rule before it decides them for certain.
+func (j *Judgement) region(h *Headers, at Context, of packet.Set) packet.Set {
 	if len(j.Hits) == 0 {
-		return packet.Full
+		return of
 	}
 	last := j.Hits[len(j.Hits)-1]
-	eval := &chains{Headers: h, at: at}
-	var boxes []packet.Box
+	if last.Rule != nil {
+		of = h.Intersect(of, h.admitted(last.Rule, at, nil))
+	}
 	for i := range last.Filter.Rules {
 		r := &last.Filter.Rules[i]
-		m := eval.match(r)
-		if r == last.Rule {
-			boxes = append(boxes, m.box)
+		if r == last.Rule || of == packet.Empty {
 			break
 		}
-		if !m.never && !m.unsure && r.Uncertain == "" && r.Unparsed == "" && (r.Verdict == policy.Permit || r.Verdict == policy.Deny || r.Verdict == policy.Reject) {
-			boxes = append(boxes, m.box)
+		decides := r.Uncertain == "" && r.Unparsed == "" && (r.Verdict == policy.Permit || r.Verdict == policy.Deny || r.Verdict == policy.Reject)
+		if m := (&chains{Headers: h, at: at}).match(r); decides && !m.never && !m.unsure {
+			of = h.Minus(of, h.Box(m.box, packet.Full))
 		}
 	}
-	list := h.List(boxes, func(i int) packet.Map {
-		if i == len(boxes)-1 {
-			return 2
-		}
-		return 1
-	})
-	if last.Rule == nil {
-		return h.Not(list)
-	}
-	return h.Only(list, 2)
+	return of
 }
 
 // prove asks the rules, one after the other, with every choice both ways, whether the witness fares as the sets say.

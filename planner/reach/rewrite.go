@@ -231,15 +231,28 @@ func (c *comparison) compare() error {
 		if family&f == 0 {
 			continue
 		}
-		var over *packet.OverflowError
-		switch err := c.in(NewHeaders(f, Orders[0], 0)); {
-		case errors.As(err, &over):
-			c.Parts, c.Unknown = nil, err.Error()
-			return nil
-		case err != nil:
+		if err := c.ordered(f); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// maxIntervals bounds the sets of one comparison: about 512 MB.
+const maxIntervals = 1 << 25
+
+// ordered compares the packets of a family with one order of the fields after the other, until the sets are not too large.
+func (c *comparison) ordered(f policy.Family) error {
+	before := len(c.Parts)
+	var over *packet.OverflowError
+	for _, order := range Orders {
+		err := c.in(NewHeaders(f, order, maxIntervals))
+		if !errors.As(err, &over) {
+			return err
+		}
+		c.Parts = c.Parts[:before]
+	}
+	c.Unknown = over.Error()
 	return nil
 }
 
@@ -276,7 +289,7 @@ func unlike(a, b []policy.Rule) (only []policy.Rule) {
 	}
 	const most = 1 << 22
 	if len(a)*len(b) > most {
-		return slices.Concat(a, b)
+		return unlikeLong(a, b)
 	}
 	width := len(b) + 1
 	common := make([]int32, (len(a)+1)*width) // rules that both have, from here on
@@ -301,6 +314,33 @@ func unlike(a, b []policy.Rule) (only []policy.Rule) {
 		}
 	}
 	return slices.Concat(only, a[i:], b[j:])
+}
+
+// unlikeLong does it for long lists, without going back: where the two part, it takes the nearest place where they are alike again.
+func unlikeLong(a, b []policy.Rule) (only []policy.Rule) {
+	for {
+		for len(a) > 0 && len(b) > 0 && sameRule(&a[0], &b[0]) {
+			a, b = a[1:], b[1:]
+		}
+		i, j, ok := alikeAgain(a, b)
+		only = slices.Concat(only, a[:i], b[:j])
+		if a, b = a[i:], b[j:]; !ok {
+			return only
+		}
+	}
+}
+
+// alikeAgain gives how many rules of each list are left out until one is in both; all of them where none is near.
+func alikeAgain(a, b []policy.Rule) (i, j int, ok bool) {
+	const far = 128 // rules of both lists together
+	for n := range far {
+		for i := range n + 1 {
+			if j := n - i; i < len(a) && j < len(b) && sameRule(&a[i], &b[j]) {
+				return i, j, true
+			}
+		}
+	}
+	return len(a), len(b), false
 }
 
 // found is packets that fare otherwise, by Fate, and the circumstances in which they do.
@@ -348,16 +388,60 @@ func (c *comparison) foundIn(h *Headers, circumstances []Context) (all []found) 
 
 // fates gives the packets that fare otherwise in one of the circumstances.
 func (c *comparison) fates(h *Headers, at Context) (sets [4]packet.Set) {
-	region := h.Intersect(c.region(h, at), h.Valid)
+	tracked := h.Tracked()
 	if at.State == policy.StateUntracked {
 		at.State = policy.StateNew // its packets say it of themselves
-		region = h.Minus(region, h.Tracked())
-	} else {
-		region = h.Intersect(region, h.Tracked())
+		tracked = h.Minus(h.Valid, tracked)
 	}
+	for _, p := range c.pieces(h, at) {
+		p.region = h.Intersect(p.region, tracked)
+		for fate, set := range c.fatesOf(h, at, p) {
+			sets[fate] = h.Union(sets[fate], set)
+		}
+	}
+	return sets
+}
+
+// piece is packets that may meet a rule that not both lists have, with what they have in common.
+type piece struct {
+	region packet.Set
+	common []policy.Term
+}
+
+const maxPieces = 64 // rules that changed and are looked at one by one
+
+// pieces are all packets that can fare otherwise. What rules write on the way counts for nothing.
+func (c *comparison) pieces(h *Headers, at Context) (all []piece) {
+	if c.whole {
+		return []piece{{region: packet.Full}}
+	}
+	written := c.written(h)
+	var rest piece
+	for i := range c.changed {
+		r := &c.changed[i]
+		p := piece{region: h.admitted(r, at, written)}
+		for _, t := range r.Match {
+			if name, ok := headerFields[t.Field]; ok && !slices.Contains(written, h.at[name]) {
+				p.common = append(p.common, t)
+			}
+		}
+		switch {
+		case p.region == packet.Empty:
+		case len(c.changed) > maxPieces:
+			rest.region = h.Union(rest.region, p.region)
+		default:
+			all = append(all, p)
+		}
+	}
+	return append(all, rest)
+}
+
+func (c *comparison) fatesOf(h *Headers, at Context, p piece) (sets [4]packet.Set) {
+	region := p.region
 	if region == packet.Empty {
 		return sets
 	}
+	was, is := c.within(h, at, c.was, p), c.within(h, at, c.is, p)
 	pass := func(l list, mode Mode, goal packet.Set) packet.Set {
 		if l.root == nil {
 			return h.Intersect(region, goal)
@@ -365,7 +449,7 @@ func (c *comparison) fates(h *Headers, at Context) (sets [4]packet.Set) {
 		return h.Intersect(region, h.Pass(l.filters, l.root.Name, at, mode, goal))
 	}
 	compare := func(goal packet.Set) (lost, opened, doubt, apart packet.Set) {
-		mustWas, mayWas, mustIs, mayIs := pass(c.was, Must, goal), pass(c.was, May, goal), pass(c.is, Must, goal), pass(c.is, May, goal)
+		mustWas, mayWas, mustIs, mayIs := pass(was, Must, goal), pass(was, May, goal), pass(is, Must, goal), pass(is, May, goal)
 		apart = h.Union(h.Union(h.Minus(mayWas, mayIs), h.Minus(mayIs, mayWas)), h.Union(h.Minus(mustWas, mustIs), h.Minus(mustIs, mustWas)))
 		return h.Minus(mustWas, mayIs), h.Minus(mustIs, mayWas), h.Union(h.Minus(mayWas, mustWas), h.Minus(mayIs, mustIs)), apart
 	}
@@ -388,23 +472,35 @@ func (c *comparison) fates(h *Headers, at Context) (sets [4]packet.Set) {
 	return sets
 }
 
-// region is the packets that may meet a rule that not both lists have. What is written into packets on the way there counts for nothing.
-func (c *comparison) region(h *Headers, at Context) packet.Set {
-	if c.whole {
-		return packet.Full
+// admitted is the packets that may meet a rule as they come to its filter, where rules write some fields.
+func (h *Headers) admitted(r *policy.Rule, at Context, written []int) packet.Set {
+	m := (&chains{Headers: h, at: at}).match(r)
+	if m.never {
+		return packet.Empty
+	}
+	return h.Box(slices.DeleteFunc(m.box, func(t packet.Term) bool { return slices.Contains(written, t.Field) }), packet.Full)
+}
+
+// within leaves out the rules that no packet of a piece meets, and of the others what they say of others: of a long list little is left.
+func (c *comparison) within(h *Headers, at Context, l list, p piece) list {
+	if l.root == nil {
+		return l
 	}
 	written := c.written(h)
-	var all packet.Set
-	eval := &chains{Headers: h, at: at}
-	for i := range c.changed {
-		m := eval.match(&c.changed[i])
-		if m.never {
-			continue
+	some := list{filters: maps.Clone(l.filters)}
+	for _, f := range l.chains {
+		g := *f
+		g.Rules = nil
+		for _, r := range f.Rules {
+			if h.Intersect(h.admitted(&r, at, written), p.region) != packet.Empty {
+				r.Match = slices.Concat(r.Match, p.common)
+				g.Rules = append(g.Rules, r)
+			}
 		}
-		box := slices.DeleteFunc(m.box, func(t packet.Term) bool { return slices.Contains(written, t.Field) })
-		all = h.Union(all, h.Box(box, packet.Full))
+		some.filters[f.Name] = &g
 	}
-	return all
+	some.root = some.filters[l.root.Name]
+	return some
 }
 
 // rules gives all rules of both lists.

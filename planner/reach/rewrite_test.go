@@ -312,3 +312,43 @@ func told(all []reach.Rewrite, base *policy.Filter, at reach.Context, p header) 
 	}
 	return fates
 }
+
+// TestRewrittenPolicies_long: of a list of thousands of rules with edits far from each other what changed is told, and nothing else.
+func TestRewrittenPolicies_long(t *testing.T) {
+	t.Parallel()
+	list := func(of func(n int) policy.Verdict) *policy.Filter {
+		f := &policy.Filter{Name: "long", Dialect: "test", Family: policy.IPv4, Default: policy.Deny, Attached: []policy.Attachment{{Hook: policy.HookForward}}}
+		for n := range 3000 {
+			if v := of(n); v != 0 {
+				source := policy.Term{Field: policy.Source, Family: policy.IPv4, Of: []policy.Range{policy.Is(uint64(0x0a000000 + n))}}
+				f.Rules = append(f.Rules, policy.Rule{Match: []policy.Term{source}, Verdict: v, Text: fmt.Sprint("rule ", n)})
+			}
+		}
+		return f
+	}
+	old := list(func(int) policy.Verdict { return policy.Permit })
+	now := list(func(n int) policy.Verdict {
+		switch n {
+		case 10:
+			return policy.Deny
+		case 1500, 1501, 2990:
+			return 0
+		}
+		return policy.Permit
+	})
+	now.Rules = slices.Insert(now.Rules, 2000, policy.Rule{Match: []policy.Term{{Field: policy.Protocol, Of: []policy.Range{policy.Is(47)}}}, Verdict: policy.Permit, Text: "GRE"})
+	all, err := reach.RewrittenPolicies([]*policy.Filter{old}, []*policy.Filter{now})
+	if err != nil || len(all) != 1 {
+		t.Fatal(all, err)
+	}
+	const asBefore = reach.Fate(9)
+	for n, want := range map[uint64]reach.Fate{10: reach.NewlyDropped, 1500: reach.NewlyDropped, 1501: reach.NewlyDropped, 2990: reach.NewlyDropped, 3001: asBefore, 11: asBefore, 2989: asBefore, 2000: asBefore} {
+		fates := told(all, old, reach.Context{}, header{source: 0x0a000000 + n, protocol: 6})
+		if want == asBefore && len(fates) > 0 || want != asBefore && !slices.Equal(fates, []reach.Fate{want}) {
+			t.Errorf("TCP from %d fares %v", n, fates)
+		}
+	}
+	if fates := told(all, old, reach.Context{}, header{source: 7, protocol: 47}); !slices.Equal(fates, []reach.Fate{reach.NewlyPassed}) {
+		t.Errorf("GRE fares %v", fates)
+	}
+}
