@@ -53,6 +53,19 @@ vnic:z/n address=192.0.2.22/24
 vnic:z/n InSubnet subnet:192.0.2.0/24
 `
 
+// members is a bond of the host with a second cable to the switch, whose VLANs the case gives.
+const members = `
+-virtualswitch:h/br0 SupportedBy nic:h/e
+virtualswitch:h/br0 SupportedBy lag:h/b
+host:h Contains lag:h/b
+host:h Contains nic:h/e2
+lag:h/b SupportedBy nic:h/e
+lag:h/b SupportedBy nic:h/e2
+switch:s Contains port:s/5
+port:s/5 ifName=s5
+nic:h/e2 Link port:s/5 ~95
+`
+
 // farGateway is another gateway, g, of VLAN 120, a switch further than the firewall, and without a route to VLAN 130.
 const farGateway = `
 switch:s Contains port:s/4
@@ -171,6 +184,9 @@ func TestBetween_traps(t *testing.T) {
 			"and at a guest's port", "v", "u", "-vnic:v/n vid=120\n-vnic:u/n vid=120\n" + plugged + "port:h/vnet0 pvid=120\nport:h/vnet0 tagged=120\nport:h/vnet1 pvid=120\nport:h/vnet1 untagged=120", nil,
 			"unknown, unknown: vnet0 takes frames without a tag for VLAN 120, and sends those of VLAN 120 with a tag",
 		},
+		{"two members of a group", "v", "w", members + "port:s/5 tagged=120,130", nil, "yes, yes"},
+		{"a VLAN on one member alone", "v", "w", members + "port:s/5 tagged=130", nil, "unknown, yes: VLAN 120 is not carried on s5"},
+		{"a member that is down", "v", "w", members + "port:s/5 tagged=130\nport:s/5 state=down", nil, "yes, yes"},
 		{
 			"a gateway that is not the nearest may be the guest's", "v", "w", farGateway + "port:g/v120 address=192.0.2.2/24", nil,
 			"unknown, yes: not by all of several ways (gateways, equal routes, links, addresses of a pool) packets arrive: g has no route to 198.51.100.10",
