@@ -114,9 +114,12 @@ func (w *wired) ask(from, to string) string {
 // TestReach_switchesAsConfigured: two guests at two ports of one switch, by what its configuration says of them.
 func TestReach_switchesAsConfigured(t *testing.T) {
 	t.Parallel()
-	const base = "vlan 7\n name a\nvlan 8\n name b\n"
+	const (
+		base  = "vlan 7\n name a\nvlan 8\n name b\n"
+		trunk = " switchport\n" + " switchport mode trunk\n"
+	)
 	access := func(lines string) string {
-		return " switchport\n switchport mode access\n switchport access vlan 7\n no shutdown\n" + lines
+		return " switchport\n" + " switchport mode access\n" + " switchport access vlan 7\n no shutdown\n" + lines
 	}
 	for _, c := range []struct{ name, top, one, two, want string }{
 		{"one VLAN", base, access(""), access(""), "yes, yes"},
@@ -130,10 +133,10 @@ func TestReach_switchesAsConfigured(t *testing.T) {
 		{"a VLAN that is shut", "vlan 7\n shutdown\n", access(""), access(""), "no, no"},
 		{"a VLAN that is not created", "vlan 8\n name b\n", access(""), access(""), "unknown"},
 		{"a port with port security", base, access(" switchport port-security\n"), access(""), "unknown"},
-		{"a trunk that has the VLAN without a tag", base, " switchport\n switchport mode trunk\n switchport trunk native vlan 7\n no shutdown\n", access(""), "yes, yes"},
-		{"a trunk with another native VLAN", base, " switchport\n switchport mode trunk\n switchport trunk native vlan 8\n no shutdown\n", access(""), "unknown"},
-		{"a trunk that allows no VLAN", base, " switchport\n switchport mode trunk\n switchport trunk native vlan 7\n switchport trunk allowed vlan none\n no shutdown\n", access(""), "no, no"},
-		{"a trunk that allows others", base, " switchport\n switchport mode trunk\n switchport trunk native vlan 7\n switchport trunk allowed vlan 8\n no shutdown\n", access(""), "no, no"},
+		{"a trunk that has the VLAN without a tag", base, trunk + " switchport trunk native vlan 7\n no shutdown\n", access(""), "yes, yes"},
+		{"a trunk with another native VLAN", base, trunk + " switchport trunk native vlan 8\n no shutdown\n", access(""), "unknown"},
+		{"a trunk that allows no VLAN", base, trunk + " switchport trunk native vlan 7\n switchport trunk allowed vlan none\n no shutdown\n", access(""), "no, no"},
+		{"a trunk that allows others", base, trunk + " switchport trunk native vlan 7\n switchport trunk allowed vlan 8\n no shutdown\n", access(""), "no, no"},
 		{"VLANs that are translated", base, access(" switchport vlan mapping 7 8\n"), access(""), "unknown"},
 		{"tags within tags", base, access(" switchport mode dot1q-tunnel\n"), access(""), "unknown"},
 		{"native VLANs that get tags", base + "vlan dot1q tag native\n", access(""), access(""), "unknown"},
@@ -159,6 +162,7 @@ func TestReach_switchesAsConfigured(t *testing.T) {
 
 // routed is a router with a guest behind each of two interfaces; its forwarding table has both subnets, and more routes.
 func routed(t *testing.T, top, one, two string, more ...string) *wired {
+	t.Helper()
 	w := &wired{t: t}
 	device, ports := w.config("ios-config", topology.Router, top+"interface GigabitEthernet0/0\n ip address 192.0.2.1 255.255.255.0\n no shutdown\n"+one+
 		"interface GigabitEthernet0/1\n ip address 198.51.100.1 255.255.255.0\n no shutdown\n"+two)
