@@ -20,7 +20,7 @@ func (a *app) impactCommand() *cobra.Command {
 		Use: "impact [NODE]", Short: "Tell who loses a path or its redundancy if a device or port fails", Args: cobra.MaximumNArgs(1),
 		Long: `Tell which VMs lose their way to the network or to storage, and which only have fewer ways left, if NODE fails: a device, port, host, array, logical
 unit or anything else on a path. Without NODE, list the devices on which VMs rest that have no way around them. A way that rests on readings older than
---max-age is not known, nor is what is lost with it.` +
+--max-age is not known, nor is what is lost with it. Filters are not looked at: throughline reach tells whether what is left lets packets through.` +
 			exits(exitOK, exitFailed, exitUsage, exitNothing, exitSeveral),
 		Example: "  throughline impact spine-1\n  throughline impact leaf1/Ethernet7\n  throughline impact",
 		RunE: func(cmd *cobra.Command, args []string) error {

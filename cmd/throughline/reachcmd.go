@@ -22,7 +22,7 @@ import (
 func (a *app) reachCommand() *cobra.Command {
 	var proto, port, on string
 	cmd := &cobra.Command{
-		Use: "reach FROM TO", Short: "Tell whether packets get from one place to another, and the replies back, and by which rules", Args: cobra.ExactArgs(2),
+		Use: "reach FROM TO", Short: "Tell whether packets get from one place to another, and the replies back, and by which rules", Args: exactly(2, "FROM and TO"),
 		Long: `Follow packets from FROM to TO and the replies back: VLANs and bridges, gateways and routes, and every filter on the way. The answer is yes, no or
 unknown for a protocol and port; without them, what gets through. It is yes only if the packets arrive whatever choice the devices make among
 equal ways, and nothing on the way is unknown; what a guest's own firewall does is not looked at.
@@ -43,6 +43,9 @@ each fabric, or the way to the portal and back, and whom the array shows the uni
 					return err
 				}
 			}
+			if args[0] == args[1] && args[0] != "any" {
+				return exitWith(exitUsage, "FROM and TO are the same")
+			}
 			if on != "" {
 				return exitWith(exitUsage, "--on HOST goes with storage: throughline path shows the way of packets from there")
 			}
@@ -62,7 +65,7 @@ each fabric, or the way to the portal and back, and whom the array shows the uni
 func (a *app) explainCommand() *cobra.Command {
 	var proto, port, from string
 	cmd := &cobra.Command{
-		Use: "explain FROM TO --proto PROTOCOL", Short: "Follow one packet and its reply, rule by rule", Args: cobra.ExactArgs(2),
+		Use: "explain FROM TO --proto PROTOCOL", Short: "Follow one packet and its reply, rule by rule", Args: exactly(2, "FROM and TO"),
 		Long: `Follow one packet from FROM to TO, and the reply to it, hop by hop and rule by rule, each with its file and line: what decided, or what is not known.` +
 			exits(exitOK, exitFailed, exitUsage, exitNothing, exitSeveral),
 		Example: "  throughline explain web-07 db-01 --proto tcp --port 5432 --from-port 40000\n  throughline explain web-07 db-01 --proto icmp",
@@ -76,6 +79,9 @@ func (a *app) explainCommand() *cobra.Command {
 			flow, err := flowOf(proto, port)
 			if err != nil {
 				return err
+			}
+			if p := *flow.Protocol; flow.Ports == nil && (p == 6 || p == 17) {
+				return exitWith(exitUsage, "which packet? %s has ports: give --port", reach.ProtocolName(uint64(p)))
 			}
 			source, err := rangeOf("--from-port", cmp.Or(from, "49152"))
 			if err != nil {
@@ -156,6 +162,7 @@ type directionView struct {
 	End     string        `json:"end"`
 	Unknown []string      `json:"unknown,omitempty"`
 	Narrow  string        `json:"narrow,omitempty"` // where large packets do not fit
+	Loses   string        `json:"loses,omitempty"`  // where a part arrives: a packet of the rest, and what becomes of it
 }
 
 type stepView struct {
@@ -221,29 +228,45 @@ type reachAllView struct {
 	Pairs    []reachView       `json:"pairs"`
 }
 
-// writeReachAll is a line for each pair; what passes for certain, or what is not known.
+// writeReachAll is a line for each pair, and for each pair of addresses where they fare differently.
 func writeReachAll(w io.Writer, all reachAllView) {
 	var rows [][]string
 	for _, v := range all.Pairs {
-		note := v.Why
-		for _, answer := range v.Answers {
-			switch {
-			case note != "" && answer.Verdict != v.Verdict: // another pair of addresses decides
-			case len(answer.Forward.Passes) > 0:
-				note = strings.Join(answer.Forward.Passes, ", ")
-			case answer.Verdict == reach.No:
-				note = answer.Forward.End
-				if answer.Forward.Verdict == reach.Yes {
-					note = "back: " + answer.Return.End
-				}
-			case len(answer.Forward.Unknown)+len(answer.Return.Unknown) > 0:
-				note = slices.Concat(answer.Forward.Unknown, answer.Return.Unknown)[0]
+		alike := !slices.ContainsFunc(v.Answers, func(a answerView) bool { return a.Verdict != v.Verdict })
+		if len(v.Answers) == 0 || alike {
+			note := v.Why
+			if len(v.Answers) > 0 {
+				note = v.Answers[0].note()
 			}
+			rows = append(rows, []string{v.From, v.To, strings.ToUpper(string(v.Verdict)), note})
+			continue
 		}
-		rows = append(rows, []string{v.From, v.To, strings.ToUpper(string(v.Verdict)), note})
+		for _, answer := range v.Answers {
+			source, _, _ := strings.Cut(answer.Source, " ")
+			target, _, _ := strings.Cut(answer.Target, " ")
+			rows = append(rows, []string{v.From + " " + source, v.To + " " + target, strings.ToUpper(string(answer.Verdict)), answer.note()})
+		}
 	}
 	fmt.Fprintf(w, "%s, at revision @%d\n\n", all.Flow, all.Revision)
 	printTable(w, []string{"FROM", "TO", "ARRIVES", "WHAT, OR WHY"}, rows)
+}
+
+// note is what passes for certain, or why nothing does, or what is not known: in a few words.
+func (a answerView) note() string {
+	for _, way := range []struct {
+		name string
+		directionView
+	}{{"", a.Forward}, {"back: ", a.Return}} {
+		switch {
+		case way.Verdict == reach.No:
+			return way.name + way.End
+		case way.Verdict == reach.NotKnown && len(way.Unknown) > 0:
+			return way.name + way.Unknown[0]
+		case way.Verdict == reach.Some:
+			return way.name + cmp.Or(strings.Join(way.Passes, ", "), "a part") + "; " + way.Loses
+		}
+	}
+	return strings.Join(a.Forward.Passes, ", ")
 }
 
 // questionLimit is how long one question may take; then its answer is unknown.
@@ -273,13 +296,11 @@ func reachOne(ctx context.Context, s *topology.Snapshot, net *reach.Network, sou
 	case len(v.Answers) == 0:
 		v.Why = "the two have no addresses of one family"
 	}
-	for i, answer := range v.Answers {
-		if i == 0 {
-			v.Verdict = answer.Verdict
-		} else {
-			v.Verdict = reach.Worst(v.Verdict, answer.Verdict)
-		}
+	var all []reach.Verdict
+	for _, answer := range v.Answers {
+		all = append(all, answer.Verdict)
 	}
+	v.Verdict = reach.Joined(all...)
 	return v, nil
 }
 
@@ -303,6 +324,10 @@ func viewOfWay(d reach.Direction) directionView {
 	}
 	if may := h.Minus(d.May, d.Must); may != d.Asked {
 		v.May = h.Services(may, maxServices)
+	}
+	if lost, ok := h.Witness(h.Minus(d.Asked, d.Must)); ok && d.Verdict == reach.Some {
+		_, end, why := h.Trace(d.Leg, lost)
+		v.Loses = h.PacketText(lost) + ": " + endText(end, why)
 	}
 	p, ok := h.Witness(telling(d))
 	if !ok {
@@ -422,6 +447,9 @@ func writeWay(w io.Writer, name string, v directionView) {
 	}
 	if len(v.May) > 0 {
 		fmt.Fprintf(w, "  may pass   %s\n", strings.Join(v.May, ", "))
+	}
+	if v.Loses != "" {
+		fmt.Fprintf(w, "  not all    %s\n", printable(v.Loses))
 	}
 	for _, u := range v.Unknown {
 		fmt.Fprintf(w, "  ? %s\n", printable(u))

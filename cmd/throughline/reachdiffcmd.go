@@ -33,6 +33,9 @@ what else the two state that the other does not. A name that is a moment, too, i
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := a.noPast(": --from and --to name the moments"); err != nil {
+				return err
+			}
 			flow, err := flowOf(proto, port)
 			if err != nil {
 				return err
@@ -213,7 +216,16 @@ func regions(c reach.Comparison, way string, s packet.Set, before, after reach.D
 	}
 	becomes := func(d reach.Direction) string {
 		_, end, why := c.Headers.Trace(d.Leg, p)
-		return endText(end, why)
+		switch h := c.Headers; {
+		case !h.Has(d.Asked, p):
+			return "not sent: what it answers does not arrive"
+		case h.Has(d.Must, p):
+			return "delivered"
+		case h.Has(d.May, p):
+			return "not known: " + cmp.Or(why, strings.Join(d.Doubts[:min(1, len(d.Doubts))], ""), "it depends on what devices choose")
+		default:
+			return endText(end, why)
+		}
 	}
 	return []regionView{{way, c.Headers.Services(s, maxServices), c.Headers.PacketText(p), becomes(before), becomes(after)}}
 }

@@ -159,6 +159,9 @@ func pairsOf(from, to string) ([]filePair, error) {
 	for _, p := range names {
 		all = append(all, *p)
 	}
+	if len(all) == 0 {
+		return nil, exitWith(exitUsage, "there is no file in %s nor in %s", from, to)
+	}
 	slices.SortFunc(all, func(a, b filePair) int { return strings.Compare(a.name, b.name) })
 	return all, nil
 }
@@ -177,7 +180,7 @@ func diffFiles(ctx context.Context, p filePair, as string) (fileDiffView, error)
 			return v, err
 		}
 	}
-	if string(raw[0]) == string(raw[1]) {
+	if _, ok := configFormOf(as, raw[0]); ok && string(raw[0]) == string(raw[1]) {
 		return v, nil
 	}
 	var of [2]configuration
@@ -197,6 +200,9 @@ func diffFiles(ctx context.Context, p filePair, as string) (fileDiffView, error)
 		if of[i].cut != "" {
 			v.Unknown = append(v.Unknown, file+": "+of[i].cut)
 		}
+	}
+	if len(v.Unknown) > 0 { // what is left of a text that is cut off says nothing of what was cut off
+		return v, nil
 	}
 	rewrites, err := reach.RewrittenPolicies(of[0].filters, of[1].filters)
 	if err != nil {

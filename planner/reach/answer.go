@@ -378,5 +378,16 @@ func (f Flow) String() string {
 	return text
 }
 
-// Worst is the verdict of two that both count.
-func Worst(a, b Verdict) Verdict { return both(a, b) }
+// Joined is the verdict of several questions together, as of all addresses of two machines: yes if all are, no if all are; some if any arrives, in part at
+// least; else nobody knows.
+func Joined(all ...Verdict) Verdict {
+	switch {
+	case len(all) == 0:
+		return NotKnown
+	case !slices.ContainsFunc(all, func(v Verdict) bool { return v != all[0] }):
+		return all[0]
+	case slices.Contains(all, Yes), slices.Contains(all, Some):
+		return Some
+	}
+	return NotKnown
+}

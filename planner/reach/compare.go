@@ -52,10 +52,9 @@ func (h *Headers) changed(before, after Direction) (c Change, err error) {
 	}
 	err = h.Try(func() {
 		c = Change{Lost: h.Intersect(all.Lost, before.Asked), Opened: h.Intersect(all.Opened, after.Asked)}
-		if before.Asked != after.Asked { // replies to what did not arrive, or does not any more
-			c.Lost = h.Union(c.Lost, h.Minus(h.Intersect(before.Asked, before.May), h.Intersect(after.Asked, after.Must)))
-			c.Opened = h.Union(c.Opened, h.Minus(h.Intersect(after.Asked, after.May), h.Intersect(before.Asked, before.Must)))
-		}
+		// Replies to what does not arrive any more, or did not before. Of those that are asked both times the ways alone tell.
+		c.Lost = h.Union(c.Lost, h.Minus(before.May, after.Asked))
+		c.Opened = h.Union(c.Opened, h.Minus(after.May, before.Asked))
 	})
 	return c, err
 }

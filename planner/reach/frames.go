@@ -28,8 +28,12 @@ func (x *explorer) carried(from, to topology.Node, then func() *Leg) *Leg {
 	var sound, doubtful, broken []topology.Way
 	lost := ""
 	for _, w := range ways {
+		w.Fault = ""
 		for _, h := range w.Hops {
-			w.Doubt = cmp.Or(w.Doubt, x.oldHop(h))
+			old := x.oldHop(h)
+			if w.Doubt = cmp.Or(w.Doubt, old); h.Fault != "" && old == "" { // what is too old to be believed stops nothing
+				w.Fault = cmp.Or(w.Fault, faultAt(h))
+			}
 		}
 		switch {
 		case w.Fault != "":
@@ -60,6 +64,14 @@ func (x *explorer) carried(from, to topology.Node, then func() *Leg) *Leg {
 		gap = broken[0].Fault + "; and " + gap
 	}
 	return ended(Unknown, gap)
+}
+
+// faultAt says where something stops frames, and what.
+func faultAt(h topology.Hop) string {
+	if o, ok := h.Node.Owner(); ok && o.Kind().Device() && !strings.Contains(h.Fault, o.Name()) {
+		return o.Name() + ": " + h.Fault
+	}
+	return h.Fault
 }
 
 // over takes the ways that there are. Those on which packets meet the same filters are one.
