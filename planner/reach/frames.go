@@ -69,7 +69,7 @@ func (x *explorer) carried(from, to topology.Node, then func() *Leg) *Leg {
 // faultAt says where something stops frames, and what.
 func faultAt(h topology.Hop) string {
 	if o, ok := h.Node.Owner(); ok && o.Kind().Device() && !strings.Contains(h.Fault, o.Name()) {
-		return o.Name() + ": " + h.Fault
+		return o.Name() + " " + h.Node.Name() + ": " + h.Fault
 	}
 	return h.Fault
 }

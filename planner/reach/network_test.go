@@ -629,3 +629,36 @@ func TestBetween_age(t *testing.T) {
 		}
 	}
 }
+
+// TestJoined: of two addresses that fare differently neither speaks for both.
+func TestJoined(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		all  []reach.Verdict
+		want reach.Verdict
+	}{
+		{nil, reach.NotKnown},
+		{[]reach.Verdict{reach.Yes, reach.Yes}, reach.Yes},
+		{[]reach.Verdict{reach.No, reach.No}, reach.No},
+		{[]reach.Verdict{reach.No, reach.Yes}, reach.Some},
+		{[]reach.Verdict{reach.No, reach.Some}, reach.Some},
+		{[]reach.Verdict{reach.Yes, reach.NotKnown}, reach.Some},
+		{[]reach.Verdict{reach.No, reach.NotKnown}, reach.NotKnown},
+		{[]reach.Verdict{reach.NotKnown, reach.NotKnown}, reach.NotKnown},
+	} {
+		if got := reach.Joined(c.all...); got != c.want {
+			t.Errorf("%v: %s, want %s", c.all, got, c.want)
+		}
+	}
+}
+
+// TestBetween_oldFault: what was said to be in the way long ago stops nothing, and lets nothing through either.
+func TestBetween_oldFault(t *testing.T) {
+	t.Parallel()
+	if got := ask(t, scene(t, "!port:s/2 state=down", nil), "v", "w", tcpTo(80)); !strings.HasPrefix(got, "unknown, unknown: what test said by snmp old is") {
+		t.Error(got)
+	}
+	if got := ask(t, scene(t, "port:s/2 state=down", nil), "v", "w", tcpTo(80)); got != "no, no" {
+		t.Error(got)
+	}
+}

@@ -93,7 +93,7 @@ port:s/6 pvid=120
 port:s/6 untagged=120
 host:h Contains route:h/default/192.0.2.0%2F24/e3
 route:h/default/192.0.2.0%2F24/e3 prefix=192.0.2.0/24
-route:h/default/192.0.2.0%2F24/e3 RoutesVia nic:h/e3`, "unknown; unknown, it depends on the interface that h takes: from 192.0.2.22 (e3) to 192.0.2.50, there: not by all of several ways (gateways, equal routes, links, addresses of a pool) packets arrive: state is down"},
+route:h/default/192.0.2.0%2F24/e3 RoutesVia nic:h/e3`, "unknown; unknown, it depends on the interface that h takes: from 192.0.2.22 (e3) to 192.0.2.50, there: not by all of several ways (gateways, equal routes, links, addresses of a pool) packets arrive: h e3: state is down"},
 		{"a name that is not admitted", "host:h", "-mapping:a/m MapsInitiator initiatorport:iqn.2026-01.test:h", "no; no, no mapping of u admits iqn.2026-01.test:h at iqn.2026-01.test:t,192.0.2.50:3260; no, no mapping of u admits iqn.2026-01.test:h at iqn.2026-01.test:t,198.51.100.50:3260"},
 		{"an address that is admitted", "host:h", onlyNear + byAddress + "192.0.2.21/32", "yes; yes"},
 		{"an address that is not", "host:h", onlyNear + byAddress + "192.0.2.22/32", "no; no, no mapping of u admits iqn.2026-01.test:h at iqn.2026-01.test:t,192.0.2.50:3260"},
