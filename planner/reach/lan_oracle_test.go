@@ -44,6 +44,9 @@ func TestBetween_againstTheWorld(t *testing.T) {
 					fates []lanFate
 				}{"there": {answer.Forward, there}, "back": {answer.Return, back}} {
 					count[d.Verdict]++
+					if way == "back" && len(back) == 0 && answer.Forward.Verdict == reach.NotKnown {
+						continue // nothing arrives that could be answered, which reach does not know: its verdict is about what would be
+					}
 					if wrong := judged(d.Verdict, d.fates); wrong != "" {
 						rt.Fatalf("from %s to %s, %s: %s, and %s\n%s\n%s", a.name, b.name, way, d.Verdict, wrong, strings.Join(f.lines, "\n"), filterLines(f.filters))
 					}
