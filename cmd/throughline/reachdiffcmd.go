@@ -47,16 +47,14 @@ what else the two state that the other does not. A name that is a moment, too, i
 			if err != nil {
 				return err
 			}
-			if files && (len(args) > 0 || proto != "" || port != "") {
+			switch {
+			case files && (len(args) > 0 || proto != "" || port != ""):
 				return exitWith(exitUsage, "FROM, TO, --proto and --port do not go with files: all that they filter is compared")
-			}
-			if files {
+			case files:
 				return a.reachFiles(cmd.Context(), from, to, as)
-			}
-			if as != "" {
+			case as != "":
 				return exitWith(exitUsage, "--as goes with files")
-			}
-			if len(args) == 0 {
+			case len(args) == 0:
 				args = []string{"any", "any"}
 			}
 			return a.reachDiff(cmd.Context(), args, from, to, flow)

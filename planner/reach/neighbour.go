@@ -36,7 +36,7 @@ func (x *explorer) neighbour(from, to topology.Node) string {
 	if why, known := x.neighbours[pair][x.family]; known {
 		return why
 	}
-	y := x.Network.explorer(x.ctx, nil) // what it meets counts for itself alone
+	y := x.explorer(x.ctx, nil) // what it meets counts for itself alone
 	y.family = x.family
 	there, back := y.asks(from, to), y.asks(to, from)
 	why := ""

@@ -131,8 +131,16 @@ func (h *Headers) Witness(s packet.Set) (packet.Packet, bool) {
 	from, to := h.term(fieldSourcePort, packet.Span(dynamic, dynamic)), h.term(fieldDestinationPort, packet.Span(dynamic, dynamic))
 	opens := h.term(fieldFlags, packet.One(packet.V(syn)))
 	for _, wish := range []packet.Box{
-		{h.isICMP(), h.term(fieldSourcePort, echo(h.Family))}, {h.isICMP()}, {h.protocols(tcp), from, opens}, {h.protocols(tcp), from}, {h.protocols(tcp), to},
-		{h.protocols(udp), from}, {h.protocols(udp), to}, {h.protocols(tcp)}, {h.protocols(udp)}, {},
+		{h.isICMP(), h.term(fieldSourcePort, echo(h.Family))},
+		{h.isICMP()},
+		{h.protocols(tcp), from, opens},
+		{h.protocols(tcp), from},
+		{h.protocols(tcp), to},
+		{h.protocols(udp), from},
+		{h.protocols(udp), to},
+		{h.protocols(tcp)},
+		{h.protocols(udp)},
+		{},
 	} {
 		if p, ok := h.Pick(h.Intersect(s, h.Box(wish, packet.Full))); ok {
 			return p, true
