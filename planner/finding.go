@@ -1,0 +1,108 @@
+package planner
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/throughline-dc/throughline/topology"
+)
+
+// Finding is one thing that a check found.
+type Finding struct {
+	Code     string         // of the check
+	Verdict  Verdict        // as it counts: what was found, unless an override says otherwise
+	Text     string         // one sentence
+	Objects  []topology.Key // what it is about, the one to look at first
+	Evidence []Evidence     // what it rests on
+	Fixes    []topology.ChangeSet
+	Override *Override // what lets it pass all the same; then Found is the verdict without it
+	Found    Verdict
+}
+
+// Evidence is a reading that a finding rests on.
+type Evidence struct {
+	topology.Reading
+	Age   time.Duration // at the time of the question
+	Stale bool          // older than its limit: what it says counts as not known
+}
+
+// String words it as paths do: "[hv3 libvirt domains, 12s]".
+func (e Evidence) String() string {
+	stale := ""
+	if e.Stale {
+		stale = ", stale"
+	}
+	return fmt.Sprintf("[%s %s %s, %s%s]", e.Device, e.Source, e.Table, e.Age.Round(time.Second), stale)
+}
+
+// finder takes down what one check finds. What a check reads through it is its evidence; what it cannot know by it becomes an unknown, and says whom to ask.
+type finder struct {
+	*move
+	check    *Check
+	evidence []Evidence
+	found    []Finding
+}
+
+// pass, warn and block take a finding down with all evidence so far. The first object is the one to look at.
+func (f *finder) pass(text string, about ...topology.Node)  { f.say(Pass, text, about) }
+func (f *finder) warn(text string, about ...topology.Node)  { f.say(Warn, text, about) }
+func (f *finder) block(text string, about ...topology.Node) { f.say(Block, text, about) }
+
+// unknown says what is not known, and what to do so that it is.
+func (f *finder) unknown(text string, about ...topology.Node) { f.say(Unknown, text, about) }
+
+func (f *finder) say(v Verdict, text string, about []topology.Node) {
+	keys := make([]topology.Key, 0, len(about))
+	for _, n := range about {
+		keys = append(keys, n.Key())
+	}
+	f.found = append(f.found, Finding{Code: f.check.Code, Verdict: v, Found: v, Text: text, Objects: keys, Evidence: slices.Clone(f.evidence)})
+}
+
+// value reads the believed value of an attribute. Where no source says it, or the one that does is too old, or sources of equal weight contradict each other, it
+// takes an unknown down and gives false.
+func (f *finder) value(n topology.Node, a topology.Attr) (topology.Value, bool) {
+	fact, ok := n.Evidence(a)
+	if !ok {
+		f.unknown(fmt.Sprintf("no source says the %s of %s %s", a, n.Kind(), n.Name()), n)
+		return topology.Value{}, false
+	}
+	return fact.Value, f.rests(n, fact)
+}
+
+// text and number are value for attributes of these types.
+func (f *finder) text(n topology.Node, a topology.Attr) (string, bool) {
+	v, ok := f.value(n, a)
+	return v.String(), ok
+}
+
+func (f *finder) number(n topology.Node, a topology.Attr) (int64, bool) {
+	v, ok := f.value(n, a)
+	return v.Int(), ok
+}
+
+// rests takes down that the check rests on a fact, and tells whether it may.
+func (f *finder) rests(n topology.Node, fact topology.Fact) bool {
+	r, ok := n.Snapshot().Reading(fact.Reading)
+	if !ok {
+		r = topology.Reading{ReadingKey: fact.Reading, Time: fact.Since}
+	}
+	e := f.evidenceOf(r)
+	if !slices.Contains(f.evidence, e) {
+		f.evidence = append(f.evidence, e)
+	}
+	if e.Stale {
+		f.unknown(fmt.Sprintf("what %s said of %s %s by %s %s is %s old: collect it", cmp.Or(r.Device, "a plan"), n.Kind(), n.Name(), r.Source, r.Table, e.Age.Round(time.Minute)), n)
+		return false
+	}
+	return true
+}
+
+// evidenceOf is a reading at the time of the question. What a plan says is not old.
+func (m *move) evidenceOf(r topology.Reading) Evidence {
+	e := Evidence{Reading: r, Age: max(0, m.now.Sub(r.Time))}
+	e.Stale = r.Source != topology.SourcePlan && m.policy.Ages.Stale(r, m.now)
+	return e
+}

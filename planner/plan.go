@@ -1,0 +1,106 @@
+package planner
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/throughline-dc/throughline/topology"
+)
+
+// Planner answers for one snapshot under one policy. It is for one goroutine.
+type Planner struct {
+	s      *topology.Snapshot
+	policy Policy
+	now    time.Time
+}
+
+// New looks at a snapshot as it is at the time now.
+func New(s *topology.Snapshot, policy Policy, now time.Time) *Planner {
+	return &Planner{s: s, policy: policy, now: now}
+}
+
+// Plan is the answer to whether a VM may move to a host.
+type Plan struct {
+	VM, Host topology.Key
+	Revision topology.Revision // of the snapshot that was asked
+	Time     time.Time         // of the question
+	Verdict  Verdict           // the worst of all findings
+	Findings []Finding         // in the order of the checks
+	Skipped  []Skipped         // what was not looked at
+	Move     topology.ChangeSet
+}
+
+// Skipped is a check that was not made, and why.
+type Skipped struct{ Code, Asks, Why string }
+
+// move is one question: a VM, where it is and where it would be.
+type move struct {
+	*Planner
+	vm, source, target topology.Node // as they are
+	after              topology.Node // the VM as it would be, in the snapshot after the move
+	missing            []string      // what the target lacks, in words (topology.MoveVM)
+}
+
+// Migrate asks whether a VM may move to a host. The error says that there is no such VM or host, or that nobody waits any longer.
+func (p *Planner) Migrate(ctx context.Context, vm, host topology.Key) (*Plan, error) {
+	m := &move{Planner: p}
+	var ok bool
+	if m.vm, ok = p.s.Node(vm); !ok || vm.Kind != topology.VM {
+		return nil, fmt.Errorf("%w: there is no VM %s", topology.ErrSchema, vm)
+	}
+	if m.target, ok = p.s.Node(host); !ok || host.Kind != topology.Host {
+		return nil, fmt.Errorf("%w: there is no host %s", topology.ErrSchema, host)
+	}
+	m.source, _ = m.vm.First(topology.RunsOn)
+	plan := &Plan{VM: vm, Host: host, Revision: p.s.Revision(), Time: p.now}
+	var err error
+	if plan.Move, m.missing, err = p.s.MoveVM(vm, host); err != nil {
+		return nil, err
+	}
+	then, err := p.s.With(plan.Move)
+	if err != nil {
+		return nil, err
+	}
+	m.after, _ = then.Node(vm)
+	for _, c := range Checks() {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		plan.ask(m, &c)
+	}
+	return plan, nil
+}
+
+// ask makes one check, or says why not.
+func (p *Plan) ask(m *move, c *Check) {
+	why, off := m.policy.disabled(c.Code)
+	switch {
+	case off:
+		why = "disabled by the policy: " + why
+	case c.When != Before:
+		why = c.When.String() + ": " + c.Why
+	}
+	if off || c.When != Before {
+		p.Skipped = append(p.Skipped, Skipped{c.Code, c.Asks, why})
+		return
+	}
+	f := &finder{move: m, check: c}
+	c.run(f)
+	if len(f.found) == 0 { // a check that says nothing has not looked
+		f.unknown("this check came to no result")
+	}
+	for i := range f.found {
+		if o := m.policy.override(m, c.Code); o != nil && f.found[i].Verdict > Warn {
+			f.found[i].Override, f.found[i].Verdict = o, Warn
+		}
+		p.Verdict = Worst(p.Verdict, f.found[i].Verdict)
+	}
+	p.Findings = append(p.Findings, f.found...)
+}
+
+// Worst gives the findings of the worst verdict, which decide.
+func (p *Plan) Worst() []Finding {
+	return slices.DeleteFunc(slices.Clone(p.Findings), func(f Finding) bool { return f.Verdict != p.Verdict })
+}

@@ -1,0 +1,95 @@
+package planner
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/throughline-dc/throughline/topology"
+)
+
+// Policy is what an operator demands of every move, and what he lets pass. The zero Policy demands what each check says by itself.
+type Policy struct {
+	Ages topology.AgeLimits
+
+	// MemoryRatio and CPURatio are how often a host's memory and processors may be given away: 1 is never twice. 0: DefaultMemoryRatio, DefaultCPURatio.
+	MemoryRatio, CPURatio float64
+
+	Disabled  []Disabled
+	Overrides []Override
+}
+
+// Ratios where a policy names none: memory is not given twice, processors four times, which is what most estates do.
+const (
+	DefaultMemoryRatio = 1.0
+	DefaultCPURatio    = 4.0
+)
+
+// Disabled is a check that is not made, and why. It is told with each answer.
+type Disabled struct{ Check, Reason string }
+
+// Override lets one finding pass until it expires. It is told beside what it lets pass.
+type Override struct {
+	Check   string
+	VM      string // name or key of the VM; "" for all
+	Host    string // of the target
+	Name    string // who answers for it
+	Reason  string
+	Expires time.Time
+}
+
+// ErrPolicy is wrapped by what Check finds wrong.
+var ErrPolicy = errors.New("policy")
+
+// Check says what of a policy has no meaning. All of it is said at once.
+func (p *Policy) Check() error {
+	codes := map[string]bool{}
+	for _, c := range Checks() {
+		codes[c.Code] = true
+	}
+	var wrong []error
+	say := func(format string, args ...any) {
+		wrong = append(wrong, fmt.Errorf("%w: "+format, append([]any{ErrPolicy}, args...)...))
+	}
+	for _, d := range p.Disabled {
+		switch {
+		case !codes[d.Check]:
+			say("there is no check %q", d.Check)
+		case d.Reason == "":
+			say("%s is disabled without a reason", d.Check)
+		}
+	}
+	for _, o := range p.Overrides {
+		switch {
+		case !codes[o.Check]:
+			say("there is no check %q", o.Check)
+		case o.Name == "" || o.Reason == "" || o.Expires.IsZero():
+			say("the override of %s needs a name, a reason and an expiry", o.Check)
+		}
+	}
+	if p.MemoryRatio < 0 || p.CPURatio < 0 {
+		say("a ratio is below 0")
+	}
+	return errors.Join(wrong...)
+}
+
+// disabled gives why a check is not made.
+func (p *Policy) disabled(code string) (reason string, is bool) {
+	i := slices.IndexFunc(p.Disabled, func(d Disabled) bool { return d.Check == code })
+	if i < 0 {
+		return "", false
+	}
+	return p.Disabled[i].Reason, true
+}
+
+// override finds what lets a finding pass. One that has expired lets nothing pass.
+func (p *Policy) override(m *move, code string) *Override {
+	is := func(name string, n topology.Node) bool { return name == "" || name == n.Name() || name == n.Key().ID }
+	for i := range p.Overrides {
+		if o := &p.Overrides[i]; o.Check == code && is(o.VM, m.vm) && is(o.Host, m.target) && m.now.Before(o.Expires) {
+			return o
+		}
+	}
+	return nil
+}
