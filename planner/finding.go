@@ -45,9 +45,8 @@ type finder struct {
 	found    []Finding
 }
 
-// pass, warn and block take a finding down with all evidence so far. The first object is the one to look at.
+// pass and block take a finding down with all evidence so far. The first object is the one to look at.
 func (f *finder) pass(text string, about ...topology.Node)  { f.say(Pass, text, about) }
-func (f *finder) warn(text string, about ...topology.Node)  { f.say(Warn, text, about) }
 func (f *finder) block(text string, about ...topology.Node) { f.say(Block, text, about) }
 
 // unknown says what is not known, and what to do so that it is.

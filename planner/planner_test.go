@@ -43,7 +43,7 @@ vm:o memoryBytes=17179869184
 vm:o cpus=8
 `
 
-var noon = time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC) //nolint:gochecknoglobals // a constant
+var noon = time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 
 // scene is the estate with lines taken away ("-host:a name=a"), added, and said by a reading of two hours ago ("!vm:v state=running").
 func scene(t *testing.T, changes string) *topology.Snapshot {
