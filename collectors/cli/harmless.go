@@ -35,7 +35,7 @@ func iosHarmless() []statement {
 				"ip ssh ...", "ip http ...", "no ip http ...", "ip domain ...", "ip domain-name ...", "ip domain-lookup ...", "no ip domain ...", "no ip domain-lookup ...",
 				"ip name-server ...", "ip tftp ...", "ip ftp ...", "ip scp ...", "line con ...", "line aux ...", "line NUMBER ...", "privilege ...", "alias ...",
 				"archive ...", "memory ...", "no scheduler ...", "scheduler ...", "platform console ...", "no platform punt-keepalive ...", "subscriber templating",
-				"virtual-service ...", "diagnostic ...", "redundancy ...", "mmi ...", "no mmi ...", "ip tcp ...", "cdp ...", "no cdp ...", "lldp ...", "no lldp ...",
+				"virtual-service ...", "diagnostic ...", "redundancy ...", "mmi ...", "no mmi ...", "ip tcp path-mtu-discovery ...", "ip tcp synwait-time ...", "ip tcp window-size ...", "ip tcp selective-ack", "ip tcp timestamp", "ip tcp mss ...", "ip tcp chunk-size ...", "ip tcp queuemax ...", "ip tcp ecn", "cdp ...", "no cdp ...", "lldp ...", "no lldp ...",
 				"multilink bundle-name ...", "ipv6 ioam ...", "call-home ...", "file ...", "exception ...", "security ...", "monitor ...",
 				"ip default-gateway ...", "ip icmp rate-limit ...", "no ip icmp rate-limit ...", "no ip bootp server", "ip rcmd ...", "no ip rcmd ...", "power ...",
 				"transceiver ...", "vlan access-log ...", "vlan internal ...", "event ...", "errdisable ...", "environment ...", "parser ...",

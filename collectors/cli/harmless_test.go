@@ -87,6 +87,7 @@ func TestHarmless_neverThese(t *testing.T) {
 			"ip vrf sitemap X", "ppp authentication chap", "mtu 1400", "ip mtu 1400", "ip arp inspection limit rate 1", "cts manual", "macsec", "pvc 1/1", "frame-relay interface-dlci 1",
 		},
 		"": {
+			"ip tcp intercept list 101",
 			"ip route 0.0.0.0 0.0.0.0 192.0.2.1", "ip local policy route-map X", "ip nat inside source list 1 interface Vlan1 overload", "ip nat outside source static 192.0.2.1 192.0.2.2",
 			"access-list 101 permit ip any any", "access-list 700 permit 0000.5e00.5301 0000.0000.0000", "ip access-list extended X", "vlan filter X vlan-list 1", "vlan 7", "no ip routing",
 			"ip dhcp snooping vlan 7", "ip arp inspection vlan 7", "arp 192.0.2.1 0000.5e00.5301 ARPA", "mac address-table static 0000.5e00.5301 vlan 7 drop", "zone-pair security X source A destination B",
