@@ -337,6 +337,11 @@ func (n *Network) unitStep(p *StoragePath, unit topology.Node) {
 			partial = "the mappings of " + unit.Name() + " were not read whole"
 		}
 	}
+	for _, e := range unit.In(topology.Exports) {
+		if e.From == p.Target && len(unit.In(topology.MapsUnit)) == 0 { // nobody but who saw it there says so
+			doubt = cmp.Or(doubt, n.old(e.Reading))
+		}
+	}
 	for m := range unit.Subjects(topology.MapsUnit) {
 		if !admits(m, p.Initiator, p.Target) {
 			continue

@@ -282,6 +282,10 @@ func TestStorage_fibreChannel(t *testing.T) {
 		{"mappings that name no port are of all", "host:h1", "-mapping:a/m MapsTarget targetport:50:00:00:00:00:00:00:0a\n-mapping:a/m MapsTarget targetport:50:00:00:00:00:00:00:0b", "yes; yes"},
 		{"no array was read", "host:h1", noArray, "unknown: no array says at which ports it shows u, and to whom: collect it"},
 		{"no array was read, and the host sees it", "host:h1", noArray + "host:h1 handle=test\ntargetport:50:00:00:00:00:00:00:0a Exports logicalunit:u", "yes; yes"},
+		{
+			"no array was read, and the host saw it long ago", "host:h1", noArray + "host:h1 handle=test\n!targetport:50:00:00:00:00:00:00:0a Exports logicalunit:u",
+			"unknown; unknown, what test said by cli old is 2h1m0s old: collect it",
+		},
 		{"no array was read, and another host sees it", "host:h1", noArray + "host:h1 handle=elsewhere\ntargetport:50:00:00:00:00:00:00:0a Exports logicalunit:u", "unknown; unknown, no reading of h1 says that it sees u at 50:00:00:00:00:00:00:0a"},
 		{"a host of which no adapter is known", "host:h1", "-host:h1 Contains initiatorport:10:00:00:00:00:00:00:01", "unknown: no source says which initiator ports h1 has: read the host by libvirt or SSH"},
 		{"an array that somebody else reserved", "host:h1", "logicalunit:u unparsed=a: persistent reservation of 0x1", "unknown; unknown, of logicalunit u nobody understood a: persistent reservation of 0x1"},
