@@ -203,30 +203,24 @@ func TestWalk_sharesOneBudget(t *testing.T) {
 	}
 }
 
-func TestWalk_isPolite(t *testing.T) {
-	t.Parallel()
+func TestWalk_isPolite(t *testing.T) { //nolint:paralleltest // beside others its agent answers late, and a retry that was in place looks needless
 	table := fdbTable()
 	varbinds := fill(table, macs(800, 2))
 	for name, profile := range map[string]snmp.Profile{
 		"learned": snmp.DefaultProfile(), "2 and 10": snmp.FixedProfile(2, 10), "8 and 60": snmp.FixedProfile(8, 60),
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			var seen []string
-			for range 3 { // a machine that is busy with something else makes answers late: one walk of three has to be polite
-				agent := startAgent(t, varbinds)
-				agent.SetFaults(snmpagent.Faults{PerValue: 500 * time.Microsecond, Loss: 0.05})
-				mustBeWhole(t, open(t, agent, v2c(), profile), table, varbinds)
-				s := agent.Stats()
-				if s.MaxInFlight > profile.MaxInFlight+s.Needless {
-					t.Errorf("%d in flight, the budget is %d", s.MaxInFlight, profile.MaxInFlight)
-				}
-				if s.Lost > 0 && 200*(s.Needless-1) <= s.Requests { // 0.5 % of the requests, and one
-					return
-				}
-				seen = append(seen, fmt.Sprintf("%+v", s))
+			agent := startAgent(t, varbinds)
+			agent.SetFaults(snmpagent.Faults{PerValue: 500 * time.Microsecond, Loss: 0.05})
+			mustBeWhole(t, open(t, agent, v2c(), profile), table, varbinds)
+			s := agent.Stats()
+			if s.MaxInFlight > profile.MaxInFlight+s.Needless {
+				t.Errorf("%d in flight, the budget is %d", s.MaxInFlight, profile.MaxInFlight)
 			}
-			t.Errorf("never polite:\n%s", strings.Join(seen, "\n"))
+			// 0.5 % of the requests, and one for a machine that was busy with something else.
+			if s.Lost == 0 || 200*(s.Needless-1) > s.Requests {
+				t.Errorf("%+v", s)
+			}
 		})
 	}
 }
