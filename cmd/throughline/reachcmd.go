@@ -400,7 +400,7 @@ func hitText(h reach.Hit) string {
 	if h.Unsure {
 		verdict = "may decide"
 	}
-	if h.Rule == nil {
+	if h.Rule == nil && h.Filter.Missing == "" {
 		return fmt.Sprintf("%s: its end %s what no rule decides", h.Filter.Name, verdict)
 	}
 	return verdict + " " + h.Words()

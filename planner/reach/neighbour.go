@@ -37,6 +37,7 @@ func (x *explorer) neighbour(from, to topology.Node) string {
 		return why
 	}
 	y := x.explorer(x.ctx, nil) // what it meets counts for itself alone
+	y.end = x.end               // inside of a tunnel no other one is looked for
 	y.family = x.family
 	there, back := y.asks(from, to), y.asks(to, from)
 	why := ""

@@ -274,8 +274,11 @@ func (n *Network) exporters(unit topology.Node) ([]topology.Node, string) {
 		add(t)
 	}
 	closed := "no array says at which ports it shows " + unit.Name() + ", and to whom: collect it"
-	for _, e := range unit.In(topology.MapsUnit) {
-		if closed = n.old(e.Reading); closed == "" && e.Reading.Partial {
+	for i, e := range unit.In(topology.MapsUnit) {
+		if i == 0 {
+			closed = ""
+		}
+		if closed = cmp.Or(closed, n.old(e.Reading)); closed == "" && e.Reading.Partial {
 			closed = "the mappings of " + unit.Name() + " were not read whole"
 		}
 		targets := slices.Collect(e.From.Objects(topology.MapsTarget))

@@ -279,6 +279,7 @@ func TestStorage_fibreChannel(t *testing.T) {
 		{"mappings that were not read whole, and name both", "host:h1", partialMap, "yes; yes"},
 		{"mappings that were not read whole, and do not name it", "host:h1", partialMap + "-mapping:a/m MapsInitiator initiatorport:10:00:00:00:00:00:00:01", "unknown; unknown, the mappings of u were not read whole"},
 		{"mappings that were not read whole, and name no port", "host:h1", partialMap + "-mapping:a/m MapsTarget targetport:50:00:00:00:00:00:00:0a\n-mapping:a/m MapsTarget targetport:50:00:00:00:00:00:00:0b", "unknown; unknown, the mappings of u were not read whole"},
+		{"one that was not read whole, beside another that was, where zones stop what is known", "host:h2", partialMap + "array:a Contains mapping:a/n\nmapping:a/n MapsUnit logicalunit:u\nmapping:a/n MapsTarget targetport:50:00:00:00:00:00:00:0a", "unknown: the mappings of u were not read whole; no, no zone in force holds both"},
 		{"mappings that name no port are of all", "host:h1", "-mapping:a/m MapsTarget targetport:50:00:00:00:00:00:00:0a\n-mapping:a/m MapsTarget targetport:50:00:00:00:00:00:00:0b", "yes; yes"},
 		{"no array was read", "host:h1", noArray, "unknown: no array says at which ports it shows u, and to whom: collect it"},
 		{"no array was read, and the host sees it", "host:h1", noArray + "host:h1 handle=test\ntargetport:50:00:00:00:00:00:00:0a Exports logicalunit:u", "yes; yes"},

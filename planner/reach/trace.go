@@ -63,7 +63,10 @@ func (h *Headers) Trace(l *Leg, p packet.Packet) (steps []Traced, end End, why s
 
 // Words is the rule as people read it, with its place: "r1.cfg:12: deny ip any any". A rule in JSON or XML is put into the model's words.
 func (h Hit) Words() string {
-	if h.Rule == nil {
+	switch {
+	case h.Rule == nil && h.Filter.Missing != "":
+		return h.Filter.Missing
+	case h.Rule == nil:
 		return "its end"
 	}
 	text := h.Rule.Text
