@@ -393,6 +393,9 @@ func stepOf(s reach.Traced) stepView {
 }
 
 func hitText(h reach.Hit) string {
+	if h.Rule == nil && h.Filter.Missing != "" {
+		return h.Words()
+	}
 	verdict := "drops"
 	if h.Passed {
 		verdict = "permits"
@@ -400,7 +403,7 @@ func hitText(h reach.Hit) string {
 	if h.Unsure {
 		verdict = "may decide"
 	}
-	if h.Rule == nil && h.Filter.Missing == "" {
+	if h.Rule == nil {
 		return fmt.Sprintf("%s: its end %s what no rule decides", h.Filter.Name, verdict)
 	}
 	return verdict + " " + h.Words()
