@@ -206,7 +206,7 @@ func TestWalk_sharesOneBudget(t *testing.T) {
 func TestWalk_isPolite(t *testing.T) { //nolint:paralleltest // beside others its agent answers late, and a retry that was in place looks needless
 	table := fdbTable()
 	varbinds := fill(table, macs(800, 2))
-	for name, profile := range map[string]snmp.Profile{
+	for name, profile := range map[string]snmp.Profile{ //nolint:paralleltest // one after the other
 		"learned": snmp.DefaultProfile(), "2 and 10": snmp.FixedProfile(2, 10), "8 and 60": snmp.FixedProfile(8, 60),
 	} {
 		t.Run(name, func(t *testing.T) {
