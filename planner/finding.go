@@ -16,9 +16,16 @@ type Finding struct {
 	Text     string         // one sentence
 	Objects  []topology.Key // what it is about, the one to look at first
 	Evidence []Evidence     // what it rests on
-	Fixes    []topology.ChangeSet
-	Override *Override // what lets it pass all the same; then Found is the verdict without it
+	Fixes    []Fix          // each would help by itself, or has a part in it
+	Override *Override      // what lets it pass all the same; then Found is the verdict without it
 	Found    Verdict
+	Idle     bool // there is nothing of the kind that the check asks about: not applicable
+}
+
+// Fix is one act of an operator that would mend a finding: a VLAN tagged on one port, a unit shown to one initiator. It is made wholly or not at all.
+type Fix struct {
+	Text    string            // "tag VLAN 120 on r02-leaf-a Ethernet4"
+	Changes []topology.Change // of the snapshot that was asked, in the order in which they are made
 }
 
 // Evidence is a reading that a finding rests on.
@@ -45,9 +52,22 @@ type finder struct {
 	found    []Finding
 }
 
-// pass and block take a finding down with all evidence so far. The first object is the one to look at.
+// pass, warn and block take a finding down with all evidence so far. The first object is the one to look at.
 func (f *finder) pass(text string, about ...topology.Node)  { f.say(Pass, text, about) }
+func (f *finder) warn(text string, about ...topology.Node)  { f.say(Warn, text, about) }
 func (f *finder) block(text string, about ...topology.Node) { f.say(Block, text, about) }
+
+// idle passes because there is nothing of the kind that the check asks about.
+func (f *finder) idle(text string, about ...topology.Node) {
+	f.say(Pass, text, about)
+	f.found[len(f.found)-1].Idle = true
+}
+
+// mend adds a candidate to what would mend the finding that was taken down last.
+func (f *finder) mend(text string, changes ...topology.Change) {
+	last := &f.found[len(f.found)-1]
+	last.Fixes = append(last.Fixes, Fix{text, changes})
+}
 
 // unknown says what is not known, and what to do so that it is.
 func (f *finder) unknown(text string, about ...topology.Node) { f.say(Unknown, text, about) }
@@ -88,6 +108,11 @@ func (f *finder) rests(n topology.Node, fact topology.Fact) bool {
 	if !ok {
 		r = topology.Reading{ReadingKey: fact.Reading, Time: fact.Since}
 	}
+	return f.reading(n, r)
+}
+
+// reading takes down that the check rests on a reading, which is of a relation, say, and tells whether it may. n is what it would be unknown of.
+func (f *finder) reading(n topology.Node, r topology.Reading) bool {
 	e := f.evidenceOf(r)
 	if !slices.Contains(f.evidence, e) {
 		f.evidence = append(f.evidence, e)

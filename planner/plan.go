@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/throughline-dc/throughline/planner/reach"
 	"github.com/throughline-dc/throughline/topology"
 )
 
@@ -14,11 +15,29 @@ type Planner struct {
 	s      *topology.Snapshot
 	policy Policy
 	now    time.Time
+	net    *reach.Network // of s, once somebody asks
 }
 
 // New looks at a snapshot as it is at the time now.
 func New(s *topology.Snapshot, policy Policy, now time.Time) *Planner {
 	return &Planner{s: s, policy: policy, now: now}
+}
+
+// network is what the snapshot says of who forwards what. It is made once: the next question finds it warm.
+func (p *Planner) network() *reach.Network {
+	if p.net == nil {
+		p.net = reach.NewNetwork(p.s, p.policy.Ages, p.now)
+	}
+	return p.net
+}
+
+// Assume gives a planner for the snapshot in which changes are made. It is ErrConflict where the snapshot is not as they expect.
+func (p *Planner) Assume(changes topology.ChangeSet) (*Planner, error) {
+	s, err := p.s.With(changes)
+	if err != nil {
+		return nil, err
+	}
+	return New(s, p.policy, p.now), nil
 }
 
 // Plan is the answer to whether a VM may move to a host.
@@ -41,11 +60,22 @@ type move struct {
 	vm, source, target topology.Node // as they are
 	after              topology.Node // the VM as it would be, in the snapshot after the move
 	missing            []string      // what the target lacks, in words (topology.MoveVM)
+
+	then *reach.Network  // after the move, once somebody asks
+	ctx  context.Context //nolint:containedctx // a move is one question: it lives as long as its context
+}
+
+// moved is what forwards what after the move.
+func (m *move) moved() *reach.Network {
+	if m.then == nil {
+		m.then = reach.NewNetwork(m.after.Snapshot(), m.policy.Ages, m.now)
+	}
+	return m.then
 }
 
 // Migrate asks whether a VM may move to a host. The error says that there is no such VM or host, or that nobody waits any longer.
 func (p *Planner) Migrate(ctx context.Context, vm, host topology.Key) (*Plan, error) {
-	m := &move{Planner: p}
+	m := &move{Planner: p, ctx: ctx}
 	var ok bool
 	if m.vm, ok = p.s.Node(vm); !ok || vm.Kind != topology.VM {
 		return nil, fmt.Errorf("%w: there is no VM %s", topology.ErrSchema, vm)

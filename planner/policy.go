@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/throughline-dc/throughline/planner/reach"
 	"github.com/throughline-dc/throughline/topology"
 )
 
@@ -16,6 +17,18 @@ type Policy struct {
 	// MemoryRatio and CPURatio are how often a host's memory and processors may be given away: 1 is never twice. 0: DefaultMemoryRatio, DefaultCPURatio.
 	MemoryRatio, CPURatio float64
 
+	Redundancy Redundancy
+	Channel    Channel
+	Sessions   Verdict // what it is to cut sessions that are open: Warn if it is Pass
+
+	Placements []Placement // where VMs may run: affinity, isolation, licences
+	Pinned     []Pin       // VMs that may not be moved
+	Cordons    []Cordon    // hosts that take no VM: maintenance, quarantine
+	Required   []Demand    // flows that have to pass
+	Forbidden  []Demand    // flows that must not
+	Windows    []Window    // moves are made within one of them; none: at any time
+	Freezes    []Freeze    // when nothing of some objects is touched
+
 	Disabled  []Disabled
 	Overrides []Override
 }
@@ -25,6 +38,76 @@ const (
 	DefaultMemoryRatio = 1.0
 	DefaultCPURatio    = 4.0
 )
+
+// Redundancy is how many ways a VM has to have after a move that share nothing. 0: one.
+type Redundancy struct {
+	Network int // topology.Rail.Independent
+	Storage int // paths; over as many fabrics and controllers as there were before, if that is less
+}
+
+// Channel is what moves themselves need.
+type Channel struct {
+	MinBits    int64 // bit/s of the slowest interface between two hosts; 0: DefaultMinBits
+	Concurrent int   // moves from or to one host at once; 0: one
+	PostCopy   bool  // a guest may run on the target before all of its memory is there: if that fails, it is lost
+}
+
+// DefaultMinBits is a gigabit in a second.
+const DefaultMinBits = 1_000_000_000
+
+// Placement says where VMs may run.
+type Placement struct {
+	Name  string
+	Rule  PlacementRule
+	VMs   Selector
+	Hosts Selector // of Only and Never
+	Soft  bool     // broken, it is a warning
+}
+
+// PlacementRule is what a Placement asks.
+type PlacementRule string
+
+// The rules.
+const (
+	Together PlacementRule = "together" // all of the VMs on one host
+	Apart    PlacementRule = "apart"    // no two of the VMs on one host
+	Only     PlacementRule = "only"     // the VMs on these hosts alone
+	Never    PlacementRule = "never"    // the VMs not on these hosts
+)
+
+// Pin is VMs that stay where they are.
+type Pin struct {
+	VMs    Selector
+	Reason string
+}
+
+// Cordon is hosts that take no VM for now.
+type Cordon struct {
+	Hosts  Selector
+	Reason string
+	Until  time.Time // zero: until the policy is changed
+}
+
+// Demand is flows between machines that have to pass, or must not.
+type Demand struct {
+	Name     string
+	From, To Selector
+	Flow     reach.Flow
+}
+
+// Window is a span of time in which moves are made.
+type Window struct {
+	Name        string
+	From, Until time.Time
+}
+
+// Freeze is a span of time in which nothing of some objects is touched: an incident, a change that runs, the end of a quarter.
+type Freeze struct {
+	Name        string
+	Reason      string
+	Objects     Selector // nodes of the path; none: everything
+	From, Until time.Time
+}
 
 // Disabled is a check that is not made, and why. It is told with each answer.
 type Disabled struct{ Check, Reason string }

@@ -1,0 +1,39 @@
+package planner
+
+import (
+	"net/netip"
+	"path"
+
+	"github.com/throughline-dc/throughline/planner/reach"
+	"github.com/throughline-dc/throughline/topology"
+)
+
+// Selector names nodes by patterns of path.Match on name or key ("web-*", "vm:6f…", "host:r01-*"), or by the prefix that an address of theirs is in. None: all.
+type Selector []string
+
+// Has tells whether a node is one of those that are named.
+func (s Selector) Has(n topology.Node) bool {
+	for _, pattern := range s {
+		if named(pattern, n) {
+			return true
+		}
+	}
+	return len(s) == 0
+}
+
+func named(pattern string, n topology.Node) bool {
+	if prefix, err := netip.ParsePrefix(pattern); err == nil {
+		for _, e := range reach.Endpoints(n) {
+			if prefix.Contains(e.Addr) {
+				return true
+			}
+		}
+		return false
+	}
+	for _, text := range []string{n.Name(), n.Key().ID, n.Key().String()} {
+		if is, err := path.Match(pattern, text); err == nil && is {
+			return true
+		}
+	}
+	return false
+}
