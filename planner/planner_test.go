@@ -147,26 +147,6 @@ func TestMigrate_policy(t *testing.T) {
 	}
 }
 
-func TestPolicy_check(t *testing.T) {
-	t.Parallel()
-	p := planner.Policy{
-		MemoryRatio: -1, Disabled: []planner.Disabled{{Check: "CAP-99", Reason: "x"}, {Check: "CAP-1"}},
-		Overrides: []planner.Override{{Check: "NO-1"}, {Check: "CAP-1", Name: "x"}},
-	}
-	err := p.Check()
-	if !errors.Is(err, planner.ErrPolicy) {
-		t.Fatal(err)
-	}
-	for _, want := range []string{`no check "CAP-99"`, "CAP-1 is disabled without a reason", `no check "NO-1"`, "override of CAP-1 needs", "a ratio is below 0"} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("%v does not say %q", err, want)
-		}
-	}
-	if err := (&planner.Policy{}).Check(); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestMigrate_refuses(t *testing.T) {
 	t.Parallel()
 	p := planner.New(scene(t, ""), planner.Policy{}, noon)

@@ -1,8 +1,6 @@
 package planner
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -95,18 +93,32 @@ type Demand struct {
 	Flow     reach.Flow
 }
 
-// Window is a span of time in which moves are made.
+// Window is a span of time in which moves are made. It has both ends.
 type Window struct {
 	Name        string
 	From, Until time.Time
 }
 
+// Open tells whether a time is in the window.
+func (w Window) Open(at time.Time) bool { return within(w.From, w.Until, at) }
+
 // Freeze is a span of time in which nothing of some objects is touched: an incident, a change that runs, the end of a quarter.
 type Freeze struct {
 	Name        string
 	Reason      string
-	Objects     Selector // nodes of the path; none: everything
-	From, Until time.Time
+	Objects     Selector  // nodes of the path; none: everything
+	From, Until time.Time // zero: since ever, until the policy is changed
+}
+
+// Holds tells whether a time is in the freeze.
+func (f Freeze) Holds(at time.Time) bool { return within(f.From, f.Until, at) }
+
+// Holds tells whether a cordon is still there at a time.
+func (c Cordon) Holds(at time.Time) bool { return within(time.Time{}, c.Until, at) }
+
+// within tells whether a time is in a span, whose end is not in it. An end that is zero is none.
+func within(from, until, at time.Time) bool {
+	return !at.Before(from) && (until.IsZero() || at.Before(until))
 }
 
 // Disabled is a check that is not made, and why. It is told with each answer.
@@ -120,41 +132,6 @@ type Override struct {
 	Name    string // who answers for it
 	Reason  string
 	Expires time.Time
-}
-
-// ErrPolicy is wrapped by what Check finds wrong.
-var ErrPolicy = errors.New("policy")
-
-// Check says what of a policy has no meaning. All of it is said at once.
-func (p *Policy) Check() error {
-	codes := map[string]bool{}
-	for _, c := range Checks() {
-		codes[c.Code] = true
-	}
-	var wrong []error
-	say := func(format string, args ...any) {
-		wrong = append(wrong, fmt.Errorf("%w: "+format, append([]any{ErrPolicy}, args...)...))
-	}
-	for _, d := range p.Disabled {
-		switch {
-		case !codes[d.Check]:
-			say("there is no check %q", d.Check)
-		case d.Reason == "":
-			say("%s is disabled without a reason", d.Check)
-		}
-	}
-	for _, o := range p.Overrides {
-		switch {
-		case !codes[o.Check]:
-			say("there is no check %q", o.Check)
-		case o.Name == "" || o.Reason == "" || o.Expires.IsZero():
-			say("the override of %s needs a name, a reason and an expiry", o.Check)
-		}
-	}
-	if p.MemoryRatio < 0 || p.CPURatio < 0 {
-		say("a ratio is below 0")
-	}
-	return errors.Join(wrong...)
 }
 
 // disabled gives why a check is not made.

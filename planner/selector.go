@@ -8,7 +8,8 @@ import (
 	"github.com/throughline-dc/throughline/topology"
 )
 
-// Selector names nodes by patterns of path.Match on name or key ("web-*", "vm:6f…", "host:r01-*"), or by the prefix that an address of theirs is in. None: all.
+// Selector names nodes by patterns of path.Match on name or key ("web-*", "vm:6f…", "host:r01-*"), or by the prefix that an address of theirs is in. "*" and none
+// at all: all.
 type Selector []string
 
 // Has tells whether a node is one of those that are named.
@@ -22,6 +23,9 @@ func (s Selector) Has(n topology.Node) bool {
 }
 
 func named(pattern string, n topology.Node) bool {
+	if pattern == "*" { // names with a slash, too
+		return true
+	}
 	if prefix, err := netip.ParsePrefix(pattern); err == nil {
 		for _, e := range reach.Endpoints(n) {
 			if prefix.Contains(e.Addr) {

@@ -30,9 +30,8 @@ func ParseProtocol(text string) (uint8, bool) {
 			return uint8(n), true
 		}
 	}
-	var n uint8
-	_, err := fmt.Sscanf(text, "%d", &n)
-	return n, err == nil
+	n, err := strconv.ParseUint(text, 10, 8)
+	return uint8(n), err == nil
 }
 
 // Services words the protocols and destination ports of a set, of which addresses do not matter; at most limit of them.
