@@ -33,7 +33,7 @@ func gibibytes(n int64) string { return fmt.Sprintf("%.1f GiB", float64(n)/(1<<3
 func (f *finder) room(a topology.Attr, ratio float64, words func(int64) string) {
 	has, ok := f.number(f.target, a)
 	needs, also := f.number(f.vm, a)
-	if !ok || !also {
+	if !ok || !also || !f.listed(f.target, topology.SourceLibvirt, "domains") {
 		return
 	}
 	var taken int64

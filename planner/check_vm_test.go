@@ -3,12 +3,14 @@ package planner_test
 // computeEstate is what the checks of compute ask about.
 const computeEstate = `
 host:a name=a
+host:a handle=test
 host:a arch=x86_64
 host:a hypervisor=kvm
 host:a hypervisorVersion=8.2.0
 host:a memoryBytes=34359738368
 host:a cpus=16
 host:b name=b
+host:b handle=test
 host:b arch=x86_64
 host:b hypervisor=kvm
 host:b hypervisorVersion=8.2.1

@@ -124,6 +124,39 @@ func (f *finder) reading(n topology.Node, r topology.Reading) bool {
 	return true
 }
 
+// listed tells whether a table of a device was read whole, and not too long ago: then what it does not have is not there. If it was not, an unknown says so. Whoever
+// reads from the absence of something (no other VM runs there, no filter is attached) asks this first.
+func (f *finder) listed(device topology.Node, source topology.Source, table string) bool {
+	for _, h := range device.Values(topology.AttrHandle) {
+		if r, ok := device.Snapshot().Reading(topology.ReadingKey{Device: h.String(), Source: source, Table: table}); ok {
+			return f.reading(device, r)
+		}
+	}
+	f.unknown(fmt.Sprintf("nobody has read the whole table %s of %s %s by %s: collect it", table, device.Kind(), device.Name(), source), device)
+	return false
+}
+
+// described tells whether the listing in which a VM or a part of something stands was read whole, and not too long ago: then what its sources state only where
+// it is so (a device that is passed through) is not so where they are silent. If it was not, an unknown says so.
+func (f *finder) described(n topology.Node) bool {
+	in := n.In(topology.Contains)
+	if n.Kind() == topology.VM {
+		in = n.Out(topology.RunsOn)
+	}
+	for _, e := range in {
+		if !e.Reading.Partial {
+			return f.reading(n, e.Reading)
+		}
+	}
+	if len(in) == 0 {
+		f.unknown(fmt.Sprintf("no source lists %s %s", n.Kind(), n.Name()), n)
+		return false
+	}
+	r := in[0].Reading
+	f.unknown(fmt.Sprintf("what %s said of %s %s by %s %s is not all: %s", r.Device, n.Kind(), n.Name(), r.Source, r.Table, cmp.Or(r.Reason, "the answer broke off")), n)
+	return false
+}
+
 // evidenceOf is a reading at the time of the question. What a plan says is not old.
 func (m *move) evidenceOf(r topology.Reading) Evidence {
 	e := Evidence{Reading: r, Age: max(0, m.now.Sub(r.Time))}
