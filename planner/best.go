@@ -1,0 +1,137 @@
+package planner
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/throughline-dc/throughline/planner/reach"
+	"github.com/throughline-dc/throughline/topology"
+)
+
+// Choice is one host that a VM might move to.
+type Choice struct {
+	Host    topology.Key
+	Verdict Verdict
+	Plan    *Plan  // nil: it was not asked
+	Why     string // of one that was not asked, why not
+	Room    Room   // of the host, once the VM has come
+}
+
+// maxAsked is how many hosts are asked for one VM. Beyond it, those are that have what the VM plugs into, by the look of it.
+const maxAsked = 512
+
+// Best asks all hosts but its own whether a VM may move there, and gives them in order: those of the better verdict first, of these the ones with more room left.
+// Where there are very many hosts, those that lack what the VM plugs into are not asked: they come last, unknown.
+func (p *Planner) Best(ctx context.Context, vm topology.Key) ([]Choice, error) {
+	v, ok := p.s.Node(vm)
+	if !ok || vm.Kind != topology.VM {
+		return nil, fmt.Errorf("%w: there is no VM %s", topology.ErrSchema, vm)
+	}
+	var all []Choice
+	hosts, rest := p.near(v, nil, maxAsked)
+	for _, h := range hosts {
+		c := Choice{Host: h.Key(), Room: p.room(h).with(p.needOf(v), 1)}
+		var err error
+		if c.Plan, err = p.Migrate(ctx, vm, h.Key()); err != nil {
+			return nil, err
+		}
+		c.Verdict = c.Plan.Verdict
+		all = append(all, c)
+	}
+	for _, h := range rest {
+		all = append(all, Choice{Host: h.Key(), Verdict: Unknown, Why: "not asked: there are more than enough hosts that look nearer"})
+	}
+	slices.SortStableFunc(all, Choice.compare)
+	return all, nil
+}
+
+func (c Choice) compare(d Choice) int {
+	asked := func(c Choice) int {
+		if c.Plan == nil {
+			return 1
+		}
+		return 0
+	}
+	return cmp.Or(asked(c)-asked(d), cmp.Compare(c.Verdict, d.Verdict), d.Room.Share()-c.Room.Share(), c.Host.Compare(d.Host))
+}
+
+// near lists the hosts other than a VM's own and those that are left out; if they are more than so many, first those that by the look of it have the storage and
+// the networks that it plugs into, and the rest apart. It is an order of asking: what it says is no answer.
+func (p *Planner) near(vm topology.Node, without []topology.Key, most int) (hosts, rest []topology.Node) {
+	source, _ := vm.First(topology.RunsOn)
+	var all []topology.Node
+	for h := range p.s.Nodes(topology.Host) {
+		if h != source && !slices.Contains(without, h.Key()) {
+			all = append(all, h)
+		}
+	}
+	if len(all) <= most {
+		return all, nil
+	}
+	first := slices.IndexFunc(all, func(h topology.Node) bool { return !source.IsZero() && h.Key().Compare(source.Key()) > 0 })
+	if first > 0 { // neighbours are named alike
+		all = slices.Concat(all[first:], all[:first])
+	}
+	see := sighted(vm)
+	taken := map[topology.Node]bool{}
+	for _, h := range all {
+		if len(hosts) == most {
+			break
+		}
+		if see != nil && !see[h.Key()] {
+			continue
+		}
+		if _, missing, err := p.s.MoveVM(vm.Key(), h.Key()); err == nil && len(missing) == 0 {
+			hosts = append(hosts, h)
+			taken[h] = true
+		}
+	}
+	return hosts, slices.DeleteFunc(all, func(h topology.Node) bool { return taken[h] })
+}
+
+// sighted gives the hosts that arrays or the hosts themselves name with all units of a VM; nil if that says nothing of which they are.
+func sighted(vm topology.Node) map[topology.Key]bool {
+	var see map[topology.Key]bool
+	for disk := range vm.Objects(topology.Contains) {
+		if disk.Kind() != topology.VDisk {
+			continue
+		}
+		for _, unit := range reach.Units(disk) {
+			hosts := hostsOf(unit)
+			switch {
+			case len(hosts) == 0:
+			case see == nil:
+				see = hosts
+			default:
+				for h := range see {
+					if !hosts[h] {
+						delete(see, h)
+					}
+				}
+			}
+		}
+	}
+	return see
+}
+
+// hostsOf gives the hosts whose initiators an array names for a unit, and those that have volumes on it.
+func hostsOf(unit topology.Node) map[topology.Key]bool {
+	hosts := map[topology.Key]bool{}
+	for m := range unit.Subjects(topology.MapsUnit) {
+		for i := range m.Objects(topology.MapsInitiator) {
+			if h, ok := i.Owner(); ok && h.Kind() == topology.Host {
+				hosts[h.Key()] = true
+			}
+		}
+	}
+	for v := range unit.Subjects(topology.StoredOn) {
+		owner, _, _ := strings.Cut(v.Key().ID, "/")
+		if _, ok := unit.Snapshot().Node(topology.Key{Kind: topology.Host, ID: owner}); ok {
+			hosts[topology.Key{Kind: topology.Host, ID: owner}] = true
+		}
+	}
+	return hosts
+}
