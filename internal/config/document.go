@@ -22,10 +22,21 @@ const (
 	maxDepth = 16       // of nesting; the inventory has 6 levels
 )
 
+// form is what a file is: an inventory, or a policy.
+type form struct {
+	name    string // "inventory"
+	keys    []string
+	instead string // of references
+}
+
 // parse gives the top of the document, nil with findings if there is none to look at.
-func parse(f *findings, text []byte) *object {
+func parse(f *findings, text []byte, is form) *object {
+	if len(text) > maxSize {
+		f.add(place{}, "", "longer than %d octets", maxSize)
+		return nil
+	}
 	tokens := lexer.Tokenize(string(text))
-	if !plain(f, tokens) {
+	if !plain(f, tokens, is.instead) {
 		return nil
 	}
 	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
@@ -49,12 +60,25 @@ func parse(f *findings, text []byte) *object {
 	}
 	switch {
 	case len(bodies) == 0:
-		f.add(place{1, 1}, "it begins with version: 1", "the inventory is empty")
+		f.add(place{1, 1}, "it begins with version: 1", "the %s is empty", is.name)
 		return nil
 	case len(bodies) > 1:
-		f.add(placeOf(bodies[1]), "an inventory is one document", "a second YAML document")
+		f.add(placeOf(bodies[1]), "one file is one document", "a second YAML document")
 	}
-	return newObject(f, bodies[0], "the inventory", topKeys()...)
+	top := newObject(f, bodies[0], "the "+is.name, is.keys...)
+	top.version(is.name)
+	return top
+}
+
+// version refuses a file of another format.
+func (o *object) version(name string) {
+	switch {
+	case o == nil:
+	case !o.has("version"):
+		o.add(o.at, fmt.Sprintf("begin with version: %d", Version), "the %s does not say its version", name)
+	case o.number("version", 1, 1<<30) > Version:
+		o.add(o.valueAt("version"), "", "this program reads version %d", Version)
+	}
 }
 
 func topKeys() []string {
@@ -62,7 +86,7 @@ func topKeys() []string {
 }
 
 // plain refuses what an inventory has no use for and what costs the parser more than its length: references, tags, deep nesting.
-func plain(f *findings, tokens token.Tokens) bool {
+func plain(f *findings, tokens token.Tokens, instead string) bool {
 	depth, onLine, line := 0, 0, 0
 	for _, t := range tokens {
 		at := place{t.Position.Line, t.Position.Column}
@@ -71,7 +95,7 @@ func plain(f *findings, tokens token.Tokens) bool {
 		}
 		switch t.Type {
 		case token.AnchorType, token.AliasType, token.MergeKeyType:
-			f.add(at, "say what devices share under defaults", "anchors, aliases and merge keys are not supported")
+			f.add(at, instead, "anchors, aliases and merge keys are not supported")
 		case token.TagType, token.DirectiveType, token.MappingKeyType:
 			f.add(at, "", "tags, directives and complex keys are not supported")
 		case token.SequenceStartType, token.MappingStartType:

@@ -13,3 +13,11 @@ func Keys() []string {
 	slices.Sort(keys)
 	return slices.Compact(keys)
 }
+
+// PolicyKeys lists every key that a policy may have.
+func PolicyKeys() []string {
+	keys := append(policyKeys(), "default", "tables", "network", "storage", "min_speed", "concurrent", "post_copy", "name", "rule", "vms", "hosts", "soft", "reason", "until",
+		"from", "to", "protocol", "ports", "objects", "check", "vm", "host", "expires")
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Finding is one thing that is wrong with an inventory. It never repeats what could be a secret.
+// Finding is one thing that is wrong with an inventory or a policy. It never repeats what could be a secret.
 type Finding struct {
 	File         string
 	Line, Column int    // from 1; 0: the file as a whole
@@ -32,7 +32,7 @@ func (f Finding) String() string {
 	return text
 }
 
-// InvalidError says all that is wrong with an inventory, in the order of the file.
+// InvalidError says all that is wrong with a file, in the order of the file.
 type InvalidError struct{ Findings []Finding }
 
 // Error gives a line for each finding.
@@ -46,6 +46,8 @@ func (e *InvalidError) Error() string {
 
 // place is where in the file something stands.
 type place struct{ line, column int }
+
+func (p place) compare(o place) int { return cmp.Or(p.line-o.line, p.column-o.column) }
 
 // findings gathers what is wrong while the file is checked.
 type findings struct {
@@ -77,7 +79,7 @@ func (f *findings) err() error {
 func nearest(text string, words []string) string {
 	best, least := "", 3 // at most two slips
 	for _, w := range words {
-		if d := slips(strings.ToLower(text), w); d < least && d < len(w) {
+		if d := slips(strings.ToLower(text), strings.ToLower(w)); d < least && d < len(w) {
 			best, least = w, d
 		}
 	}

@@ -1,7 +1,7 @@
-// Package config reads what operators write: the inventory.
+// Package config reads what operators write: the inventory, and the policy of moves.
 //
-// An inventory is checked whole before anything is contacted, and everything that is wrong with it is said at once, with line and column.
-// docs/operate/inventory.md describes it.
+// A file is checked whole before anything is done with it, and everything that is wrong with it is said at once, with line and column.
+// docs/operate/inventory.md and docs/operate/policy.md describe them.
 package config
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/throughline-dc/throughline/topology"
 )
 
-// Version is the version of the format that this program reads.
+// Version is the version of both formats that this program reads.
 const Version = 1
 
 // Inventory is an inventory without faults.
@@ -51,24 +51,28 @@ type end struct {
 
 // Load reads and checks an inventory and the files that it refers to. The error is an *InvalidError with all that is wrong.
 func Load(file string) (*Inventory, error) {
+	text, err := readText(file)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(file, text)
+}
+
+func readText(file string) ([]byte, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		f := &findings{file: file}
 		f.add(place{}, "", "%s", strings.TrimPrefix(err.Error(), "open "+file+": "))
 		return nil, f.err()
 	}
-	return Parse(file, text)
+	return text, nil
 }
 
 // Parse is Load of a text that is, or could be, in the given file: names of other files are relative to its folder.
 func Parse(file string, text []byte) (*Inventory, error) {
 	f := &findings{file: file}
-	if len(text) > maxSize {
-		f.add(place{}, "", "longer than %d octets", maxSize)
-		return nil, f.err()
-	}
 	inv := &Inventory{file: file}
-	if top := parse(f, text); top != nil {
+	if top := parse(f, text, form{"inventory", topKeys(), "say what devices share under defaults"}); top != nil {
 		inv.read(top)
 	}
 	if err := f.err(); err != nil {
@@ -78,25 +82,20 @@ func Parse(file string, text []byte) (*Inventory, error) {
 }
 
 func (i *Inventory) read(top *object) {
-	if !top.has("version") {
-		top.add(top.at, fmt.Sprintf("begin with version: %d", Version), "the inventory does not say its version")
-	} else if top.number("version", 1, 1<<30) > Version {
-		top.add(top.valueAt("version"), "", "this program reads inventories of version %d", Version)
-	}
 	folder := filepath.Dir(i.file)
 	r := &reader{folder: folder, vault: readVault(top, folder)}
 	r.readDefaults(top)
-	i.limits = readLimits(top)
+	i.limits = readLimits(top, "limits")
 	i.exclude = readPatterns(top)
 	i.devices = r.readDevices(top)
 	i.links = readLinks(top, i.devices)
 }
 
-func readLimits(top *object) topology.AgeLimits {
+func readLimits(top *object, key string) topology.AgeLimits {
 	const least, most = time.Second, 3650 * 24 * time.Hour
-	o := top.object("limits", "limits", "default", "tables")
+	o := top.object(key, key, "default", "tables")
 	limits := topology.AgeLimits{Default: o.duration("default", least, most), Tables: map[string]time.Duration{}}
-	if tables := o.object("tables", "the tables of limits"); tables != nil {
+	if tables := o.object("tables", "the tables of "+key); tables != nil {
 		for name := range tables.values {
 			limits.Tables[name] = tables.duration(name, least, most)
 		}
