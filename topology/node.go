@@ -38,6 +38,19 @@ func (n Node) row() row {
 // Snapshot gives the snapshot the node is in.
 func (n Node) Snapshot() *Snapshot { return n.s }
 
+// On gives the node as another snapshot has it, if it does.
+func (n Node) On(s *Snapshot) (Node, bool) {
+	switch {
+	case n.s == nil:
+		return Node{}, false
+	case n.s == s:
+		return n, true
+	case n.s.base == s.base && int(n.n) < len(s.base.nodes): // one was made of the other: they number alike
+		return s.present(n.n), s.present(n.n).s != nil
+	}
+	return s.Node(n.Key())
+}
+
 // IsZero reports whether this is no node at all.
 func (n Node) IsZero() bool { return n.s == nil }
 

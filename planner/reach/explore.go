@@ -134,7 +134,7 @@ func (x *explorer) choose(among []topology.Node, leg func(topology.Node) *Leg) *
 
 // deliver brings packets to whoever has the address in the subnet of an interface.
 func (x *explorer) deliver(from topology.Node, to netip.Addr) *Leg {
-	owners := slices.DeleteFunc(slices.Clone(x.owners[to]), func(n topology.Node) bool { return n == from })
+	owners := slices.DeleteFunc(slices.Clone(x.owning(to)), func(n topology.Node) bool { return n == from })
 	switch len(owners) {
 	case 0:
 		return ended(Unknown, fmt.Sprintf("nobody is known to have the address %s", to))

@@ -33,7 +33,8 @@ func guestMAC(n topology.Node) uint64 {
 // ARP or neighbour discovery stops all, but where people have entered the address by hand; which no source tells.
 func (x *explorer) neighbour(from, to topology.Node) string {
 	pair := [2]topology.Key{from.Key(), to.Key()}
-	if why, known := x.neighbours[pair][x.family]; known {
+	all := x.neighbourly(pair)
+	if why, known := all[pair][x.family]; known {
 		return why
 	}
 	y := x.explorer(x.ctx, nil) // what it meets counts for itself alone
@@ -48,11 +49,22 @@ func (x *explorer) neighbour(from, to topology.Node) string {
 	default:
 		why = y.discovers(from, to, there, back)
 	}
-	if x.neighbours[pair] == nil {
-		x.neighbours[pair] = map[policy.Family]string{}
+	if all[pair] == nil {
+		all[pair] = whyNot{}
 	}
-	x.neighbours[pair][x.family] = why
+	all[pair][x.family] = why
 	return why
+}
+
+// whyNot is why two interfaces may not learn each other's address.
+type whyNot map[policy.Family]string
+
+// neighbourly is what is known of two interfaces: what changes do not touch is the same before and after.
+func (n *Network) neighbourly(pair [2]topology.Key) map[[2]topology.Key]whyNot {
+	if n.before != nil && n.waysLast && !n.touched[pair[0]] && !n.touched[pair[1]] {
+		return n.before.neighbourly(pair)
+	}
+	return n.neighbours
 }
 
 // asks is the way of what an interface asks another, or answers it.

@@ -26,15 +26,19 @@ type Network struct {
 	crossed map[[2]topology.WWN]crossed
 	macs    map[topology.MAC][]topology.Node // interfaces and vNICs by hardware address, once somebody asks
 
-	neighbours map[[2]topology.Key]map[policy.Family]string // why two interfaces may not learn each other's address
-	discovery  map[policy.Family]*Headers                   // of ARP and of neighbour discovery
+	neighbours map[[2]topology.Key]whyNot // why two interfaces may not learn each other's address
+	discovery  map[policy.Family]*Headers // of ARP and of neighbour discovery
+
+	before   *Network              // the network before some changes, which knows the rest (After)
+	touched  map[topology.Key]bool // what they are about
+	waysLast bool                  // of all that they do not touch the ways of frames are what they were
 }
 
 // NewNetwork looks at a snapshot. What is older than its limit at the time now is not known.
 func NewNetwork(s *topology.Snapshot, limits topology.AgeLimits, now time.Time) *Network {
 	n := &Network{
 		Snapshot: s, limits: limits, now: now, devices: map[topology.Key]*device{}, owners: map[netip.Addr][]topology.Node{}, shared: map[netip.Addr][]topology.Node{},
-		ways: map[topology.Key][]topology.Path{}, neighbours: map[[2]topology.Key]map[policy.Family]string{}, discovery: map[policy.Family]*Headers{},
+		ways: map[topology.Key][]topology.Path{}, neighbours: map[[2]topology.Key]whyNot{}, discovery: map[policy.Family]*Headers{},
 		zonings: map[topology.Key]*Zoning{}, crossed: map[[2]topology.WWN]crossed{},
 	}
 	for node := range s.Nodes(topology.VNIC, topology.Port, topology.NIC, topology.LAG) {
@@ -51,10 +55,15 @@ func NewNetwork(s *topology.Snapshot, limits topology.AgeLimits, now time.Time) 
 // paths remembers the network paths of a node: they are asked for again and again.
 func (n *Network) paths(node topology.Node) []topology.Path {
 	ps, ok := n.ways[node.Key()]
-	if !ok {
-		ps = topology.NetworkPaths(node)
-		n.ways[node.Key()] = ps
+	if ok {
+		return ps
 	}
+	if old, same := n.untouched(node); same && n.waysLast {
+		ps = n.pathsOn(n.before.paths(old))
+	} else {
+		ps = topology.NetworkPaths(node)
+	}
+	n.ways[node.Key()] = ps
 	return ps
 }
 
@@ -102,6 +111,11 @@ type route struct {
 
 func (n *Network) device(node topology.Node) *device {
 	if d, ok := n.devices[node.Key()]; ok {
+		return d
+	}
+	if old, same := n.untouched(node); same {
+		d := n.before.device(old).on(n)
+		n.devices[node.Key()] = d
 		return d
 	}
 	d := &device{node: node, filters: map[string]map[string]*policy.Filter{}, routes: map[string][]route{}}
@@ -300,6 +314,9 @@ func (d *device) lookup(vrf string, to netip.Addr) []route {
 			best = append(best, r)
 		}
 	}
+	for i := range best {
+		best[i].via, _ = best[i].via.On(d.node.Snapshot())
+	}
 	return distinct(best)
 }
 
@@ -327,5 +344,5 @@ func (d *device) connected(to netip.Addr) []topology.Node {
 
 // has tells whether an address is the device's own.
 func (d *device) has(a netip.Addr, n *Network) bool {
-	return slices.ContainsFunc(n.owners[a], func(o topology.Node) bool { owner, ok := o.Owner(); return ok && owner == d.node })
+	return slices.ContainsFunc(n.owning(a), func(o topology.Node) bool { owner, ok := o.Owner(); return ok && owner == d.node })
 }

@@ -15,7 +15,7 @@ func (x *explorer) nextHops(d *device, r route) (hops []topology.Node, doubt str
 	others := func(ns []topology.Node) []topology.Node {
 		return slices.DeleteFunc(ns, func(n topology.Node) bool { o, ok := n.Owner(); return ok && o == d.node })
 	}
-	hops = others(slices.Concat(x.owners[r.nextHop], x.shared[r.nextHop])) // any of those that share it may be the active one
+	hops = others(slices.Concat(x.owning(r.nextHop), x.sharing(r.nextHop))) // any of those that share it may be the active one
 	onLink := slices.ContainsFunc(addressesOf(r.via), func(p netip.Prefix) bool { return p.Contains(r.nextHop) })
 	if len(hops) > 0 && onLink && !r.nextHop.IsLinkLocalUnicast() {
 		return hops, ""
@@ -81,6 +81,9 @@ func cached(via topology.Node, a netip.Addr) []topology.MAC {
 
 // hardware gives the interfaces with a hardware address.
 func (n *Network) hardware(mac topology.MAC) []topology.Node {
+	if n.before != nil {
+		return n.all(n.before.hardware(mac))
+	}
 	if n.macs == nil {
 		n.macs = map[topology.MAC][]topology.Node{}
 		for node := range n.Nodes(topology.VNIC, topology.Port, topology.NIC, topology.LAG) {

@@ -55,7 +55,7 @@ func (n *Network) returned(ctx context.Context, h *Headers, a *Answer, opens *ex
 func (n *Network) arrivedAt(a *Answer, t Translation) (at Endpoint, why string) {
 	at = a.To
 	if t.Destination != a.To.Addr {
-		owners := n.owners[t.Destination]
+		owners := n.owning(t.Destination)
 		if len(owners) != 1 {
 			return at, fmt.Sprintf("%d interfaces are known to have the address %s", len(owners), t.Destination)
 		}

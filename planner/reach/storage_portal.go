@@ -29,7 +29,7 @@ func (n *Network) portalPath(ctx context.Context, p *StoragePath, host topology.
 
 // networkStep follows packets from a host to a portal and back. Where a host may take several interfaces, all have to do.
 func (n *Network) networkStep(ctx context.Context, p *StoragePath, host, array topology.Node, at netip.AddrPort) error {
-	far := slices.DeleteFunc(slices.Clone(n.owners[at.Addr()]), func(o topology.Node) bool { owner, _ := o.Owner(); return owner != array })
+	far := slices.DeleteFunc(slices.Clone(n.owning(at.Addr())), func(o topology.Node) bool { owner, _ := o.Owner(); return owner != array })
 	near, dropped := n.senders(host, at.Addr())
 	switch {
 	case len(far) == 0:
