@@ -27,6 +27,7 @@ var (
 		"topology/store/neo4j":      module + "/collectors",
 		"topology/store/storetest":  "modernc.org/sqlite",
 		"planner":                   module + "/collectors",
+		"planner/cpu":               module + "/topology",
 		"planner/reach":             "net/http",
 		"planner/reach/packet":      module + "/planner/reach",
 		"collectors":                module + "/topology/store",

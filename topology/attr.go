@@ -192,6 +192,18 @@ const (
 	// AttrVirtualAddress is an address that an interface answers to while it is the active one of those that share it (HSRP, VRRP RFC 9568, GLBP, anycast gateway).
 	AttrVirtualAddress
 
+	// Processors and what ties a guest to them (libvirt: capabilities, domainCapabilities, domain).
+
+	AttrModelFeatures // of a host: what a CPU model that a guest of its has stands for there: "MODEL: FEATURE FEATURE …" (virConnectBaselineCPU)
+	AttrGuestFeature  // of a host: CPU feature that its hypervisor gives guests, whatever its processors have (domainCapabilities, host-model)
+	AttrCPURevision   // of a host's processors: "family N model N stepping N microcode N"
+	AttrMachines      // of a host: machine types that it emulates, aliases by what they stand for: "ARCH: pc-q35-7.2 q35=pc-q35-7.2 …"
+	AttrTSCHz         // of a host: frequency of its time stamp counter; of a VM: the one that it was promised
+	AttrTSCScaling    // of a host: its processors can show guests another frequency
+	AttrNested        // of a host: its guests may have guests (parameter nested of kvm_intel, kvm_amd)
+	AttrTrust         // of a VM: what it shares with the hardware and nobody else: "launchSecurity sev", "tpm emulator", "tpm emulator encrypted UUID"; "none"
+	AttrTPMBackend    // of a host: what it can put behind a guest's TPM: emulator (swtpm), passthrough, external
+
 	attrEnd
 )
 
@@ -298,6 +310,11 @@ var attrs = [attrEnd]attrSpec{ //nolint:gochecknoglobals // read-only table
 	AttrDialect: {name: "dialect", typ: TypeText}, AttrText: {name: "text", typ: TypeText},
 	AttrDigest: {name: "digest", typ: TypeText}, AttrRules: {name: "rules", typ: TypeText}, AttrUnparsed: {name: "unparsed", typ: TypeText, multi: true},
 	AttrVirtualAddress: {name: "virtualAddress", typ: TypeAddr, multi: true},
+
+	AttrModelFeatures: {name: "modelFeatures", typ: TypeText, multi: true}, AttrGuestFeature: {name: "guestFeature", typ: TypeText, multi: true},
+	AttrCPURevision: {name: "cpuRevision", typ: TypeText}, AttrMachines: {name: "machines", typ: TypeText, multi: true},
+	AttrTSCHz: {name: "tscHz", typ: TypeInt}, AttrTSCScaling: {name: "tscScaling", typ: TypeBool}, AttrNested: {name: "nested", typ: TypeBool},
+	AttrTrust: {name: "trust", typ: TypeText, multi: true}, AttrTPMBackend: {name: "tpmBackend", typ: TypeText, multi: true},
 }
 
 // String gives the canonical name.

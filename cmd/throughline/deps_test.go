@@ -37,7 +37,8 @@ var importTable = []row{
 	{pkg: "topology/policy", pure: true},
 	{pkg: "topology/reconcile", pure: true, own: []string{"topology"}},
 	{pkg: "topology/topologytest", own: []string{"topology"}},
-	{pkg: "planner", pure: true, own: []string{"topology", "topology/policy", "planner/reach"}},
+	{pkg: "planner", pure: true, own: []string{"topology", "topology/policy", "planner/cpu", "planner/reach"}},
+	{pkg: "planner/cpu", pure: true},
 	{
 		pkg: "planner/reach", pure: true, own: []string{"topology", "topology/policy", "planner/reach/packet"},
 		libs: []string{"github.com/bits-and-blooms/bitset", "github.com/gaissmai/bart", "go4.org/netipx"},
