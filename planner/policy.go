@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -14,6 +15,7 @@ type Policy struct {
 
 	// MemoryRatio and CPURatio are how often a host's memory and processors may be given away: 1 is never twice. 0: DefaultMemoryRatio, DefaultCPURatio.
 	MemoryRatio, CPURatio float64
+	HostMemoryBytes       int64 // of each host's memory, what it needs for itself; 0: DefaultHostMemory
 
 	Redundancy Redundancy
 	Channel    Channel
@@ -37,6 +39,9 @@ const (
 	DefaultCPURatio    = 4.0
 )
 
+// DefaultHostMemory is half a gibibyte: what other programs keep for a host that does nothing but run guests.
+const DefaultHostMemory = 512 << 20
+
 // Redundancy is how many ways a VM has to have after a move that share nothing. 0: one.
 type Redundancy struct {
 	Network int // topology.Rail.Independent
@@ -45,9 +50,10 @@ type Redundancy struct {
 
 // Channel is what moves themselves need.
 type Channel struct {
-	MinBits    int64 // bit/s of the slowest interface between two hosts; 0: DefaultMinBits
-	Concurrent int   // moves from or to one host at once; 0: one
-	PostCopy   bool  // a guest may run on the target before all of its memory is there: if that fails, it is lost
+	MinBits    int64          // bit/s of the slowest interface between two hosts; 0: DefaultMinBits
+	Networks   []netip.Prefix // that moves go through; none: those that both hosts have an address in
+	Concurrent int            // moves from or to one host at once; 0: one
+	PostCopy   bool           // a guest may run on the target before all of its memory is there: if that fails, it is lost
 }
 
 // DefaultMinBits is a gigabit in a second.

@@ -107,8 +107,14 @@ func (c *policyCheck) numbers() {
 	if c.Redundancy.Network < 0 || c.Redundancy.Storage < 0 {
 		c.say("", 0, "redundancy", "there are no fewer than 0 ways")
 	}
+	if c.HostMemoryBytes < 0 {
+		c.say("", 0, "host_memory", "a host needs no less than 0 bytes")
+	}
 	if c.Channel.MinBits < 0 || c.Channel.Concurrent < 0 {
 		c.say("", 0, "channel", "a number is below 0")
+	}
+	if slices.ContainsFunc(c.Channel.Networks, func(p netip.Prefix) bool { return !p.IsValid() || p != p.Masked() }) {
+		c.say("", 0, "channel", "a network is a prefix without bits behind its length")
 	}
 	if !slices.Contains([]Verdict{Pass, Warn, Block}, c.Sessions) {
 		c.say("", 0, "sessions", "that sessions are cut is warn or block")

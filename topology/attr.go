@@ -148,6 +148,19 @@ const (
 	AttrPortGroup   // named by a vNIC
 	AttrInterfaceID // Open vSwitch or 802.1Qbg identifier of the attachment
 	AttrProfileID   // port profile that the switch applies: Open vSwitch or 802.1Qbh
+	// AttrStateReason is why a VM is in its state, in the words of libvirt's status files (virDomainGetState): booted, user, ioerror, postcopy-failed ...
+	AttrStateReason
+	// AttrJob is what is being done with a VM (virDomainGetJobStats: none, migration-out, save, dump, backup, snapshot ...), or with the image of a disk
+	// (virDomainGetBlockJobInfo, <mirror>: none, pull, copy, commit, active-commit, backup).
+	AttrJob
+	AttrCPUPin       // processors of the host that a vCPU may run on: "VCPU LIST" (<vcpu cpuset>, <vcpupin>)
+	AttrNUMATune     // cells of the host that memory of a VM comes from: "memory MODE LIST", "cell N MODE LIST", "pages SIZE LIST" (<numatune>, <hugepages>)
+	AttrHugePages    // pages that a host has set aside: "CELL BYTES NUMBER" (capabilities)
+	AttrHugePageFree // of those, what nobody has: "CELL BYTES NUMBER" (virNodeGetFreePages)
+	AttrMemorySource // of a VM's memory, or what a host offers for it: anonymous, file, memfd (<memoryBacking>, domainCapabilities)
+	// AttrLocalDevice is what of a VM lives in its host, or in a program that does not move with it: "serial file PATH", "parallel dev PATH", "shmem ROLE NAME",
+	// "input PATH", "video virgl", "clipboard", "memory nvdimm PATH" (<devices>).
+	AttrLocalDevice
 
 	// Storage.
 
@@ -288,6 +301,10 @@ var attrs = [attrEnd]attrSpec{ //nolint:gochecknoglobals // read-only table
 	AttrTransient: {name: "transient", typ: TypeBool}, AttrBootOrder: {name: "bootOrder", typ: TypeInt},
 	AttrFilterRef: {name: "filterRef", typ: TypeText}, AttrPortGroup: {name: "portGroup", typ: TypeText},
 	AttrInterfaceID: {name: "interfaceID", typ: TypeText}, AttrProfileID: {name: "profileID", typ: TypeText},
+	AttrStateReason: {name: "stateReason", typ: TypeText}, AttrJob: {name: "job", typ: TypeText},
+	AttrCPUPin: {name: "cpuPin", typ: TypeText, multi: true}, AttrNUMATune: {name: "numaTune", typ: TypeText, multi: true},
+	AttrHugePages: {name: "hugePages", typ: TypeText, multi: true}, AttrHugePageFree: {name: "hugePageFree", typ: TypeText, multi: true},
+	AttrMemorySource: {name: "memorySource", typ: TypeText, multi: true}, AttrLocalDevice: {name: "localDevice", typ: TypeText, multi: true},
 
 	AttrPath: {name: "path", typ: TypeText}, AttrPoolType: {name: "poolType", typ: TypeText},
 	AttrSourceDevice: {name: "sourceDevice", typ: TypeText, multi: true},
