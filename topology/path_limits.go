@@ -114,15 +114,28 @@ func entry(hops []Hop, i int) []Node {
 	return nodes
 }
 
-// tap finds the port of a host's bridge that a vNIC is behind, by the name that the hypervisor says the host has for it.
+// tap finds the port of a host's bridge that a vNIC is behind, by the name that the hypervisor says the host has for it. What a plan has moved gets another name there: the
+// port that has the old one is another guest's.
 func tap(vnic, bridge Node) Node {
 	name := vnic.Text(AttrDeviceName)
 	host, ok := bridge.Owner()
-	if name == "" || !ok {
+	if name == "" || !ok || moved(vnic) && !namedBy(vnic, host) {
 		return Node{}
 	}
 	n, _ := bridge.s.Node(PartKey(Port, host.Key(), name))
 	return n
+}
+
+// moved tells that a plan says what a vNIC plugs into.
+func moved(vnic Node) bool {
+	es := vnic.Out(AttachedTo)
+	return len(es) > 0 && es[0].Reading.Source == SourcePlan
+}
+
+// namedBy tells that it was this host that had the vNIC's name.
+func namedBy(vnic, host Node) bool {
+	f, _ := vnic.Evidence(AttrDeviceName)
+	return slices.ContainsFunc(host.Values(AttrHandle), func(v Value) bool { return v.String() == f.Reading.Device })
 }
 
 // plug makes of a hop to a bridge what the port of the bridge that the vNIC is behind says: the VLAN of frames without a tag, which the vNIC's definition need
