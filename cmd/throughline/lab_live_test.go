@@ -212,6 +212,8 @@ func (r *labWorld) breakOne(t *testing.T, b lab.Break) {
 	r.prove(t, b, true)
 	r.seen(t, b, true)
 	r.reaches(t, unreadIn(b), true)
+	r.judged(t, b)
+	r.forced(t, b)
 	for range 2 {
 		if _, err := r.Mend(t.Context(), b.Name); err != nil {
 			t.Fatal(err)
@@ -343,7 +345,8 @@ func (r *labWorld) follow(t *testing.T, name, to string) {
 	}
 	i := slices.IndexFunc(r.Spec.VMs, func(v lab.VM) bool { return v.Name == name })
 	vm := &r.Spec.VMs[i]
-	before := r.sweep(t)
+	before := r.sweepArrays(t)
+	promised := r.promised(t, before, name, to)
 	if err := r.Migrate(t.Context(), name, from, to); err != nil {
 		t.Fatal(err)
 	}
@@ -381,4 +384,5 @@ func (r *labWorld) follow(t *testing.T, name, to string) {
 			break
 		}
 	}
+	r.kept(t, promised)
 }
