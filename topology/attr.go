@@ -217,6 +217,16 @@ const (
 	AttrTrust         // of a VM: what it shares with the hardware and nobody else: "launchSecurity sev", "tpm emulator", "tpm emulator encrypted UUID"; "none"
 	AttrTPMBackend    // of a host: what it can put behind a guest's TPM: emulator (swtpm), passthrough, external
 
+	// Storage of a VM, by libvirt.
+
+	AttrSnapshots     // the VM has snapshots that the hypervisor keeps (virDomainListAllSnapshots)
+	AttrReservations  // SCSI persistent reservations of the guest pass to the unit: "managed", or the socket of the helper (formatdomain: reservations)
+	AttrStartupPolicy // what becomes of a drive whose medium is missing: mandatory, requisite, optional (formatdomain: startupPolicy)
+	AttrLease         // of a VM: "LOCKSPACE KEY PATH" of a lease that it holds while it runs (formatdomain: lease)
+	AttrHostShare     // of a VM: what it shares with its host or others there: "filesystem DRIVER SOURCE TARGET", "shmem MODEL NAME"
+	// AttrQueueing is what multipath does with commands to the unit on one host: "HOST-HANDLE features='…' hwhandler='…' policy='…'" (multipath -ll).
+	AttrQueueing
+
 	attrEnd
 )
 
@@ -332,6 +342,10 @@ var attrs = [attrEnd]attrSpec{ //nolint:gochecknoglobals // read-only table
 	AttrCPURevision: {name: "cpuRevision", typ: TypeText}, AttrMachines: {name: "machines", typ: TypeText, multi: true},
 	AttrTSCHz: {name: "tscHz", typ: TypeInt}, AttrTSCScaling: {name: "tscScaling", typ: TypeBool}, AttrNested: {name: "nested", typ: TypeBool},
 	AttrTrust: {name: "trust", typ: TypeText, multi: true}, AttrTPMBackend: {name: "tpmBackend", typ: TypeText, multi: true},
+
+	AttrSnapshots: {name: "snapshots", typ: TypeBool}, AttrReservations: {name: "reservations", typ: TypeText},
+	AttrStartupPolicy: {name: "startupPolicy", typ: TypeText}, AttrLease: {name: "lease", typ: TypeText, multi: true},
+	AttrHostShare: {name: "hostShare", typ: TypeText, multi: true}, AttrQueueing: {name: "queueing", typ: TypeText, multi: true},
 }
 
 // String gives the canonical name.

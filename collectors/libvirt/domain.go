@@ -43,8 +43,8 @@ func (s *sheet) domain(e *element, d Document) {
 				g.nic(device)
 			case "hostdev":
 				g.hostDevice(device)
-			case "filesystem":
-				s.note(device, device.attr("type")+" "+device.child("target").attr("dir"), "a file system shared with the guest is not in the model")
+			case "filesystem", "shmem", "lease":
+				g.held(device)
 			}
 		}
 	}
@@ -83,6 +83,7 @@ func (g *guest) identity(e *element, d Document) {
 	g.text(g.vm, topology.AttrDescription, cmp.Or(e.child("title").value(), e.child("description").value()))
 	g.known(g.vm, topology.AttrPersistent, d.Persistent)
 	g.known(g.vm, topology.AttrAutostart, d.Autostart)
+	g.known(g.vm, topology.AttrSnapshots, d.Snapshots)
 	state := d.State
 	if state == "" {
 		state = "inactive"
@@ -214,6 +215,9 @@ func (g *guest) disk(e *element) {
 		}
 	}
 
+	g.text(k, topology.AttrStartupPolicy, source.attr("startupPolicy"))
+	g.reservations(k, source.child("reservations"))
+
 	p := g.place(typ, source)
 	g.text(k, topology.AttrSource, p.text)
 	switch {
@@ -225,6 +229,32 @@ func (g *guest) disk(e *element) {
 	g.backing(k, p, e.child("backingStore"))
 	if m := e.child("mirror"); m != nil {
 		g.note(m, "mirror of "+target.attr("dev"), "a block job in progress is not in the model")
+	}
+}
+
+// reservations states who passes a guest's persistent reservations on: a helper of libvirt's own, or one at a socket.
+func (g *guest) reservations(disk topology.Key, r *element) {
+	if r == nil {
+		return
+	}
+	helper := "managed"
+	if r.attr("managed") != "yes" {
+		helper = cmp.Or(r.child("source").attr("path"), "unmanaged")
+	}
+	g.text(disk, topology.AttrReservations, helper)
+}
+
+// held states what ties a guest to its host although it is no disk: a folder, memory, a lease on storage.
+func (g *guest) held(e *element) {
+	source, target := e.child("source"), e.child("target")
+	switch e.name {
+	case "filesystem":
+		from := cmp.Or(source.attr("dir"), source.attr("file"), source.attr("dev"), source.attr("socket"), source.attr("name"), "-")
+		g.text(g.vm, topology.AttrHostShare, strings.Join([]string{"filesystem", cmp.Or(e.child("driver").attr("type"), e.attr("type"), "mount"), from, target.attr("dir")}, " "))
+	case "shmem":
+		g.text(g.vm, topology.AttrHostShare, strings.Join([]string{"shmem", cmp.Or(e.child("model").attr("type"), "-"), e.attr("name")}, " "))
+	case "lease":
+		g.text(g.vm, topology.AttrLease, strings.Join([]string{cmp.Or(e.child("lockspace").value(), "-"), e.child("key").value(), target.attr("path")}, " "))
 	}
 }
 

@@ -84,7 +84,8 @@ func (f *Folder) List(ctx context.Context, t Table) (Listing, error) {
 		l.Absent = !known
 		return l, nil
 	}
-	states := f.states(recorded[t].folder + ".txt")
+	states, _ := f.states(recorded[t].folder + ".txt")
+	snapshots, listed := f.states("snapshots.txt")
 	for _, file := range files {
 		if err := ctx.Err(); err != nil {
 			return l, err
@@ -96,6 +97,10 @@ func (f *Folder) List(ctx context.Context, t Table) (Listing, error) {
 			}
 		}
 		d.flags(states)
+		if t == Domains && listed {
+			_, some := snapshots[d.object()]
+			d.Snapshots = &some
+		}
 		l.Documents = append(l.Documents, d)
 	}
 	return l, err
@@ -190,13 +195,13 @@ func (f *Folder) version() string {
 var columns = regexp.MustCompile(`\s{2,}`)
 
 // states reads what virsh list --all, net-list --all or pool-list --all printed: rows by the object's name, each cell under the title of its
-// column. Cells are two blanks or more apart, so that "shut off" is one.
-func (f *Folder) states(name string) map[string]map[string]string {
+// column. Cells are two blanks or more apart, so that "shut off" is one. Whole tells that every line has been read as such.
+func (f *Folder) states(name string) (rows map[string]map[string]string, whole bool) {
 	raw, err := f.read(name)
 	if err != nil {
-		return nil
+		return nil, false
 	}
-	rows := make(map[string]map[string]string)
+	rows, whole = make(map[string]map[string]string), true
 	var titles []string
 	for line := range strings.Lines(string(raw)) {
 		cells := columns.Split(strings.TrimSpace(line), -1)
@@ -209,14 +214,19 @@ func (f *Folder) states(name string) map[string]map[string]string {
 				row[title] = cells[i]
 			}
 			rows[row["Name"]] = row
+		case strings.Trim(line, "- \r\n") != "":
+			whole = false
 		}
 	}
-	return rows
+	return rows, whole && titles != nil
 }
+
+// object is the name of the object of a document's file.
+func (d *Document) object() string { return strings.TrimSuffix(path.Base(d.Where), ".xml") }
 
 // flags adds what a listing says of the object of a document's file.
 func (d *Document) flags(rows map[string]map[string]string) {
-	row, ok := rows[strings.TrimSuffix(path.Base(d.Where), ".xml")]
+	row, ok := rows[d.object()]
 	if !ok {
 		return
 	}

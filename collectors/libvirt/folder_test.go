@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -83,6 +84,32 @@ func collect(t *testing.T, folder string) (map[string]topology.Observation, erro
 		byTable[o.Reading.Table] = o
 	}
 	return byTable, err
+}
+
+// TestFolder_snapshots: a listing of the domains that have some says of the others that they have none; without one, or of one that broke off, nobody knows.
+func TestFolder_snapshots(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, listing, want string }{
+		{"listed", " Id   Name   State\n--------------------\n 1    web1   running\n\n", "false,true"},
+		{"none have any", " Id   Name   State\n--------------------\n\n", "false,false"},
+		{"a command that failed", "", ""},
+		{"a row that nobody understands", " Id   Name   State\n--------------------\n 1    web1\n", ""},
+	} {
+		folder := recording(t)
+		write(t, folder, "snapshots.txt", c.listing)
+		tables, err := collect(t, folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, v := range attribute([]topology.Observation{tables["domains"]}, topology.AttrSnapshots) {
+			got = append(got, v.String())
+		}
+		slices.Sort(got)
+		if all := strings.Join(got, ","); all != c.want {
+			t.Errorf("%s: %s, want %s", c.name, all, c.want)
+		}
+	}
 }
 
 func TestFolder_errorNamesFileLineAndAttribute(t *testing.T) {

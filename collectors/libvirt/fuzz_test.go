@@ -89,7 +89,7 @@ func FuzzFolder_lists(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		for _, name := range []string{"domains.txt", "version.txt", "hostname.txt"} {
+		for _, name := range []string{"domains.txt", "snapshots.txt", "version.txt", "hostname.txt"} {
 			if err := os.WriteFile(filepath.Join(folder, name), raw, 0o600); err != nil {
 				t.Fatal(err)
 			}

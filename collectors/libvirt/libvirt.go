@@ -74,6 +74,7 @@ type Document struct {
 
 	State                 string // running, paused, shutoff, active … ; "" where nobody knows
 	Persistent, Autostart *bool  // nil where nobody knows
+	Snapshots             *bool  // of a domain: it has some; nil where nobody knows
 	Pool                  string // that lists the volume; "" where nobody knows
 
 	tree *element // the parsed XML, where the source had to look into it

@@ -264,6 +264,7 @@ func (a *answer) domains(conn *libvirt.Connect) error {
 	}
 	persistent := a.known(names(conn.ListAllDomains(libvirt.CONNECT_LIST_DOMAINS_PERSISTENT)))
 	autostart := a.known(names(conn.ListAllDomains(libvirt.CONNECT_LIST_DOMAINS_AUTOSTART)))
+	snapshots := a.known(names(conn.ListAllDomains(libvirt.CONNECT_LIST_DOMAINS_HAS_SNAPSHOT)))
 	running := a.known(names(conn.ListAllDomains(libvirt.CONNECT_LIST_DOMAINS_RUNNING)))
 	shutoff := a.known(names(conn.ListAllDomains(libvirt.CONNECT_LIST_DOMAINS_SHUTOFF)))
 	each(a.ctx, all, func(d *libvirt.Domain) {
@@ -282,6 +283,7 @@ func (a *answer) domains(conn *libvirt.Connect) error {
 		xml, err := d.GetXMLDesc(0)
 		a.add(Document{
 			Where: "domain " + name, State: state, Persistent: member(persistent, name), Autostart: member(autostart, name),
+			Snapshots: member(snapshots, name),
 		}, xml, err)
 	})
 	return a.ctx.Err()

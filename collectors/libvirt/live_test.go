@@ -227,7 +227,7 @@ func facts(observations []topology.Observation, table string) []string {
 		}
 		for _, f := range o.Facts {
 			switch f.Attr {
-			case topology.AttrPersistent, topology.AttrAutostart, topology.AttrAllocationBytes:
+			case topology.AttrPersistent, topology.AttrAutostart, topology.AttrSnapshots, topology.AttrAllocationBytes:
 			default:
 				texts = append(texts, fmt.Sprintf("%s %d", f, f.Confidence))
 			}

@@ -17,6 +17,9 @@ type multipathMap struct {
 	wwid  string
 	dm    string // kernel name: dm-2; "" of a map that is not made
 	paths []multipathPath
+
+	queue  string // "features='0' hwhandler='1 alua'"; "" of versions that write it otherwise
+	policy string // of the first group of paths: "policy='service-time 0'"
 }
 
 // multipathPath is one way of the host to the unit.
@@ -44,8 +47,10 @@ var (
 	// A row of the list of paths that -v3 and above print: "     3:0:0:1 sdb 8:16  -1  undef ready  IET,VIRTUAL-DISK    running".
 	multipathListed = regexp.MustCompile(`^(?:\S.*)?\s*[\d#]+:[\d#]+:[\d#]+:[\d#]+ +\S+ +[\d#]+:[\d#]+ +-?\d+ +\w+ +\w+ `)
 	// A line of debugging: "Oct 28 14:02:44 | *word = 0, len = 1", "May 17 11:05:02 | loading …".
-	multipathDebug = regexp.MustCompile(`^(?:\w{3} +\d+ \d\d:\d\d:\d\d|\d+\.\d+) \| `)
-	multipathGroup = regexp.MustCompile(`^[|\s]*(?:[|\x60]-\+-|\\_) .*(?:policy=|prio=)`)
+	multipathDebug  = regexp.MustCompile(`^(?:\w{3} +\d+ \d\d:\d\d:\d\d|\d+\.\d+) \| `)
+	multipathQueue  = regexp.MustCompile(`^size=\S+ (features='[^']*' hwhandler='[^']*')`)
+	multipathPolicy = regexp.MustCompile(`^[|\s]*(?:[|\x60]-\+-) (policy='[^']*') prio=`)
+	multipathGroup  = regexp.MustCompile(`^[|\s]*(?:[|\x60]-\+-|\\_) .*(?:policy=|prio=)`)
 )
 
 // parseMultipath reads maps and their paths, one row each, and the rows of the list of paths, which says the same again. Lines of debugging, sizes and
@@ -58,6 +63,9 @@ func parseMultipath(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 		switch {
 		case l == "", multipathDebug.MatchString(l), strings.HasPrefix(l, "====="), strings.HasPrefix(l, "uuid "),
 			strings.HasPrefix(l, "size="), strings.HasPrefix(l, "[size="), multipathGroup.MatchString(l):
+			if !lost {
+				s.maps[len(s.maps)-1].queues(l)
+			}
 		case multipathWay.MatchString(l):
 			t.way(s, where, l, multipathWay.FindStringSubmatch(l), lost)
 		case multipathListed.MatchString(l):
@@ -76,6 +84,16 @@ func parseMultipath(s *sheet, raw []byte) (int, []collectors.Unparsed, error) {
 		return 0, nil, shell.Malformed("no list of multipath devices")
 	}
 	return t.Rows, t.Left, nil
+}
+
+// queues takes down what a line says of how commands are queued and spread.
+func (m *multipathMap) queues(l string) {
+	if q := multipathQueue.FindStringSubmatch(l); q != nil {
+		m.queue = q[1]
+	}
+	if p := multipathPolicy.FindStringSubmatch(l); p != nil {
+		m.policy = cmp.Or(m.policy, p[1])
+	}
 }
 
 func (t *tally) way(s *sheet, where, l string, m []string, lost bool) {
@@ -111,6 +129,9 @@ func tellMultipath(s *sheet, say *words) {
 			for _, v := range lower {
 				say.Relate(v, topology.StoredOn, u)
 			}
+		}
+		if m.queue != "" && m.policy != "" {
+			say.Text(about, topology.AttrQueueing, strings.Join([]string{s.handle(), m.queue, m.policy}, " "))
 		}
 		for _, p := range m.paths {
 			say.Text(about, topology.AttrPathState, strings.Join([]string{s.handle(), p.address, p.device, p.states}, " "))
