@@ -37,7 +37,8 @@ type Rail struct {
 	Name  string // network or storage
 	From  Node
 	Paths []Path
-	More  int // alternatives beyond those in Paths
+	More  int   // alternatives beyond those in Paths
+	Aside []Hop // what is at fault or in doubt on those, each once
 	// Independent counts complete, faultless ways that share nothing. On the network rail no device after the start, gateways included: with one
 	// gateway it is 1 at most. On the storage rail no pair of them has a port in common; of several units that a disk needs, the worst counts.
 	Independent int
@@ -112,6 +113,7 @@ const (
 type listing struct {
 	paths []Path
 	more  int
+	aside []Hop
 }
 
 // end adds a path; no gap: it ends where the rail does.
@@ -129,6 +131,13 @@ func (l *listing) cut() {
 	slices.SortStableFunc(l.paths, comparePaths)
 	if beyond := len(l.paths) - maxPaths; beyond > 0 {
 		l.more += beyond
+		for _, p := range l.paths[maxPaths:] {
+			for _, h := range p.Hops {
+				if h.grade() != sound && !slices.Contains(l.aside, h) {
+					l.aside = append(l.aside, h)
+				}
+			}
+		}
 		l.paths = l.paths[:maxPaths]
 	}
 }
@@ -166,7 +175,7 @@ func networkRail(start Node) Rail {
 	doubt = cmp.Or(doubt, hampered(start))
 	w.host(start, []Hop{{Node: start, VID: vid, Tagged: tagged, Doubt: doubt, Fault: stopped(start)}})
 	w.cut()
-	return Rail{Name: "network", From: start, Paths: w.paths, More: w.more, Independent: w.independent()}
+	return Rail{Name: "network", From: start, Paths: w.paths, More: w.more, Aside: w.aside, Independent: w.independent()}
 }
 
 // step is the hop over an edge.

@@ -297,9 +297,9 @@ func (s *search) choose() {
 }
 
 // list gives the hops of the ways, the best first, after the port of arrival; it returns how many more there are than it gave. The sound ones go
-// into the flow by which independent ways are counted.
+// into the flow by which independent ways are counted. However many of them there are, those on which something is wrong are not forgotten over them.
 func (s *search) list(yield func([]Hop)) (more int) {
-	all, listed := 0, 0
+	all, listed, some := 0, 0, map[bool]int{}
 	done := map[*arrival]bool{}
 	for _, g := range s.goals {
 		if g.way.from == nil {
@@ -308,11 +308,12 @@ func (s *search) list(yield func([]Hop)) (more int) {
 		} else {
 			all = min(all+g.way.from.count(), tooMany)
 			g.way.from.each([]*exit{g.way.exit}, func(xs []*exit) bool {
-				if listed < maxPaths {
+				if some[g.grade == sound] < maxPaths {
 					listed++
+					some[g.grade == sound]++
 					yield(g.hops(xs))
 				}
-				return listed < maxPaths
+				return some[g.grade == sound] < maxPaths
 			})
 		}
 		if g.grade == sound {
