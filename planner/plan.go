@@ -15,12 +15,13 @@ type Planner struct {
 	s      *topology.Snapshot
 	policy Policy
 	now    time.Time
+	checks []Check
 	net    *reach.Network // of s, once somebody asks
 }
 
 // New looks at a snapshot as it is at the time now.
 func New(s *topology.Snapshot, policy Policy, now time.Time) *Planner {
-	return &Planner{s: s, policy: policy, now: now}
+	return &Planner{s: s, policy: policy, now: now, checks: Checks()}
 }
 
 // network is what the snapshot says of who forwards what. It is made once: the next question finds it warm.
@@ -37,7 +38,7 @@ func (p *Planner) Assume(changes topology.ChangeSet) (*Planner, error) {
 	if err != nil {
 		return nil, err
 	}
-	return New(s, p.policy, p.now), nil
+	return &Planner{s: s, policy: p.policy, now: p.now, checks: p.checks}, nil
 }
 
 // Plan is the answer to whether a VM may move to a host.
@@ -75,6 +76,11 @@ func (m *move) moved() *reach.Network {
 
 // Migrate asks whether a VM may move to a host. The error says that there is no such VM or host, or that nobody waits any longer.
 func (p *Planner) Migrate(ctx context.Context, vm, host topology.Key) (*Plan, error) {
+	return p.migrate(ctx, vm, host, p.checks)
+}
+
+// migrate is Migrate with some of the checks.
+func (p *Planner) migrate(ctx context.Context, vm, host topology.Key, checks []Check) (*Plan, error) {
 	m := &move{Planner: p, ctx: ctx}
 	var ok bool
 	if m.vm, ok = p.s.Node(vm); !ok || vm.Kind != topology.VM {
@@ -94,11 +100,11 @@ func (p *Planner) Migrate(ctx context.Context, vm, host topology.Key) (*Plan, er
 		return nil, err
 	}
 	m.after, _ = then.Node(vm)
-	for _, c := range Checks() {
+	for i := range checks {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		plan.ask(m, &c)
+		plan.ask(m, &checks[i])
 	}
 	return plan, nil
 }
