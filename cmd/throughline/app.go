@@ -27,6 +27,9 @@ const (
 	exitNothing = 4 // nothing answers to the name, or there is nothing stored yet
 	exitSeveral = 5 // several things answer to the name; they are listed
 	exitDiffers = 6 // diff found differences
+
+	exitBlock   = 10 // a check blocks what was asked about; passes and warnings are 0
+	exitUnknown = 11 // nothing blocks it, and something is not known that decides
 )
 
 // exitError carries an exit code with the error that is shown, if there is one.
@@ -127,7 +130,7 @@ Then:        throughline collect --inventory FILE
 	flags.StringVarP(&a.output, "output", "o", "table", "`FORM` of the output: table, json or yaml")
 	flags.DurationVar(&a.maxAge, "max-age", topology.DefaultAgeLimit, "older facts are stale")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "tell on standard error what is done")
-	root.AddCommand(a.collectCommand(), a.inventoryCommand(), a.showCommand(), a.pathCommand(), a.reachCommand(), a.explainCommand(), a.impactCommand(), a.parseCommand(), a.diffCommand(),
+	root.AddCommand(a.collectCommand(), a.inventoryCommand(), a.showCommand(), a.pathCommand(), a.reachCommand(), a.explainCommand(), a.impactCommand(), a.checkCommand(), a.parseCommand(), a.diffCommand(),
 		a.exportCommand(), a.forgetCommand(), a.storeCommand(), a.demoCommand(), a.labCommand(), a.versionCommand())
 	return root
 }
@@ -137,6 +140,7 @@ func exits(codes ...int) string {
 	words := map[int]string{
 		exitOK: "done", exitFailed: "failed", exitUsage: "wrong usage or a faulty inventory", exitPartial: "some devices could not be read whole",
 		exitNothing: "nothing found", exitSeveral: "several things answer to the name; they are listed", exitDiffers: "there are differences",
+		exitBlock: "a check blocks it", exitUnknown: "something is not known that decides",
 	}
 	var b strings.Builder
 	b.WriteString("\n\nExit codes:")

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// ran runs a command that may end with any of some codes, and gives which, and what it prints.
+func ran(t *testing.T, codes []int, args ...string) (int, string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code := run(t.Context(), args, &stdout, &stderr)
+	if !slices.Contains(codes, code) {
+		t.Fatalf("throughline %s: exit code %d\n%s%s", strings.Join(args, " "), code, &stdout, &stderr)
+	}
+	return code, stdout.String()
+}
+
+var verdictCodes = map[string]int{"pass": exitOK, "warn": exitOK, "block": exitBlock, "unknown": exitUnknown}
+
+// TestCheckHost_demo: every VM of a host of the demo is placed, stuck or off, none twice, none on a host that is drained; the exit code is that of the verdict.
+func TestCheckHost_demo(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	printed(t, exitOK, "demo", "--dir", dir)
+	store := filepath.Join(dir, "throughline.db")
+	var rack struct{ Moves, Stuck []struct{ VM, To string } }
+	for _, c := range []struct {
+		args []string
+		vms  int
+	}{{[]string{"check", "host", "r01-h03"}, 5}, {[]string{"check", "rack", "r01"}, 20}} {
+		code, out := ran(t, []int{exitOK, exitBlock, exitUnknown}, append(c.args, "--store", store, "--max-age", "1h", "--output", "json")...)
+		var v struct {
+			Verdict      string
+			Moves, Stuck []struct{ VM, To string }
+			Off          []string
+			Afterwards   []any
+		}
+		if err := json.Unmarshal([]byte(out), &v); err != nil {
+			t.Fatal(err)
+		}
+		seen := slices.Clone(v.Off)
+		for _, m := range slices.Concat(v.Moves, v.Stuck) {
+			seen = append(seen, m.VM)
+			if strings.HasPrefix(m.To, "r01-h03") || c.args[1] == "rack" && strings.HasPrefix(m.To, "r01") {
+				t.Errorf("%v: %s goes to %s", c.args, m.VM, m.To)
+			}
+		}
+		slices.Sort(seen)
+		if n := len(slices.Compact(slices.Clone(seen))); n != len(seen) || n != c.vms || code != verdictCodes[v.Verdict] {
+			t.Errorf("%v: %d VMs, %d of them once, want %d; %s with exit code %d", c.args, len(seen), n, c.vms, v.Verdict, code)
+		}
+		rack.Moves, rack.Stuck = v.Moves, v.Stuck
+	}
+	_, out := ran(t, []int{exitOK, exitBlock, exitUnknown}, "check", "rack", "r01", "--store", store, "--max-age", "1h")
+	for _, m := range slices.Concat(rack.Moves, rack.Stuck) {
+		if !strings.Contains(out, m.VM) {
+			t.Errorf("the table leaves out %s", m.VM)
+		}
+	}
+	// The listing of VMs is too old: nobody knows who runs there.
+	if _, out := ran(t, []int{exitBlock, exitUnknown}, "check", "host", "r01-h03", "--store", store, "--max-age", "1ns"); !strings.Contains(out, "which VMs run on r01-h03 was read too long ago") {
+		t.Error(out)
+	}
+	ran(t, []int{exitNothing}, "check", "host", "web-07", "--store", store)
+	ran(t, []int{exitNothing}, "check", "rack", "r09", "--store", store)
+	ran(t, []int{exitUsage}, "check", "host", "--store", store)
+	ran(t, []int{exitUsage}, "check", "everything", "--store", store)
+}
