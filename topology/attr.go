@@ -214,7 +214,8 @@ const (
 	AttrTSCHz         // of a host: frequency of its time stamp counter; of a VM: the one that it was promised
 	AttrTSCScaling    // of a host: its processors can show guests another frequency
 	AttrNested        // of a host: its guests may have guests (parameter nested of kvm_intel, kvm_amd)
-	AttrTrust         // of a VM: what it shares with the hardware and nobody else: "launchSecurity sev", "tpm emulator", "tpm emulator encrypted UUID"; "none"
+	AttrTrust         // of a VM: what it shares with the hardware and nobody else: "launchSecurity sev", "tpm emulator", "tpm emulator encrypted UUID"
+	AttrCPUMatch      // of a VM, where it is not exact: strict, its host's processors must not have more than it asks for; minimum
 	AttrTPMBackend    // of a host: what it can put behind a guest's TPM: emulator (swtpm), passthrough, external
 
 	// Storage of a VM, by libvirt.
@@ -341,7 +342,7 @@ var attrs = [attrEnd]attrSpec{ //nolint:gochecknoglobals // read-only table
 	AttrModelFeatures: {name: "modelFeatures", typ: TypeText, multi: true}, AttrGuestFeature: {name: "guestFeature", typ: TypeText, multi: true},
 	AttrCPURevision: {name: "cpuRevision", typ: TypeText}, AttrMachines: {name: "machines", typ: TypeText, multi: true},
 	AttrTSCHz: {name: "tscHz", typ: TypeInt}, AttrTSCScaling: {name: "tscScaling", typ: TypeBool}, AttrNested: {name: "nested", typ: TypeBool},
-	AttrTrust: {name: "trust", typ: TypeText, multi: true}, AttrTPMBackend: {name: "tpmBackend", typ: TypeText, multi: true},
+	AttrTrust: {name: "trust", typ: TypeText, multi: true}, AttrCPUMatch: {name: "cpuMatch", typ: TypeText}, AttrTPMBackend: {name: "tpmBackend", typ: TypeText, multi: true},
 
 	AttrSnapshots: {name: "snapshots", typ: TypeBool}, AttrReservations: {name: "reservations", typ: TypeText},
 	AttrStartupPolicy: {name: "startupPolicy", typ: TypeText}, AttrLease: {name: "lease", typ: TypeText, multi: true},

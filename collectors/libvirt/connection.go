@@ -84,6 +84,7 @@ type connection struct {
 	quit   chan struct{}
 	close  func()
 	lost   error // why no more calls are made
+	models cpuModels
 }
 
 func (d *dialer) open(ctx context.Context, access collectors.LibvirtAccess) (Source, error) {

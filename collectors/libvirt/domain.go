@@ -33,6 +33,8 @@ func (s *sheet) domain(e *element, d Document) {
 	g.identity(e, d)
 	g.machine(e)
 	g.cpu(e.child("cpu"))
+	g.promise(e.child("clock"))
+	g.trust(e)
 	for devices := range e.all("devices") {
 		s.text(g.vm, topology.AttrEmulator, devices.child("emulator").value())
 		for _, device := range devices.children {
@@ -153,6 +155,9 @@ func (g *guest) cpu(c *element) {
 		mode = "custom" // formatdomain: the default where a model is given
 	}
 	g.text(g.vm, topology.AttrCPUMode, mode)
+	if match := c.attr("match"); match != "exact" {
+		g.text(g.vm, topology.AttrCPUMatch, match)
+	}
 	g.text(g.vm, topology.AttrCPUModel, c.child("model").word())
 	g.text(g.vm, topology.AttrCPUVendor, c.child("vendor").word())
 	for f := range c.all("feature") {

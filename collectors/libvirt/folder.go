@@ -49,6 +49,7 @@ func (f *Folder) Probe(ctx context.Context) (string, error) {
 var recorded = map[Table]struct{ folder, command string }{ //nolint:gochecknoglobals // read-only table
 	Capabilities: {"", "recorded virsh capabilities, hostname, version, sysinfo, cpu-baseline"},
 	Domains:      {"domains", "recorded virsh list, dumpxml"},
+	CPUModels:    {"cpuModels", "recorded virsh cpu-baseline --features"},
 	Networks:     {"networks", "recorded virsh net-list, net-dumpxml"},
 	Interfaces:   {"interfaces", "recorded virsh iface-dumpxml"},
 	NodeDevices:  {"nodedevs", "recorded virsh nodedev-dumpxml"},
@@ -95,6 +96,9 @@ func (f *Folder) List(ctx context.Context, t Table) (Listing, error) {
 			if pool := path.Base(path.Dir(file)); pool != recorded[t].folder {
 				d.Pool = pool
 			}
+		}
+		if t == CPUModels {
+			d.Model = strings.TrimSuffix(path.Base(file), ".xml")
 		}
 		d.flags(states)
 		if t == Domains && listed {

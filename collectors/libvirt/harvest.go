@@ -113,7 +113,9 @@ func (f *sortedDocuments) add(d Document) error {
 		}
 	case "node":
 		for _, t := range Tables() {
-			f.tables[t] = append(f.tables[t], []Document{}...)
+			if t != CPUModels { // of which it says nothing
+				f.tables[t] = append(f.tables[t], []Document{}...)
+			}
 		}
 		for _, e := range root.children {
 			if r, ok := readerOf(e.name); ok && e.name != "cpu" {
@@ -257,6 +259,9 @@ func (h *harvest) document(y *tally, t Table, d Document) error {
 // take takes one document down; all of it, or nothing and an error.
 func (h *harvest) take(y *tally, t Table, d Document) error {
 	r, ok := readerOf(d.tree.name)
+	if t == CPUModels && d.tree.name == "cpu" { // one of another table by itself
+		r = reader{t, func(s *sheet, e *element, d Document) { s.modelFeatures(e, d.Model) }}
+	}
 	if !ok || r.table != t {
 		return fmt.Errorf("%w: %sline %d: <%s> is not of the table %s", collectors.ErrMalformed, prefix(d.Where), d.tree.line, d.tree.name, t)
 	}

@@ -20,11 +20,14 @@ func (s *sheet) capabilities(e *element) {
 	s.text(s.host, topology.AttrCPUModel, cpu.child("model").word())
 	s.text(s.host, topology.AttrCPUVendor, cpu.child("vendor").word())
 	s.features(cpu)
+	s.counter(cpu)
+	s.revision(cpu)
 	s.pages(cpu)
 	s.cells(h.child("topology", "cells"), cpu.child("topology"))
 
 	var kinds []string
 	for guest := range e.all("guest") {
+		s.machines(guest.child("arch"))
 		for domain := range guest.child("arch").all("domain") {
 			kinds = append(kinds, domain.attr("type"))
 		}
@@ -33,17 +36,6 @@ func (s *sheet) capabilities(e *element) {
 		if slices.Contains(kinds, kind) {
 			s.text(s.host, topology.AttrHypervisor, kind)
 			break
-		}
-	}
-}
-
-// features states the features of the host's processors by name: of <capabilities>, which has those beyond the model, and of a baseline
-// (virsh cpu-baseline --features) or the host model, in which libvirt has put those that a model stands for. Of these two only the
-// features count: libvirt may have picked another model.
-func (s *sheet) features(cpu *element) {
-	for f := range cpu.all("feature") {
-		if f.attr("policy") != "disable" && f.attr("policy") != "forbid" {
-			s.text(s.host, topology.AttrCPUFeature, f.attr("name"))
 		}
 	}
 }
@@ -121,16 +113,6 @@ func ranges(ids []uint64) string {
 		i = j + 1
 	}
 	return strings.Join(parts, ",")
-}
-
-// domainCapabilities takes down <domainCapabilities>: the expanded host model, features by name.
-func (s *sheet) domainCapabilities(e *element) {
-	s.text(s.host, topology.AttrArch, e.child("arch").word())
-	for mode := range e.child("cpu").all("mode") {
-		if mode.attr("name") == "host-model" && mode.attr("supported") == "yes" {
-			s.features(mode)
-		}
-	}
 }
 
 // sysinfo takes down <sysinfo type='smbios'>: the machine under the hypervisor.

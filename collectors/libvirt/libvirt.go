@@ -25,6 +25,7 @@ type Table string
 const (
 	Capabilities Table = "capabilities"
 	Domains      Table = "domains"
+	CPUModels    Table = "cpuModels" // what the CPU models of the domains stand for
 	Networks     Table = "networks"
 	Interfaces   Table = "interfaces"
 	Pools        Table = "pools"
@@ -39,9 +40,9 @@ const (
 )
 
 // Tables lists what a Source is asked for, in order: storage comes last, since it is what hangs when a file server does, and volumes come
-// after the pools by which they are known.
+// after the pools by which they are known, CPU models after the domains that have them.
 func Tables() []Table {
-	return []Table{Capabilities, Domains, Networks, Interfaces, NodeDevices, NWFilters, Pools, Volumes}
+	return []Table{Capabilities, Domains, CPUModels, Networks, Interfaces, NodeDevices, NWFilters, Pools, Volumes}
 }
 
 // Source brings the XML documents of one host. A method returns soon after its context ends.
@@ -76,6 +77,7 @@ type Document struct {
 	Persistent, Autostart *bool  // nil where nobody knows
 	Snapshots             *bool  // of a domain: it has some; nil where nobody knows
 	Pool                  string // that lists the volume; "" where nobody knows
+	Model                 string // the CPU model that was asked for: libvirt may answer with a nearer one, and what is otherwise of it
 
 	tree *element // the parsed XML, where the source had to look into it
 }

@@ -18,6 +18,7 @@ import (
 var commands = map[Table]string{ //nolint:gochecknoglobals // read-only table
 	Capabilities: "virConnectGetCapabilities, virConnectGetHostname, virConnectGetVersion, virConnectGetSysinfo, virConnectBaselineCPU",
 	Domains:      "virConnectListAllDomains, virDomainGetState, virDomainGetXMLDesc",
+	CPUModels:    "virConnectBaselineCPU",
 	Networks:     "virConnectListAllNetworks, virNetworkGetXMLDesc",
 	Interfaces:   "virConnectListAllInterfaces, virInterfaceGetXMLDesc",
 	Pools:        "virConnectListAllStoragePools, virStoragePoolGetXMLDesc",
@@ -30,12 +31,15 @@ var commands = map[Table]string{ //nolint:gochecknoglobals // read-only table
 func (c *connection) List(ctx context.Context, t Table) (Listing, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	a := answer{ctx: ctx, alive: make(chan struct{}, 1)}
+	a := answer{ctx: ctx, alive: make(chan struct{}, 1), models: c.models}
 	err := c.run(ctx, string(t), a.alive, func(conn *libvirt.Connect) error { return a.fill(conn, t) })
 	l := a.take()
 	l.Command = commands[t]
 	if isCode(err, libvirt.ERR_NO_SUPPORT) {
 		err = nil // the hypervisor has no such things: an empty table
+	}
+	if t == Domains {
+		c.models = modelsOf(&l, err)
 	}
 	return l, plain(err)
 }
@@ -69,6 +73,8 @@ func version(n uint32) string { return fmt.Sprintf("%d.%d.%d", n/1_000_000, n/10
 type answer struct {
 	ctx   context.Context //nolint:containedctx // ends with the call it belongs to
 	alive chan struct{}
+
+	models cpuModels // that the domains have
 
 	mu      sync.Mutex
 	listing Listing
@@ -126,6 +132,8 @@ func (a *answer) fill(conn *libvirt.Connect, t Table) error {
 		return a.host(conn)
 	case Domains:
 		return a.domains(conn)
+	case CPUModels:
+		return a.expand(conn)
 	case Networks:
 		return a.networks(conn)
 	case Interfaces:

@@ -162,6 +162,8 @@ func TestLive_hypervisor(t *testing.T) {
 		"virtualswitch:@hv1/br0 SupportedBy nic:@hv1/eth0",
 		"storagepool:@hv1/default state=active",
 		"host:@hv1 name=hv1", "hypervisorVersion=",
+		vm + " machine=pc-", vm + " cpuModel=qemu64", vm + " cpuFeature=require hypervisor", vm + " cpuMode=custom",
+		"host:@hv1 cpuFeature=fpu", "host:@hv1 cpuRevision=family ", "host:@hv1 modelFeatures=qemu64: apic ", "host:@hv1 machines=x86_64: ", " pc=pc-i440fx-", " q35=pc-q35-",
 	} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no fact %q", want)
@@ -189,6 +191,8 @@ func sameFromFolder(t *testing.T, l *live.Libvirt, c *libvirt.Collector, direct 
 	for _, name := range []string{"web1", "db1"} {
 		save("domains/"+name+".xml", "dumpxml", name)
 	}
+	write(t, folder, "model.xml", "<cpu><arch>x86_64</arch><model>qemu64</model></cpu>")
+	save("cpuModels/qemu64.xml", "cpu-baseline", "--features", filepath.Join(folder, "model.xml"))
 	save("networks/lan.xml", "net-dumpxml", "lan")
 	for name := range strings.FieldsSeq(firstColumn(l.Virsh(t, "iface-list", "--all"))) {
 		save("interfaces/"+name+".xml", "iface-dumpxml", name)
@@ -201,7 +205,7 @@ func sameFromFolder(t *testing.T, l *live.Libvirt, c *libvirt.Collector, direct 
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, table := range []string{"domains", "interfaces", "volumes", "domains+volumes"} {
+	for _, table := range []string{"domains", "cpuModels", "interfaces", "volumes", "domains+volumes"} {
 		if diff := cmp.Diff(facts(direct, table), facts(recorded, table)); diff != "" {
 			t.Errorf("%s: -live +recorded\n%s", table, diff)
 		}
