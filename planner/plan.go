@@ -111,7 +111,7 @@ func (p *Planner) migrate(ctx context.Context, vm, host topology.Key, checks []C
 
 // ask makes one check, or says why not.
 func (p *Plan) ask(m *move, c *Check) {
-	why, off := m.policy.disabled(c.Code)
+	why, off := m.policy.WhyDisabled(c.Code)
 	switch {
 	case off:
 		why = "disabled by the policy: " + why

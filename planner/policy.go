@@ -140,8 +140,8 @@ type Override struct {
 	Expires time.Time
 }
 
-// disabled gives why a check is not made.
-func (p *Policy) disabled(code string) (reason string, is bool) {
+// WhyDisabled gives why a check is not made.
+func (p *Policy) WhyDisabled(code string) (reason string, is bool) {
 	i := slices.IndexFunc(p.Disabled, func(d Disabled) bool { return d.Check == code })
 	if i < 0 {
 		return "", false
@@ -149,11 +149,16 @@ func (p *Policy) disabled(code string) (reason string, is bool) {
 	return p.Disabled[i].Reason, true
 }
 
+// About tells whether an override is about the moves of a VM to a host.
+func (o *Override) About(vm, host topology.Node) bool {
+	is := func(name string, n topology.Node) bool { return name == "" || name == n.Name() || name == n.Key().ID || name == n.Key().String() }
+	return is(o.VM, vm) && is(o.Host, host)
+}
+
 // override finds what lets a finding pass. One that has expired lets nothing pass.
 func (p *Policy) override(m *move, code string) *Override {
-	is := func(name string, n topology.Node) bool { return name == "" || name == n.Name() || name == n.Key().ID }
 	for i := range p.Overrides {
-		if o := &p.Overrides[i]; o.Check == code && is(o.VM, m.vm) && is(o.Host, m.target) && m.now.Before(o.Expires) {
+		if o := &p.Overrides[i]; o.Check == code && o.About(m.vm, m.target) && m.now.Before(o.Expires) {
 			return o
 		}
 	}

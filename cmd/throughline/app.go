@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/throughline-dc/throughline/internal/config"
 	"github.com/throughline-dc/throughline/topology"
 	"github.com/throughline-dc/throughline/topology/store"
 )
@@ -30,6 +31,7 @@ const (
 
 	exitBlock   = 10 // a check blocks what was asked about; passes and warnings are 0
 	exitUnknown = 11 // nothing blocks it, and something is not known that decides
+	exitStale   = 12 // the VM has moved while the answer was made
 )
 
 // exitError carries an exit code with the error that is shown, if there is one.
@@ -62,9 +64,11 @@ type app struct {
 	output    string
 	maxAge    time.Duration
 	limitsOf  string // inventory whose age limits count
+	policyOf  string // file of the policy that counts
 	neo4j     neo4jFlags
 
 	inventoryLimits *topology.AgeLimits
+	policy          *config.Policy // of policyOf; without that, what each check says by itself
 	verbose         bool
 	log             *slog.Logger
 	now             func() time.Time
@@ -130,7 +134,7 @@ Then:        throughline collect --inventory FILE
 	flags.StringVarP(&a.output, "output", "o", "table", "`FORM` of the output: table, json or yaml")
 	flags.DurationVar(&a.maxAge, "max-age", topology.DefaultAgeLimit, "older facts are stale")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "tell on standard error what is done")
-	root.AddCommand(a.collectCommand(), a.inventoryCommand(), a.showCommand(), a.pathCommand(), a.reachCommand(), a.explainCommand(), a.impactCommand(), a.checkCommand(), a.parseCommand(), a.diffCommand(),
+	root.AddCommand(a.collectCommand(), a.inventoryCommand(), a.showCommand(), a.pathCommand(), a.reachCommand(), a.explainCommand(), a.impactCommand(), a.checkCommand(), a.policyCommand(), a.parseCommand(), a.diffCommand(),
 		a.exportCommand(), a.forgetCommand(), a.storeCommand(), a.demoCommand(), a.labCommand(), a.versionCommand())
 	return root
 }
@@ -141,11 +145,12 @@ func exits(codes ...int) string {
 		exitOK: "done", exitFailed: "failed", exitUsage: "wrong usage or a faulty inventory", exitPartial: "some devices could not be read whole",
 		exitNothing: "nothing found", exitSeveral: "several things answer to the name; they are listed", exitDiffers: "there are differences",
 		exitBlock: "a check blocks it", exitUnknown: "something is not known that decides",
+		exitStale: "the VM has moved while the answer was made: ask again",
 	}
 	var b strings.Builder
 	b.WriteString("\n\nExit codes:")
 	for _, c := range codes {
-		fmt.Fprintf(&b, "\n  %d  %s", c, words[c])
+		fmt.Fprintf(&b, "\n  %-2d %s", c, words[c])
 	}
 	return b.String()
 }

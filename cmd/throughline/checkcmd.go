@@ -13,13 +13,13 @@ func (a *app) checkCommand() *cobra.Command {
 		Use: "check", Short: "Ask before something is moved or taken out of service", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.checkHostCommand(), a.checkRackCommand())
+	cmd.AddCommand(a.checkMigrateCommand(), a.checkHostCommand(), a.checkRackCommand())
 	return cmd
 }
 
-// planner answers for a snapshot by the age limits of the command line.
+// planner answers for a snapshot under the policy of the command line.
 func (a *app) planner(s *topology.Snapshot) *planner.Planner {
-	return planner.New(s, planner.Policy{Ages: a.limits()}, a.when(s))
+	return planner.New(s, a.demands(), a.when(s))
 }
 
 // verdictExit is the exit code of a verdict.

@@ -36,7 +36,7 @@ the next. Then: whether the others still have room for the VMs of any one of the
 		},
 		ValidArgsFunction: a.completeKinds(topology.Host),
 	}
-	a.limitsFlag(cmd)
+	a.moveFlags(cmd)
 	return cmd
 }
 
@@ -69,20 +69,13 @@ func (a *app) checkRackCommand() *cobra.Command {
 		},
 		ValidArgsFunction: a.completeKinds(topology.Rack),
 	}
-	a.limitsFlag(cmd)
+	a.moveFlags(cmd)
 	return cmd
 }
 
 // findHost resolves what somebody typed to a host.
 func (a *app) findHost(s *topology.Snapshot, what string) (topology.Node, error) {
-	hosts := slices.DeleteFunc(s.Find(what), func(m topology.Match) bool { return m.Node.Kind() != topology.Host })
-	switch len(hosts) {
-	case 0:
-		return topology.Node{}, exitWith(exitNothing, "no host answers to %q: throughline show host lists the hosts", what)
-	case 1:
-		return hosts[0].Node, nil
-	}
-	return topology.Node{}, a.several(s, what, hosts)
+	return a.findKind(s, what, topology.Host)
 }
 
 // completeKinds completes the names of nodes of some kinds.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/throughline-dc/throughline/internal/report"
 	"github.com/throughline-dc/throughline/planner/reach"
 	"github.com/throughline-dc/throughline/topology"
 )
@@ -61,7 +62,7 @@ func (a *app) impact(ctx context.Context, what string) error {
 	if err != nil {
 		return err
 	}
-	v := impactView{Of: nodeTitle(node), Revision: s.Revision(), Time: s.Time(), Rails: []lossView{}}
+	v := impactView{Of: report.Title(node), Revision: s.Revision(), Time: s.Time(), Rails: []lossView{}}
 	for _, i := range reach.NewNetwork(s, a.limits(), a.when(s)).Impact(node) {
 		v.Rails = append(v.Rails, lossView{i.VM.Name(), i.Rail.Name, i.Rail.From.Name(), i.Loss.String(), i.Left, i.Ways, i.Old})
 	}

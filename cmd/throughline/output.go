@@ -15,6 +15,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"golang.org/x/term"
+
+	"github.com/throughline-dc/throughline/internal/report"
 )
 
 // print writes v as JSON or YAML, or calls text for the form that people read.
@@ -135,21 +137,7 @@ func printable(s string) string {
 }
 
 // age words how long ago something was.
-func age(d time.Duration) string {
-	switch {
-	case d <= -time.Second: // revisions have whole seconds
-		return "in the future"
-	case d < time.Second:
-		return "0s"
-	case d < time.Minute:
-		return strconv.Itoa(int(d.Seconds())) + "s"
-	case d < time.Hour:
-		return strconv.Itoa(int(d.Minutes())) + "m"
-	case d < 48*time.Hour:
-		return strconv.Itoa(int(d.Hours())) + "h"
-	}
-	return strconv.Itoa(int(d.Hours()/24)) + "d"
-}
+func age(d time.Duration) string { return report.Age(d) }
 
 // bits words a speed.
 func bits(n int64) string { return scaled(n, 1000, []string{"", "k", "M", "G", "T"}) + "bit/s" }

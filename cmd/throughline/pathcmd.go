@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/throughline-dc/throughline/internal/report"
 	"github.com/throughline-dc/throughline/topology"
 )
 
@@ -88,7 +89,7 @@ func (a *app) path(ctx context.Context, args []string, rail, on string) error {
 		return a.pathBetween(s, node, peer)
 	}
 	rails := slices.DeleteFunc(node.Rails(), func(r topology.Rail) bool { return rail != "" && r.Name != rail })
-	v := pathView{Of: nodeTitle(node), Key: node.Key(), Revision: s.Revision(), Time: s.Time(), Missing: missing, Rails: []railView{}}
+	v := pathView{Of: report.Title(node), Key: node.Key(), Revision: s.Revision(), Time: s.Time(), Missing: missing, Rails: []railView{}}
 	for _, r := range rails {
 		v.Rails = append(v.Rails, a.railView(s, r))
 	}
@@ -98,7 +99,7 @@ func (a *app) path(ctx context.Context, args []string, rail, on string) error {
 			fmt.Fprintf(w, "X %s\n", printable(m))
 		}
 		if len(rails) == 0 {
-			fmt.Fprintf(w, "\nno %srail is known that begins at %s\n", strings.TrimLeft(rail+" ", " "), printable(nodeTitle(node)))
+			fmt.Fprintf(w, "\nno %srail is known that begins at %s\n", strings.TrimLeft(rail+" ", " "), printable(report.Title(node)))
 		}
 		for _, r := range v.Rails {
 			writeRail(w, r)
@@ -236,7 +237,7 @@ type hopView struct {
 }
 
 func (a *app) railView(s *topology.Snapshot, r topology.Rail) railView {
-	v := railView{Rail: r.Name, From: nodeTitle(r.From), Independent: r.Independent, More: r.More, Paths: []wayView{}}
+	v := railView{Rail: r.Name, From: report.Title(r.From), Independent: r.Independent, More: r.More, Paths: []wayView{}}
 	for _, p := range r.Paths {
 		way := wayView{Complete: p.Complete, Faulty: p.Faulty(), Gap: p.Gap}
 		for _, h := range p.Hops {
@@ -251,7 +252,7 @@ func (a *app) railView(s *topology.Snapshot, r topology.Rail) railView {
 
 func (a *app) hopView(s *topology.Snapshot, h topology.Hop) hopView {
 	v := hopView{
-		Key: h.Node.Key(), Title: nodeTitle(h.Node), VID: h.VID, Tagged: h.Tagged, Properties: properties(h.Node),
+		Key: h.Node.Key(), Title: report.Title(h.Node), VID: h.VID, Tagged: h.Tagged, Properties: properties(h.Node),
 		Fault: h.Fault, Doubt: h.Doubt,
 	}
 	reading := h.Reading
@@ -344,7 +345,7 @@ func properties(n topology.Node) []string {
 }
 
 func writeHead(w io.Writer, s *topology.Snapshot, n topology.Node) {
-	fmt.Fprintf(w, "%s", printable(nodeTitle(n)))
+	fmt.Fprintf(w, "%s", printable(report.Title(n)))
 	if state := n.Text(topology.AttrState); state != "" {
 		fmt.Fprintf(w, ", %s", printable(state))
 	}
@@ -360,7 +361,7 @@ func writeHead(w io.Writer, s *topology.Snapshot, n topology.Node) {
 // pathBetween shows the network way from one node to another: up from each to the device where they first meet.
 func (a *app) pathBetween(s *topology.Snapshot, from, to topology.Node) error {
 	m := topology.Between(from, to)
-	v := betweenView{From: nodeTitle(from), To: nodeTitle(to), Revision: s.Revision(), Meet: m.Meet, Routed: m.Routed, Gap: m.Gap, Equal: m.Equal, Broken: m.Broken}
+	v := betweenView{From: report.Title(from), To: report.Title(to), Revision: s.Revision(), Meet: m.Meet, Routed: m.Routed, Gap: m.Gap, Equal: m.Equal, Broken: m.Broken}
 	for _, h := range m.Hops {
 		v.Hops = append(v.Hops, a.hopView(s, h))
 	}
@@ -381,10 +382,11 @@ func (a *app) pathBetween(s *topology.Snapshot, from, to topology.Node) error {
 		if m.Broken > 0 {
 			fmt.Fprintf(w, "%d ways up from the two are BROKEN: throughline path shows them for each.\n", m.Broken)
 		}
-		t := &treeWriter{w: w, seen: map[string]int{}}
+		t := &treeWriter{seen: map[string]int{}}
 		for _, h := range v.Hops {
 			t.write(&branch{hop: h}, "  ", "")
 		}
+		writeLines(w, t.lines)
 		if m.Gap != "" {
 			fmt.Fprintf(w, "      ?  %s\n", printable(m.Gap))
 		}

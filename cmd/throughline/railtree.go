@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/throughline-dc/throughline/internal/report"
 	"github.com/throughline-dc/throughline/topology"
 )
 
@@ -42,21 +43,42 @@ func (b *branch) signature() string {
 	return fmt.Sprintf("%s %d %s %s %q (%s)", b.hop.Key, b.hop.VID, b.hop.Fault, b.hop.Doubt, b.gap, strings.Join(parts, ","))
 }
 
-// treeWriter writes the hops of a rail and numbers them, so that later ones can refer to earlier ones.
+// treeWriter draws the hops of a rail and numbers them, so that later ones can refer to earlier ones.
 type treeWriter struct {
-	w      io.Writer
-	number int
-	seen   map[string]int // number of the first hop with the signature
+	lines []report.Line
+	seen  map[string]int // number of the first hop with the signature
+	last  int            // number of the last hop
 }
 
 func writeRail(w io.Writer, r railView) {
-	fmt.Fprintf(w, "\n%s rail of %s: %s\n", strings.ToUpper(r.Rail[:1])+r.Rail[1:], printable(r.From), r.summary())
+	drawn := r.drawn()
+	fmt.Fprintf(w, "\n%s\n", printable(drawn.Title))
+	writeLines(w, drawn.Lines)
+}
+
+// drawn is the rail as it is shown.
+func (r railView) drawn() report.Rail {
 	root := &branch{}
 	for _, p := range r.Paths {
 		root.add(p)
 	}
-	t := &treeWriter{w: w, seen: map[string]int{}}
+	t := &treeWriter{seen: map[string]int{}}
 	t.follow(root, "  ")
+	title := fmt.Sprintf("%s rail of %s: %s", strings.ToUpper(r.Rail[:1])+r.Rail[1:], r.From, r.summary())
+	return report.Rail{Name: r.Rail, Title: title, Lines: t.lines}
+}
+
+func writeLines(w io.Writer, lines []report.Line) {
+	for _, l := range lines {
+		switch {
+		case l.Mark != "":
+			fmt.Fprintf(w, "    %s   %s %s\n", l.Indent, l.Mark, printable(l.Text))
+		case l.See > 0:
+			fmt.Fprintf(w, "    %s%s ... on as from hop %d\n", l.Indent, printable(l.Text), l.See)
+		default:
+			fmt.Fprintf(w, "%3d %s%s\n", l.Number, l.Indent, printable(strings.TrimRight(l.Text+"  "+l.Evidence, " ")))
+		}
+	}
 }
 
 // summary words how many paths there are and how many of them do not depend on each other.
@@ -128,30 +150,31 @@ func (t *treeWriter) follow(b *branch, indent string) {
 	}
 }
 
-// write writes one hop; false says that what follows was written before.
+// write draws one hop; false says that what follows was drawn before.
 func (t *treeWriter) write(b *branch, indent, fork string) bool {
 	sig := b.signature()
 	if n, ok := t.seen[sig]; ok && len(b.next) > 0 {
-		fmt.Fprintf(t.w, "    %s%s%s ... on as from hop %d\n", indent, fork, printable(b.hop.Title), n)
+		t.lines = append(t.lines, report.Line{Indent: indent + fork, Text: b.hop.Title, See: n})
 		return false
 	}
-	t.number++
-	t.seen[sig] = t.number
-	fmt.Fprintf(t.w, "%3d %s%s%s\n", t.number, indent, fork, printable(b.hop.line()))
-	mark := "    " + indent + strings.Repeat(" ", len([]rune(fork)))
+	t.last++
+	t.seen[sig] = t.last
+	text, evidence := b.hop.line()
+	t.lines = append(t.lines, report.Line{Number: t.last, Indent: indent + fork, Text: text, Evidence: evidence, Stale: b.hop.Stale})
+	on := strings.Repeat(" ", len([]rune(fork)))
 	if fork == "├ " {
-		mark = "    " + indent + "│ "
+		on = "│ "
 	}
 	for _, note := range [][2]string{{"X", b.hop.Fault}, {"?", b.hop.Doubt}, {"?", b.gap}} {
 		if note[1] != "" {
-			fmt.Fprintf(t.w, "%s   %s %s\n", mark, note[0], printable(note[1]))
+			t.lines = append(t.lines, report.Line{Indent: indent + on, Text: note[1], Mark: note[0]})
 		}
 	}
 	return true
 }
 
-// line words a hop: what it is, the frame, its properties, and the evidence.
-func (h hopView) line() string {
+// line words a hop: what it is, the frame, its properties; and the evidence.
+func (h hopView) line() (text, evidence string) {
 	var words []string
 	if h.VID > 0 {
 		frame := "untagged"
@@ -161,16 +184,16 @@ func (h hopView) line() string {
 		words = append(words, fmt.Sprintf("VLAN %d %s", h.VID, frame))
 	}
 	words = append(words, h.Properties...)
-	line := strings.Join(append([]string{h.Title}, words...), ", ")
+	text = strings.Join(append([]string{h.Title}, words...), ", ")
 	if h.Evidence == "" {
-		return line
+		return text, ""
 	}
-	line += "  [" + h.Evidence + ", " + h.Age
+	evidence = "[" + h.Evidence + ", " + h.Age
 	if h.Stale {
-		line += ", STALE"
+		evidence += ", STALE"
 	}
 	if h.Confidence > 0 && h.Confidence < topology.ConfidenceStated {
-		line += fmt.Sprintf(", confidence %d", h.Confidence)
+		evidence += fmt.Sprintf(", confidence %d", h.Confidence)
 	}
-	return line + "]"
+	return text, evidence + "]"
 }

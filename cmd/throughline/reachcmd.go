@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/throughline-dc/throughline/internal/report"
 	"github.com/throughline-dc/throughline/planner/reach"
 	"github.com/throughline-dc/throughline/planner/reach/packet"
 	"github.com/throughline-dc/throughline/topology"
@@ -273,7 +274,7 @@ func (a answerView) note() string {
 const questionLimit = 30 * time.Second
 
 func reachOne(ctx context.Context, s *topology.Snapshot, net *reach.Network, source, target topology.Node, flow reach.Flow) (reachView, error) {
-	v := reachView{From: nodeTitle(source), To: nodeTitle(target), Flow: flow.String(), Revision: s.Revision(), Time: s.Time(), Verdict: reach.NotKnown, Answers: []answerView{}}
+	v := reachView{From: report.Title(source), To: report.Title(target), Flow: flow.String(), Revision: s.Revision(), Time: s.Time(), Verdict: reach.NotKnown, Answers: []answerView{}}
 	for _, f := range reach.Endpoints(source) {
 		for _, t := range reach.Endpoints(target) {
 			if f.Addr.Is4() != t.Addr.Is4() {

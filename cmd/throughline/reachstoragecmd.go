@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/throughline-dc/throughline/internal/report"
 	"github.com/throughline-dc/throughline/planner/reach"
 	"github.com/throughline-dc/throughline/topology"
 )
@@ -77,7 +78,7 @@ func (a *app) reachStorage(ctx context.Context, from, to, on string) (bool, erro
 	if !is || err != nil {
 		return is, err
 	}
-	v := storageView{From: from, To: nodeTitle(end), Revision: s.Revision(), Time: s.Time(), Answers: []unitView{}}
+	v := storageView{From: from, To: report.Title(end), Revision: s.Revision(), Time: s.Time(), Answers: []unitView{}}
 	net := reach.NewNetwork(s, a.limits(), a.when(s))
 	switch {
 	case from == "any" && on != "":
@@ -111,7 +112,7 @@ func (a *app) oneToStorage(ctx context.Context, net *reach.Network, end topology
 	if err != nil {
 		return err
 	}
-	v.From = nodeTitle(node)
+	v.From = report.Title(node)
 	then := net
 	if on != "" {
 		moved, missing, err := a.moved(net.Snapshot, node, on)
@@ -119,7 +120,7 @@ func (a *app) oneToStorage(ctx context.Context, net *reach.Network, end topology
 			return err
 		}
 		host, _ := moved.First(topology.RunsOn)
-		v.On, v.Missing = nodeTitle(host), missing
+		v.On, v.Missing = report.Title(host), missing
 		then = reach.NewNetwork(moved.Snapshot(), a.limits(), a.when(net.Snapshot))
 	}
 	for _, unit := range reach.Units(end) {
@@ -138,7 +139,7 @@ func (a *app) oneToStorage(ctx context.Context, net *reach.Network, end topology
 		u := viewOfUnit(c.After)
 		u.Lost, u.Opened = pathTexts(c.Lost), pathTexts(c.Opened)
 		for _, other := range c.Sharing {
-			u.Sharing = append(u.Sharing, fmt.Sprintf("%s: %s", nodeTitle(other.From), other.Verdict))
+			u.Sharing = append(u.Sharing, fmt.Sprintf("%s: %s", report.Title(other.From), other.Verdict))
 		}
 		v.Answers = append(v.Answers, u)
 	}
@@ -154,7 +155,7 @@ func pathTexts(paths []reach.StoragePath) []string {
 }
 
 func viewOfUnit(a reach.StorageAnswer) unitView {
-	v := unitView{From: nodeTitle(a.From), Unit: nodeTitle(a.Unit), Verdict: a.Verdict, Why: a.Why, Certain: a.Must, May: a.May, Paths: []pathToUnit{}}
+	v := unitView{From: report.Title(a.From), Unit: report.Title(a.Unit), Verdict: a.Verdict, Why: a.Why, Certain: a.Must, May: a.May, Paths: []pathToUnit{}}
 	for _, p := range a.Paths {
 		v.Paths = append(v.Paths, viewOfPath(p))
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/throughline-dc/throughline/collectors"
+	"github.com/throughline-dc/throughline/internal/report"
 	"github.com/throughline-dc/throughline/topology"
 )
 
@@ -261,15 +262,7 @@ func title(s *topology.Snapshot, k topology.Key) string {
 	if !ok {
 		return k.String()
 	}
-	return nodeTitle(n)
-}
-
-func nodeTitle(n topology.Node) string {
-	name := n.Name()
-	if o, ok := n.Owner(); ok {
-		name = o.Name() + " " + name
-	}
-	return n.Kind().String() + " " + name
+	return report.Title(n)
 }
 
 func evidence(s *topology.Snapshot, k topology.ReadingKey, confidence uint8, now time.Time) string {
@@ -338,7 +331,7 @@ func gaps(s *topology.Snapshot) []gapRow {
 	for vm := range s.Nodes(topology.VM) {
 		for _, rail := range vm.Rails() {
 			if reason, half := railGap(rail); half {
-				rows = append(rows, gapRow{"rail", nodeTitle(rail.From) + ", " + rail.Name, reason})
+				rows = append(rows, gapRow{"rail", report.Title(rail.From) + ", " + rail.Name, reason})
 			}
 		}
 	}
@@ -368,7 +361,7 @@ func neighborGaps(s *topology.Snapshot) []gapRow {
 			reason += "; its management address is " + addr
 		}
 		for _, e := range n.In(topology.HasNeighbor) {
-			rows = append(rows, gapRow{"neighbor", nodeTitle(e.From), reason})
+			rows = append(rows, gapRow{"neighbor", report.Title(e.From), reason})
 		}
 	}
 	return rows

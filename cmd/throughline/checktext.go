@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/throughline-dc/throughline/internal/report"
+	"github.com/throughline-dc/throughline/planner"
+)
+
+// maxEvidence is how many readings are shown of a finding; --output json has all.
+const maxEvidence = 4
+
+// writeCheck is the answer for a terminal: the verdict, what stands in the way, what would mend it, then what passed and what was not looked at.
+func writeCheck(w io.Writer, c *report.Check, all bool) {
+	fmt.Fprintf(w, "%s\n%s\n", printable(c.Headline()), c.At())
+	if c.Policy != nil {
+		fmt.Fprintf(w, "policy %s %s\n", printable(c.Policy.File), c.Policy.Digest)
+	}
+	if c.Stale != "" {
+		fmt.Fprintf(w, "STALE: %s: ask again\n", printable(c.Stale))
+	}
+	for _, f := range c.Open() {
+		writeFinding(w, f)
+	}
+	if all {
+		for _, f := range c.Findings {
+			if f.Verdict == planner.Pass {
+				writeFinding(w, f)
+			}
+		}
+	}
+	writePassed(w, c)
+	writeUnchecked(w, c)
+	writeOverrides(w, c.Overrides)
+}
+
+func writeFinding(w io.Writer, f report.Finding) {
+	fmt.Fprintf(w, "\n%-7s  %-7s  %s\n", f.Verdict, f.Code, printable(f.Text))
+	line := func(label, text string) { fmt.Fprintf(w, "         %-7s  %s\n", label, printable(text)) }
+	if f.Override != nil {
+		line("instead", fmt.Sprintf("of %s: %s lets it pass until %s: %s", f.Found, f.Override.Name, f.Override.Expires.UTC().Format(time.RFC3339), f.Override.Reason))
+	}
+	for i, o := range f.Objects {
+		line([]string{"at", ""}[min(i, 1)], o.Title)
+	}
+	for i, e := range f.Evidence {
+		if i == maxEvidence && len(f.Evidence) > maxEvidence+1 {
+			line("", fmt.Sprintf("and %d more", len(f.Evidence)-maxEvidence))
+			break
+		}
+		line([]string{"by", ""}[min(i, 1)], e.String())
+	}
+	switch {
+	case f.Verdict == planner.Pass:
+	case len(f.Fixes) == 0 && f.Mends != "":
+		line("mend", f.Mends)
+	default:
+		for i, fix := range f.Fixes {
+			line([]string{"mend", ""}[min(i, 1)], fix.Text)
+		}
+	}
+}
+
+func writePassed(w io.Writer, c *report.Check) {
+	passed := c.Passed()
+	if len(passed) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\npassed\n")
+	for _, p := range passed {
+		text := strings.Join(p.Codes, " ")
+		if n := len(p.NotApplicable); n > 0 {
+			text = strings.TrimLeft(fmt.Sprintf("%s (not applicable: %s)", text, strings.Join(p.NotApplicable, " ")), " ")
+		}
+		fmt.Fprintf(w, "  %s\n", text)
+	}
+}
+
+func writeUnchecked(w io.Writer, c *report.Check) {
+	for _, skip := range c.Unchecked() {
+		fmt.Fprintf(w, "\nnot looked at, %s\n", skip.Title)
+		for _, k := range skip.Checks {
+			fmt.Fprintf(w, "  %-7s  %s %s\n", k.Code, printable(k.Asks), printable(k.Why))
+		}
+	}
+}
+
+func writeOverrides(w io.Writer, all []report.Override) {
+	for i, o := range all {
+		if i == 0 {
+			fmt.Fprintf(w, "\noverrides of this move\n")
+		}
+		state := "until"
+		if o.Expired {
+			state = "EXPIRED at"
+		}
+		fmt.Fprintf(w, "  %-7s  %s %s, %s: %s\n", o.Check, state, o.Expires.UTC().Format(time.RFC3339), printable(o.Name), printable(o.Reason))
+	}
+}

@@ -1,0 +1,291 @@
+package report
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/throughline-dc/throughline/planner"
+	"github.com/throughline-dc/throughline/topology"
+)
+
+// Check is the answer of throughline check migrate. Its form in JSON is stable: keys are added, none changes its meaning.
+type Check struct {
+	Verdict    planner.Verdict   `json:"verdict"` // pass, warn, unknown or block
+	VM         Object            `json:"vm"`
+	From       *Object           `json:"from,omitempty"` // none: no source says where the VM runs
+	To         Object            `json:"to"`
+	Revision   topology.Revision `json:"revision"`
+	Collected  time.Time         `json:"collected"` // when the revision was made
+	Time       time.Time         `json:"time"`      // of the question
+	Policy     *PolicyFile       `json:"policy,omitempty"`
+	Findings   []Finding         `json:"findings"`   // the worst first, of one verdict in the order of the checks
+	NotChecked []Skipped         `json:"notChecked"` // what was not looked at
+	Overrides  []Override        `json:"overrides,omitempty"`
+	Fix        *Fix              `json:"fix,omitempty"`   // what would make it pass
+	Stale      string            `json:"stale,omitempty"` // what has changed while the answer was made
+
+	Before, After []Rail `json:"-"` // of the VM, as it is and on the target
+}
+
+// Object is a node of the graph.
+type Object struct {
+	Key   topology.Key `json:"key"`
+	Name  string       `json:"name"`
+	Title string       `json:"title"` // "port r01-leaf-a Ethernet3"
+}
+
+// PolicyFile tells which policy the answer was made under.
+type PolicyFile struct {
+	File   string `json:"file"`
+	Digest string `json:"digest"`
+}
+
+// Finding is one thing that a check found.
+type Finding struct {
+	Code          string          `json:"code"`
+	Verdict       planner.Verdict `json:"verdict"`
+	Found         planner.Verdict `json:"found"` // without the override, if there is one
+	Asks          string          `json:"asks"`
+	Text          string          `json:"text"`
+	NotApplicable bool            `json:"notApplicable,omitempty"`
+	Objects       []Object        `json:"objects"`
+	Evidence      []Evidence      `json:"evidence"`
+	Fixes         []Change        `json:"fixes,omitempty"`
+	Mends         string          `json:"mends,omitempty"` // in general, of what did not pass
+	Override      *Override       `json:"override,omitempty"`
+}
+
+// Evidence is a reading that a finding rests on.
+type Evidence struct {
+	Device  string    `json:"device"`
+	Source  string    `json:"source"`
+	Table   string    `json:"table"`
+	Command string    `json:"command,omitempty"`
+	Time    time.Time `json:"time"`
+	Age     string    `json:"age"`
+	Stale   bool      `json:"stale,omitempty"`
+}
+
+// String is "[r01-h03 libvirt domains, 12s]".
+func (e Evidence) String() string {
+	text := strings.TrimSpace(e.Device+" "+e.Source+" "+e.Table) + ", " + e.Age
+	if e.Stale {
+		text += ", STALE"
+	}
+	return "[" + text + "]"
+}
+
+// Change is one act of an operator, what it does to the graph, and what undoes it.
+type Change struct {
+	Text    string   `json:"text"`
+	Changes []string `json:"changes"`
+	Inverse []string `json:"inverse"`
+}
+
+// Fix is the smallest change-set that was found.
+type Fix struct {
+	Verdict planner.Verdict `json:"verdict"` // with all of its changes
+	Text    string          `json:"text"`    // "with these 2 changes: pass"
+	Changes []Change        `json:"changes"`
+	Opens   []string        `json:"opens,omitempty"` // to others
+}
+
+// Skipped is a check that was not made.
+type Skipped struct {
+	Code string `json:"code"`
+	Asks string `json:"asks"`
+	When string `json:"when"` // disabled, at the run, or not applicable
+	Why  string `json:"why"`
+}
+
+// Override is what lets findings pass.
+type Override struct {
+	Check   string    `json:"check"`
+	VM      string    `json:"vm,omitempty"`
+	Host    string    `json:"host,omitempty"`
+	Name    string    `json:"name"`
+	Reason  string    `json:"reason"`
+	Expires time.Time `json:"expires"`
+	Expired bool      `json:"expired,omitempty"`
+}
+
+// Of gives a plan as people and programs read it. s is the snapshot that was asked, under the given policy.
+func Of(p *planner.Plan, s *topology.Snapshot, policy *planner.Policy) *Check {
+	c := &Check{
+		Verdict: p.Verdict, VM: objectOf(s, p.VM), To: objectOf(s, p.Host), Revision: p.Revision, Collected: s.Time(), Time: p.Time, Findings: []Finding{}, NotChecked: []Skipped{},
+	}
+	vm, _ := s.Node(p.VM)
+	host, _ := s.Node(p.Host)
+	if from, ok := vm.First(topology.RunsOn); ok {
+		o := objectOf(s, from.Key())
+		c.From = &o
+	}
+	asks := map[string]planner.Check{}
+	for _, check := range planner.Checks() {
+		asks[check.Code] = check
+	}
+	for _, f := range p.Findings {
+		c.Findings = append(c.Findings, findingOf(f, s, asks[f.Code], p.Time))
+	}
+	slices.SortStableFunc(c.Findings, func(a, b Finding) int { return cmp.Compare(b.Verdict, a.Verdict) })
+	for _, k := range p.Skipped {
+		when := asks[k.Code].When.String()
+		if _, off := policy.WhyDisabled(k.Code); off {
+			when = "disabled"
+		}
+		_, why, cut := strings.Cut(k.Why, ": ")
+		if !cut {
+			why = k.Why
+		}
+		c.NotChecked = append(c.NotChecked, Skipped{k.Code, k.Asks, when, why})
+	}
+	for i := range policy.Overrides {
+		if o := &policy.Overrides[i]; o.About(vm, host) {
+			c.Overrides = append(c.Overrides, *overrideOf(o, p.Time))
+		}
+	}
+	return c
+}
+
+func objectOf(s *topology.Snapshot, k topology.Key) Object {
+	n, ok := s.Node(k)
+	if !ok {
+		return Object{k, k.ID, k.String()}
+	}
+	return Object{k, n.Name(), Title(n)}
+}
+
+// Title is what a node is called where it stands alone: "port r01-leaf-a Ethernet3".
+func Title(n topology.Node) string {
+	name := n.Name()
+	if o, ok := n.Owner(); ok {
+		name = o.Name() + " " + name
+	}
+	return n.Kind().String() + " " + name
+}
+
+func findingOf(f planner.Finding, s *topology.Snapshot, check planner.Check, now time.Time) Finding {
+	v := Finding{
+		Code: f.Code, Verdict: f.Verdict, Found: f.Found, Asks: check.Asks, Text: f.Text, NotApplicable: f.Idle, Objects: []Object{}, Evidence: []Evidence{},
+	}
+	if f.Found > planner.Pass {
+		v.Mends = check.Mends
+	}
+	for _, k := range f.Objects {
+		v.Objects = append(v.Objects, objectOf(s, k))
+	}
+	for _, e := range f.Evidence {
+		v.Evidence = append(v.Evidence, Evidence{e.Device, e.Source.String(), e.Table, e.Command, e.Time, Age(e.Age), e.Stale})
+	}
+	for _, fix := range f.Fixes {
+		v.Fixes = append(v.Fixes, changeOf(fix))
+	}
+	if f.Override != nil {
+		v.Override = overrideOf(f.Override, now)
+	}
+	return v
+}
+
+func changeOf(fix planner.Fix) Change {
+	v := Change{Text: fix.Text, Changes: []string{}, Inverse: []string{}}
+	cs := topology.ChangeSet{Changes: fix.Changes}
+	for _, c := range cs.Changes {
+		v.Changes = append(v.Changes, c.String())
+	}
+	for _, c := range cs.Reverse().Changes {
+		v.Inverse = append(v.Inverse, c.String())
+	}
+	return v
+}
+
+func overrideOf(o *planner.Override, now time.Time) *Override {
+	return &Override{o.Check, o.VM, o.Host, o.Name, o.Reason, o.Expires, !now.Before(o.Expires)}
+}
+
+// Passed are the findings that passed, by the family of their checks.
+type Passed struct {
+	Family        string   // "HOST"
+	Codes         []string // that looked at something
+	NotApplicable []string
+}
+
+// Passed groups what passed, in the order of the checks.
+func (c *Check) Passed() []Passed {
+	var all []Passed
+	for _, f := range c.Findings {
+		if f.Verdict != planner.Pass {
+			continue
+		}
+		family, _, _ := strings.Cut(f.Code, "-")
+		if n := len(all); n == 0 || all[n-1].Family != family {
+			all = append(all, Passed{Family: family})
+		}
+		p := &all[len(all)-1]
+		of := &p.Codes
+		if f.NotApplicable {
+			of = &p.NotApplicable
+		}
+		if !slices.Contains(*of, f.Code) {
+			*of = append(*of, f.Code)
+		}
+	}
+	return all
+}
+
+// Open are the findings that did not pass, the worst first.
+func (c *Check) Open() []Finding {
+	return slices.DeleteFunc(slices.Clone(c.Findings), func(f Finding) bool { return f.Verdict == planner.Pass })
+}
+
+// Unchecked groups what was not looked at by why it was not.
+func (c *Check) Unchecked() []Skip {
+	all := []Skip{{When: "disabled", Title: "disabled by the policy"}, {When: planner.AtRun.String(), Title: "only at the run"}, {When: planner.Elsewhere.String(), Title: "not applicable to this hypervisor"}}
+	for _, k := range c.NotChecked {
+		for i := range all {
+			if all[i].When == k.When {
+				all[i].Checks = append(all[i].Checks, k)
+			}
+		}
+	}
+	return slices.DeleteFunc(all, func(s Skip) bool { return len(s.Checks) == 0 })
+}
+
+// Skip is checks that were not made for one kind of reason.
+type Skip struct {
+	When, Title string
+	Checks      []Skipped
+}
+
+// Headline is the answer in one line.
+func (c *Check) Headline() string {
+	from := "nobody says where"
+	if c.From != nil {
+		from = c.From.Name
+	}
+	return strings.ToUpper(c.Verdict.String()) + ": " + c.VM.Name + " from " + from + " to " + c.To.Name
+}
+
+// At words which state of the estate was asked, and when.
+func (c *Check) At() string {
+	return "revision @" + strconv.FormatUint(uint64(c.Revision), 10) + " of " + c.Collected.UTC().Format(time.RFC3339) + ", asked at " + c.Time.UTC().Format(time.RFC3339)
+}
+
+// Age words how long ago something was.
+func Age(d time.Duration) string {
+	switch {
+	case d <= -time.Second: // revisions have whole seconds
+		return "in the future"
+	case d < time.Second:
+		return "0s"
+	case d < time.Minute:
+		return strconv.Itoa(int(d.Seconds())) + "s"
+	case d < time.Hour:
+		return strconv.Itoa(int(d.Minutes())) + "m"
+	case d < 48*time.Hour:
+		return strconv.Itoa(int(d.Hours())) + "h"
+	}
+	return strconv.Itoa(int(d.Hours()/24)) + "d"
+}
