@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -59,7 +60,9 @@ func site(hosts ...string) string {
 	for _, text := range hosts {
 		host, vms, _ := strings.Cut(text, ":")
 		name, size, _ := strings.Cut(host, " ")
-		fmt.Fprintf(&b, "host:%[1]s name=%[1]s\nhost:%[1]s handle=h\nhost:%[1]s cpus=16\nhost:%[1]s memoryBytes=%[2]s000000000\nhost:%[1]s hypervisor=kvm\n", name, size)
+		gigabytes, _ := strconv.Atoi(size)
+		fmt.Fprintf(&b, "host:%[1]s name=%[1]s\nhost:%[1]s handle=h\nhost:%[1]s uuid=%[1]s\nhost:%[1]s cpus=16\nhost:%[1]s memoryBytes=%[2]d\nhost:%[1]s hypervisor=kvm\n",
+			name, gigabytes*1e9+planner.DefaultHostMemory) // what the VMs have, and what the host needs
 		for vm := range strings.SplitSeq(vms, ",") {
 			if id, size, ok := strings.Cut(strings.TrimSpace(vm), " "); ok {
 				fmt.Fprintf(&b, "vm:%[1]s name=%[1]s\nvm:%[1]s RunsOn host:%[3]s\nvm:%[1]s state=running\nvm:%[1]s cpus=1\nvm:%[1]s memoryBytes=%[2]s000000000\nvm:%[1]s hypervisor=kvm\n", id, size, name)
@@ -121,7 +124,7 @@ func TestDrain(t *testing.T) {
 		{"two at once are no targets of each other", site("a 32: v1 4", "b 32: v2 4", "c 32"), hostKeys("a", "b"), planner.Warn, "v1 to c: pass\nv2 to c: pass\nc fails: warn: its VMs need 7.5 GiB and 2 processors; the others have 0.0 GiB and 0 left"},
 		{"off", site("a 32: v1 8", "b 12") + "vm:w name=w\nvm:w RunsOn host:a\nvm:w state=shutoff", hostKeys("a"), planner.Warn, "v1 to b: pass\nw is off\nb fails: warn: its VMs need 7.5 GiB and 1 processors; the others have 0.0 GiB and 0 left"},
 		{"nobody lists its VMs", strings.Replace(site("a 32", "b 12"), "host:a handle=h\n", "", 1), hostKeys("a"), planner.Unknown, "no source lists the VMs of a: collect it by libvirt"},
-		{"of a target it is not known", strings.Replace(site("a 32: v1 8", "b 32"), "host:b memoryBytes=32000000000\n", "", 1), hostKeys("a"), planner.Unknown, "v1 to b: unknown\nb fails: warn: its VMs need 7.5 GiB and 1 processors; the others have 0.0 GiB and 0 left"},
+		{"of a target it is not known", strings.Replace(site("a 32: v1 8", "b 32"), "host:b memoryBytes=32536870912\n", "", 1), hostKeys("a"), planner.Unknown, "v1 to b: unknown\nb fails: warn: its VMs need 7.5 GiB and 1 processors; the others have 0.0 GiB and 0 left"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -16,7 +16,8 @@ type Planner struct {
 	policy Policy
 	now    time.Time
 	checks []Check
-	net    *reach.Network // of s, once somebody asks
+	net    *reach.Network          // of s, once somebody asks
+	placed map[int][]topology.Node // of s, the VMs of placements, once somebody asks
 }
 
 // New looks at a snapshot as it is at the time now.

@@ -32,7 +32,9 @@ func (r Room) with(n need, times int64) Room {
 }
 
 // fits tells whether some VM's need is left.
-func (r Room) fits(n need) bool { return r.Memory-r.MemoryUsed >= n.memory && r.CPUs-r.CPUsUsed >= n.cpus }
+func (r Room) fits(n need) bool {
+	return r.Memory-r.MemoryUsed >= n.memory && r.CPUs-r.CPUsUsed >= n.cpus
+}
 
 // need is what a VM takes of a host.
 type need struct {
@@ -46,7 +48,7 @@ func (p *Planner) room(host topology.Node) Room {
 	memory, noMemory := p.amount(host, topology.AttrMemoryBytes)
 	cpus, noCPUs := p.amount(host, topology.AttrCPUs)
 	r := Room{
-		Memory: int64(float64(memory) * cmp.Or(p.policy.MemoryRatio, DefaultMemoryRatio)), CPUs: int64(float64(cpus) * cmp.Or(p.policy.CPURatio, DefaultCPURatio)),
+		Memory: int64(float64(max(0, memory-p.setAside(host))) * cmp.Or(p.policy.MemoryRatio, DefaultMemoryRatio)), CPUs: int64(float64(cpus) * cmp.Or(p.policy.CPURatio, DefaultCPURatio)),
 		Doubt: cmp.Or(noMemory, noCPUs),
 	}
 	for _, n := range p.needs(host) {
@@ -68,6 +70,9 @@ func (p *Planner) needs(host topology.Node) []need {
 
 func (p *Planner) needOf(vm topology.Node) need {
 	memory, noMemory := p.amount(vm, topology.AttrMemoryBytes)
+	if inHugePages(vm) {
+		memory = 0
+	}
 	cpus, noCPUs := p.amount(vm, topology.AttrCPUs)
 	return need{vm.Key(), memory, cpus, cmp.Or(noMemory, noCPUs)}
 }

@@ -3,6 +3,7 @@ package planner
 import (
 	"net/netip"
 	"path"
+	"slices"
 
 	"github.com/throughline-dc/throughline/planner/reach"
 	"github.com/throughline-dc/throughline/topology"
@@ -40,4 +41,18 @@ func named(pattern string, n topology.Node) bool {
 		}
 	}
 	return false
+}
+
+// byAddress tells whether a pattern is a prefix, and if so, whether the node has an address at all: of one that has none it is not known whether it is in there.
+func byAddress(pattern string, n topology.Node) (addressed, is bool) {
+	_, err := netip.ParsePrefix(pattern)
+	return err == nil && len(reach.Endpoints(n)) > 0, err == nil
+}
+
+// unsure tells whether a node may be one of those that are named, were its address known.
+func (s Selector) unsure(n topology.Node) bool {
+	return slices.ContainsFunc(s, func(pattern string) bool {
+		addressed, is := byAddress(pattern, n)
+		return is && !addressed
+	})
 }

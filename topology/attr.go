@@ -158,8 +158,8 @@ const (
 	AttrHugePages    // pages that a host has set aside: "CELL BYTES NUMBER" (capabilities)
 	AttrHugePageFree // of those, what nobody has: "CELL BYTES NUMBER" (virNodeGetFreePages)
 	AttrMemorySource // of a VM's memory, or what a host offers for it: anonymous, file, memfd (<memoryBacking>, domainCapabilities)
-	// AttrLocalDevice is what of a VM lives in its host, or in a program that does not move with it: "serial file PATH", "parallel dev PATH", "shmem ROLE NAME",
-	// "input PATH", "video virgl", "clipboard", "memory nvdimm PATH" (<devices>).
+	// AttrLocalDevice is what of a VM lives in its host, or in a program that does not move with it: "serial file PATH", "parallel dev PATH", "input PATH",
+	// "video virgl", "clipboard", "memory nvdimm PATH" (<devices>).
 	AttrLocalDevice
 
 	// Storage.
