@@ -15,15 +15,20 @@ import (
 type Choice struct {
 	Host    topology.Key
 	Verdict Verdict
-	Plan    *Plan  // nil: it was not asked
-	Why     string // of one that was not asked, why not
-	Room    Room   // of the host, once the VM has come
+	Plan    *Plan    // nil: it was not asked
+	Why     string   // of one that was not asked, why not
+	Mending *Mending // of one that is blocked: what would make it pass; nil: that was not looked for
+	Changes int      // how many acts that takes, 0 where nothing is blocked; -1: it is not known, or nothing helps
+	Room    Room     // of the host, once the VM has come
 }
 
 // maxAsked is how many hosts are asked for one VM. Beyond it, those are that have what the VM plugs into, by the look of it.
 const maxAsked = 512
 
-// Best asks all hosts but its own whether a VM may move there, and gives them in order: those of the better verdict first, of these the ones with more room left.
+// maxMended is for how many hosts, those with the fewest findings that block, it is looked for what would make the move pass.
+const maxMended = 16
+
+// Best asks all hosts but its own whether a VM may move there, and gives them in order: those of the better verdict first, of these the ones that take fewer changes, then those with more room left.
 // Where there are very many hosts, those that lack what the VM plugs into are not asked: they come last, unknown.
 func (p *Planner) Best(ctx context.Context, vm topology.Key) ([]Choice, error) {
 	v, ok := p.s.Node(vm)
@@ -42,10 +47,35 @@ func (p *Planner) Best(ctx context.Context, vm topology.Key) ([]Choice, error) {
 		all = append(all, c)
 	}
 	for _, h := range rest {
-		all = append(all, Choice{Host: h.Key(), Verdict: Unknown, Why: "not asked: there are more than enough hosts that look nearer"})
+		all = append(all, Choice{Host: h.Key(), Verdict: Unknown, Changes: -1, Why: "not asked: there are more than enough hosts that look nearer"})
+	}
+	if err := p.mend(ctx, all); err != nil {
+		return nil, err
 	}
 	slices.SortStableFunc(all, Choice.compare)
 	return all, nil
+}
+
+// mend looks for what would make moves pass that are blocked.
+func (p *Planner) mend(ctx context.Context, all []Choice) error {
+	var blocked []*Choice
+	for i := range all {
+		if c := &all[i]; c.Plan != nil && c.Verdict == Block {
+			c.Changes = -1
+			blocked = append(blocked, c)
+		}
+	}
+	slices.SortStableFunc(blocked, func(a, b *Choice) int { return len(a.Plan.Worst()) - len(b.Plan.Worst()) })
+	for _, c := range blocked[:min(len(blocked), maxMended)] {
+		var err error
+		if c.Mending, err = p.Mend(ctx, c.Plan); err != nil {
+			return err
+		}
+		if len(c.Mending.Remedies) > 0 && len(c.Mending.Left) == 0 {
+			c.Changes = len(c.Mending.Remedies[0].Fixes)
+		}
+	}
+	return nil
 }
 
 func (c Choice) compare(d Choice) int {
@@ -55,7 +85,8 @@ func (c Choice) compare(d Choice) int {
 		}
 		return 0
 	}
-	return cmp.Or(asked(c)-asked(d), cmp.Compare(c.Verdict, d.Verdict), d.Room.Share()-c.Room.Share(), c.Host.Compare(d.Host))
+	changes := func(c Choice) uint { return uint(c.Changes) } // what is not known comes last
+	return cmp.Or(asked(c)-asked(d), cmp.Compare(c.Verdict, d.Verdict), cmp.Compare(changes(c), changes(d)), d.Room.Share()-c.Room.Share(), c.Host.Compare(d.Host))
 }
 
 // near lists the hosts other than a VM's own and those that are left out; if they are more than so many, first those that by the look of it have the storage and

@@ -39,7 +39,11 @@ func (p *Planner) Assume(changes topology.ChangeSet) (*Planner, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Planner{s: s, policy: p.policy, now: p.now, checks: p.checks}, nil
+	q := &Planner{s: s, policy: p.policy, now: p.now, checks: p.checks}
+	if p.net != nil { // what the changes do not touch is known
+		q.net = p.net.After(s, changes)
+	}
+	return q, nil
 }
 
 // Plan is the answer to whether a VM may move to a host.
