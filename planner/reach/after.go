@@ -12,7 +12,7 @@ import (
 func (n *Network) After(s *topology.Snapshot, changes topology.ChangeSet) *Network {
 	m := &Network{
 		Snapshot: s, limits: n.limits, now: n.now, devices: map[topology.Key]*device{}, owners: map[netip.Addr][]topology.Node{}, shared: map[netip.Addr][]topology.Node{},
-		ways: map[topology.Key][]topology.Path{}, neighbours: map[[2]topology.Key]whyNot{}, discovery: n.discovery, zonings: map[topology.Key]*Zoning{}, crossed: map[[2]topology.WWN]crossed{},
+		ways: map[topology.Key][]topology.Path{}, neighbours: map[[2]topology.Key]whyNot{}, discovery: n.discovery, shifts: n.shifts, zonings: map[topology.Key]*Zoning{}, crossed: map[[2]topology.WWN]crossed{},
 		before: n, touched: map[topology.Key]bool{}, waysLast: true,
 	}
 	for _, c := range changes.Changes {
@@ -22,12 +22,17 @@ func (n *Network) After(s *topology.Snapshot, changes topology.ChangeSet) *Netwo
 		if c.Rel != 0 && !moves {
 			m.touch(c.Object)
 		}
-		switch c.Attr {
-		case topology.AttrAddress, topology.AttrUnnumbered, topology.AttrVirtualAddress, topology.AttrMAC:
-			return NewNetwork(s, n.limits, n.now) // somebody else may be whom packets are for
+		if readdresses(c) {
+			return NewNetwork(s, n.limits, n.now)
 		}
 	}
 	return m
+}
+
+// readdresses tells that after a change somebody else may be whom packets are for, or who delivers them.
+func readdresses(c topology.Change) bool {
+	attrs := []topology.Attr{topology.AttrAddress, topology.AttrUnnumbered, topology.AttrVirtualAddress, topology.AttrMAC}
+	return slices.Contains(attrs, c.Attr) || c.Subject.Kind == topology.Route
 }
 
 // touch notes that something is said of a node, and so of what it is a part of.

@@ -23,7 +23,7 @@ var ErrWitness = errors.New("sets and rules disagree")
 
 // Diff compares two ways of the same packets. Each region that is not empty has been checked with one packet of its own, rule by rule.
 func (h *Headers) Diff(before, now *Leg) (c Change, err error) {
-	d := &differ{h, h.bounds(May), h.bounds(Must), map[[2]*Leg]packet.Set{}, maxPairs}
+	d := &differ{Headers: h, may: h.bounds(May), must: h.bounds(Must), known: map[[2]*Leg]packet.Set{}, pairs: maxPairs}
 	if err := h.Try(func() { c = Change{Lost: d.lost(before, now), Opened: d.lost(now, before)} }); err != nil {
 		return Change{}, err
 	}
@@ -50,7 +50,8 @@ type differ struct {
 	*Headers
 	may, must *bounds
 	known     map[[2]*Leg]packet.Set
-	pairs     int // that may still be compared step by step
+	pairs     int  // that may still be compared step by step
+	parts     bool // asked is what fares otherwise where the two part, whatever steps that both have do to it
 }
 
 const maxPairs = 20_000
@@ -84,12 +85,23 @@ func (d *differ) compare(a, b *Leg) packet.Set {
 		return d.parallel(a, b)
 	}
 	switch {
+	case len(a.Steps)+len(b.Steps) == 0 && sameChoice(a.Next, b.Next):
+		return d.branches(a.Next, func(br Branch) packet.Set {
+			return d.lost(br.Leg, b.Next[slices.IndexFunc(b.Next, func(o Branch) bool { return o.Who == br.Who })].Leg)
+		})
 	case len(a.Steps) == 0 && len(a.Next) > 0:
 		return d.branches(a.Next, func(br Branch) packet.Set { return d.lost(br.Leg, counterpart(b, br)) })
 	case len(b.Steps) == 0 && len(b.Next) > 0 && !b.Next[0].To.IsValid():
 		return d.branches(b.Next, func(br Branch) packet.Set { return d.lost(a, br.Leg) })
 	}
 	return d.whole(a, b)
+}
+
+// sameChoice tells that both ways leave the same gateways, or next hops, to choose from.
+func sameChoice(a, b []Branch) bool {
+	return len(a) > 0 && len(a) == len(b) && !slices.ContainsFunc(a, func(x Branch) bool {
+		return x.Who == (topology.Key{}) || !slices.ContainsFunc(b, func(y Branch) bool { return x.Who == y.Who })
+	})
 }
 
 // whole takes nothing away from the two: it is never too little, and tells what both do not know as a difference.
@@ -102,6 +114,9 @@ func tail(l *Leg, from int) *Leg {
 // through gives the packets in front of steps that may be in the set behind them.
 func (d *differ) through(steps []Step, s packet.Set) packet.Set {
 	for i := len(steps) - 1; i >= 0 && s != packet.Empty; i-- {
+		if d.parts && !rewrites(steps[i]) {
+			continue
+		}
 		s = d.may.step(&steps[i], s)
 	}
 	return s
@@ -137,13 +152,18 @@ func (d *differ) parallel(a, b *Leg) packet.Set {
 		return d.whole(a, b) // behind them the packets are not the same
 	}
 	end := &Leg{Steps: a.Steps[len(ours):], End: a.End, Why: a.Why, Next: a.Next}
-	shared := d.may.leg(end)
+	shared := packet.Full
+	if !d.parts {
+		shared = d.may.leg(end)
+	}
 	left := slices.Clone(theirs)
 	var only []Step
 	for _, s := range ours {
 		if i := slices.IndexFunc(left, func(t Step) bool { return sameStep(&s, &t) }); i >= 0 {
 			left = slices.Delete(left, i, i+1)
-			shared = d.may.step(&s, shared)
+			if !d.parts {
+				shared = d.may.step(&s, shared)
+			}
 		} else {
 			only = append(only, s)
 		}

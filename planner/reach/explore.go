@@ -70,9 +70,18 @@ func (x *explorer) from(sender Endpoint, to netip.Addr) *Leg {
 
 // gateways sends to the gateway. Which one a guest takes is not known where there are several.
 func (x *explorer) gateways(start topology.Node, to netip.Addr) *Leg {
+	ends, gap := x.gatesOf(start)
+	if len(ends) == 0 {
+		return ended(Unknown, gap)
+	}
+	return x.choose(ends, func(gateway topology.Node) *Leg {
+		return x.frames(start, gateway, func() *Leg { return x.enter(gateway, to, 1) })
+	})
+}
+
+// gatesOf lists the gateways of a sender, or says why none is known.
+func (x *explorer) gatesOf(start topology.Node) (ends []topology.Node, gap string) {
 	subnets := slices.DeleteFunc(addressesOf(start), func(p netip.Prefix) bool { return familyOf(p.Addr()) != x.family })
-	var ends []topology.Node
-	gap := ""
 	for _, p := range x.paths(start) {
 		last := p.Hops[len(p.Hops)-1]
 		if !routes(last.Node, subnets) {
@@ -82,12 +91,7 @@ func (x *explorer) gateways(start topology.Node, to netip.Addr) *Leg {
 		}
 	}
 	ends = append(ends, x.farther(start, subnets, ends)...)
-	if len(ends) == 0 {
-		return ended(Unknown, cmp.Or(gap, "no gateway of "+start.Name()+" is known"))
-	}
-	return x.choose(ends, func(gateway topology.Node) *Leg {
-		return x.frames(start, gateway, func() *Leg { return x.enter(gateway, to, 1) })
-	})
+	return ends, cmp.Or(gap, "no gateway of "+start.Name()+" is known")
 }
 
 // farther gives the gateways of the subnets that frames of the guest come to, beside the nearest ones. Of those that have one address the nearest answers (anycast).
@@ -127,7 +131,7 @@ func (x *explorer) choose(among []topology.Node, leg func(topology.Node) *Leg) *
 	}
 	l := &Leg{}
 	for _, n := range among {
-		l.Next = append(l.Next, Branch{Leg: leg(n)})
+		l.Next = append(l.Next, Branch{Who: n.Key(), Leg: leg(n)})
 	}
 	return l
 }

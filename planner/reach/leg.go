@@ -35,6 +35,7 @@ const (
 // packet. With To, it is the leg of packets that now have this destination.
 type Branch struct {
 	To  netip.Addr
+	Who topology.Key // the gateway or next hop that it leads to, where one is chosen among several: who chooses it once, chooses it again
 	Leg *Leg
 }
 

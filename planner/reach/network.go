@@ -32,13 +32,17 @@ type Network struct {
 	before   *Network              // the network before some changes, which knows the rest (After)
 	touched  map[topology.Key]bool // what they are about
 	waysLast bool                  // of all that they do not touch the ways of frames are what they were
+
+	shifts  map[policy.Family]*Headers       // in which moves are compared
+	sorted  []netip.Addr                     // of all that have one, once somebody asks
+	onLinks map[netip.Prefix][]topology.Node // who may deliver packets to the addresses of a prefix, once somebody asks
 }
 
 // NewNetwork looks at a snapshot. What is older than its limit at the time now is not known.
 func NewNetwork(s *topology.Snapshot, limits topology.AgeLimits, now time.Time) *Network {
 	n := &Network{
 		Snapshot: s, limits: limits, now: now, devices: map[topology.Key]*device{}, owners: map[netip.Addr][]topology.Node{}, shared: map[netip.Addr][]topology.Node{},
-		ways: map[topology.Key][]topology.Path{}, neighbours: map[[2]topology.Key]whyNot{}, discovery: map[policy.Family]*Headers{},
+		ways: map[topology.Key][]topology.Path{}, neighbours: map[[2]topology.Key]whyNot{}, discovery: map[policy.Family]*Headers{}, shifts: map[policy.Family]*Headers{},
 		zonings: map[topology.Key]*Zoning{}, crossed: map[[2]topology.WWN]crossed{},
 	}
 	for node := range s.Nodes(topology.VNIC, topology.Port, topology.NIC, topology.LAG) {
@@ -151,7 +155,7 @@ func (d *device) readFilters(n *Network) {
 	}
 	d.tracks = slices.ContainsFunc(d.hooks, func(h hooked) bool {
 		bridged := h.Bridged || h.Hook == policy.HookIngress || h.Hook == policy.HookEgress || h.Hook == policy.HookVLAN
-		return bridged && asksState(h.filter, d.filters[h.filter.Dialect], map[*policy.Filter]bool{})
+		return bridged && asksState(h.filter, d.filters[h.filter.Dialect])
 	})
 	slices.SortStableFunc(d.hooks, func(a, b hooked) int {
 		return cmp.Or(cmp.Compare(a.Hook, b.Hook), cmp.Compare(a.Priority, b.Priority), cmp.Compare(a.Order, b.Order), strings.Compare(a.filter.Name, b.filter.Name))
@@ -202,13 +206,18 @@ func (d *device) writes(f *policy.Filter) bool {
 }
 
 // asksState tells whether a filter, or one that it jumps to, asks for the state of connections.
-func asksState(f *policy.Filter, all map[string]*policy.Filter, seen map[*policy.Filter]bool) bool {
+func asksState(f *policy.Filter, all map[string]*policy.Filter) bool {
+	return asks(f, all, func(f policy.Field) bool { return f == policy.ConnState }, map[*policy.Filter]bool{})
+}
+
+// asks tells whether a filter, or one that it jumps to, asks for some fields.
+func asks(f *policy.Filter, all map[string]*policy.Filter, fields func(policy.Field) bool, seen map[*policy.Filter]bool) bool {
 	if f == nil || seen[f] {
 		return false
 	}
 	seen[f] = true
 	return slices.ContainsFunc(f.Rules, func(r policy.Rule) bool {
-		return slices.ContainsFunc(r.Match, func(t policy.Term) bool { return t.Field == policy.ConnState }) || asksState(all[r.Target], all, seen)
+		return slices.ContainsFunc(r.Match, func(t policy.Term) bool { return fields(t.Field) }) || asks(all[r.Target], all, fields, seen)
 	})
 }
 

@@ -311,7 +311,7 @@ func (l *Leg) copied(more func(*Leg) []Step, keep func(Branch) bool) *Leg {
 		known[l] = c
 		for _, b := range l.Next {
 			if keep(b) {
-				c.Next = append(c.Next, Branch{b.To, copied(b.Leg)})
+				c.Next = append(c.Next, Branch{b.To, b.Who, copied(b.Leg)})
 			}
 		}
 		if len(c.Next) == 0 && len(l.Next) > 0 {

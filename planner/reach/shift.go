@@ -1,0 +1,538 @@
+package reach
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/throughline-dc/throughline/planner/reach/packet"
+	"github.com/throughline-dc/throughline/topology"
+	"github.com/throughline-dc/throughline/topology/policy"
+)
+
+// Shift is what the move of an interface does to the ways of packets between it and all others. Ways are compared where the old one and the new one part: from the interface
+// to its gateways, from whoever may send to it on its link, and to and from each place in its own segment; with every other end at once. Whose packets may fare otherwise is
+// to be compared by itself (Compare); of all others nothing is lost or opened, and what nobody knows of them nobody knows for the same reason, before and after.
+type Shift struct {
+	Was, Is Endpoint
+	Routed  bool       // packets to and from ends behind gateways may fare otherwise
+	Near    []Endpoint // ends in its own segment whose packets may
+
+	Same   []string // what nobody knows of the ways, before and after alike
+	Places int      // in its segment: ends to which frames get alike are one
+
+	before *Network
+	h      *Headers
+	out    packet.Set // of packets that it sends beyond its segment: those that may fare otherwise. Sources are not only its own
+	in     packet.Set // of those that it gets
+}
+
+// Moves gives what becomes of the ways between an address and all others between two networks, the second of which was made of the first (After).
+func Moves(ctx context.Context, before, after *Network, was, is Endpoint) (Shift, error) {
+	h := before.shiftHeaders(familyOf(was.Addr))
+	s := &shifting{
+		Shift: Shift{Was: was, Is: is, before: before, h: h}, h: h,
+		old: before.side(ctx, was), now: after.side(ctx, is),
+		own: [2]packet.Set{h.address(policy.Source, was.Addr), h.address(policy.Destination, was.Addr)},
+	}
+	err := h.within(ctx, func() {
+		s.routed()
+		s.segment()
+	})
+	why, err := givenUp(err)
+	if why != "" { // everything is to be compared by itself
+		s.Routed, s.Near = true, nil
+		s.out, s.in = packet.Full, packet.Full
+		for q := range s.neighbours() {
+			s.Near = append(s.Near, q)
+		}
+	}
+	return s.Shift, err
+}
+
+func (h *Headers) address(f policy.Field, a netip.Addr) packet.Set {
+	return h.Addresses(f, netip.PrefixFrom(a, a.BitLen()))
+}
+
+// Far lists the ends behind gateways whose packets may fare otherwise.
+func (s *Shift) Far() iter.Seq[Endpoint] {
+	return func(yield func(Endpoint) bool) {
+		if !s.Routed {
+			return
+		}
+		for _, a := range s.before.addresses() {
+			if familyOf(a) != s.h.Family || onLink(s.Was.Node, a) || !s.touches(a) {
+				continue
+			}
+			for _, e := range s.before.ends(a, s.Was) {
+				if !yield(e) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// touches tells whether packets to or from an address may fare otherwise.
+func (s *Shift) touches(a netip.Addr) bool {
+	return s.h.Intersect(s.out, s.h.address(policy.Destination, a)) != packet.Empty || s.h.Intersect(s.in, s.h.address(policy.Source, a)) != packet.Empty
+}
+
+// shiftHeaders gives the space in which moves are compared: what one needed, the next one has. A space that has grown too large gives way to a new one.
+func (n *Network) shiftHeaders(f policy.Family) *Headers {
+	h := n.shifts[f]
+	if h != nil {
+		if _, intervals := h.Size(); intervals < memory/4 {
+			return h
+		}
+	}
+	h = NewHeaders(f, Orders[0], 0)
+	n.shifts[f] = h
+	return h
+}
+
+// addresses lists all addresses that somebody has, in order.
+func (n *Network) addresses() []netip.Addr {
+	if n.before != nil {
+		return n.before.addresses()
+	}
+	if n.sorted == nil {
+		for a := range n.owners {
+			if !a.IsLinkLocalUnicast() && !a.IsLoopback() {
+				n.sorted = append(n.sorted, a)
+			}
+		}
+		slices.SortFunc(n.sorted, netip.Addr.Compare)
+	}
+	return n.sorted
+}
+
+// ends gives who has an address, but for the owner of another one.
+func (n *Network) ends(a netip.Addr, but Endpoint) []Endpoint {
+	var all []Endpoint
+	mine, owned := but.Node.Owner()
+	for _, node := range n.owning(a) {
+		if o, ok := node.Owner(); node == but.Node || owned && ok && o == mine {
+			continue
+		}
+		all = append(all, Endpoint{node, a})
+	}
+	return all
+}
+
+func onLink(n topology.Node, a netip.Addr) bool {
+	return slices.ContainsFunc(addressesOf(n), func(p netip.Prefix) bool { return !p.IsSingleIP() && p.Contains(a) })
+}
+
+// side is the network at one time, as the interface sees it.
+type side struct {
+	*Network
+	ctx context.Context //nolint:containedctx // of the one question
+	end Endpoint
+	x   *explorer // of packets that open connections
+}
+
+func (n *Network) side(ctx context.Context, end Endpoint) *side {
+	s := &side{Network: n, ctx: ctx, end: end}
+	s.x = s.holding(func(topology.Node) sessions { return opening })
+	return s
+}
+
+// holding makes an explorer of packets of which devices know so much.
+func (s *side) holding(holds func(topology.Node) sessions) *explorer {
+	x := s.explorer(s.ctx, nil)
+	x.family, x.source, x.holds = familyOf(s.end.Addr), s.end.Addr, holds
+	return x
+}
+
+// to and from are the ways of frames between the interface and another one, and no further.
+func (s *side) to(x *explorer, other topology.Node) *Leg {
+	return x.frames(s.end.Node, other, delivered)
+}
+func (s *side) from(x *explorer, other topology.Node) *Leg {
+	return x.frames(other, s.end.Node, delivered)
+}
+
+func delivered() *Leg { return ended(Delivered, "") }
+
+// shifting compares the two sides.
+type shifting struct {
+	Shift
+	h        *Headers
+	old, now *side
+	own      [2]packet.Set // packets that the interface sends, and gets
+	plugs    map[topology.Key]bool
+	concrete bool // some filter looks at more of an end than its packets' headers
+}
+
+// directions of packets.
+const (
+	outward = iota
+	inward
+)
+
+// part is what of the packets of two ways, one before and one after, may fare otherwise, whatever is done to them where both are the same.
+func (s *shifting) part(before, now *Leg, direction int) packet.Set {
+	d := &differ{Headers: s.h, may: s.h.bounds(May), must: s.h.bounds(Must), known: map[[2]*Leg]packet.Set{}, pairs: maxPairs, parts: true}
+	return s.h.Intersect(s.own[direction], s.h.Union(d.lost(before, now), d.lost(now, before)))
+}
+
+// routed compares how packets get to gateways, and from whoever may deliver to the interface. Where these are not the same before and after, or translate, or hold
+// connections that not all ways cross, all ends behind gateways are to be compared.
+func (s *shifting) routed() {
+	was, gap := s.old.x.gatesOf(s.old.end.Node)
+	is, gap2 := s.now.x.gatesOf(s.now.end.Node)
+	senders := s.senders()
+	if len(was) == 0 && len(is) == 0 && gap == gap2 {
+		s.doubt(gap)
+	} else if !sameKeys(was, is) || len(was) == 0 {
+		s.everything()
+		return
+	}
+	var pairs [2][]reached
+	for i := range was {
+		pairs[outward] = append(pairs[outward], reached{was[i], is[i]})
+	}
+	for _, n := range senders {
+		pairs[inward] = append(pairs[inward], reached{n, s.now.mine(n)})
+	}
+	parts, ok := s.compare(pairs)
+	if !ok {
+		s.everything()
+		return
+	}
+	s.out, s.in = parts[outward], parts[inward]
+	s.Routed = s.out != packet.Empty || s.in != packet.Empty
+}
+
+func (s *shifting) everything() {
+	s.Routed, s.out, s.in = true, packet.Full, packet.Full
+}
+
+func (s *shifting) doubt(text string) {
+	if text != "" && !slices.Contains(s.Same, text) {
+		s.Same = append(s.Same, text)
+	}
+}
+
+func sameKeys(a, b []topology.Node) bool {
+	return slices.EqualFunc(a, b, func(x, y topology.Node) bool { return x.Key() == y.Key() })
+}
+
+// reached is another end of a way, before and after.
+type reached struct{ was, is topology.Node }
+
+// compare gives what of the packets that the interface sends to some ends, and gets from others, may fare otherwise. It is not ok where that depends on what is behind them.
+func (s *shifting) compare(ends [2][]reached) (parts [2]packet.Set, ok bool) {
+	var opens [2][2][]*Leg // by direction, before and after
+	for _, e := range ends[outward] {
+		opens[outward][0] = append(opens[outward][0], s.old.to(s.old.x, e.was))
+		opens[outward][1] = append(opens[outward][1], s.now.to(s.now.x, e.is))
+	}
+	for _, e := range ends[inward] {
+		opens[inward][0] = append(opens[inward][0], s.old.from(s.old.x, e.was))
+		opens[inward][1] = append(opens[inward][1], s.now.from(s.now.x, e.is))
+	}
+	for direction := range opens {
+		parts[direction] = s.differences(opens[direction], direction)
+		for _, l := range opens[direction][0] {
+			for _, text := range doubts(l) {
+				s.doubt(text)
+			}
+			s.concrete = s.concrete || looksAtEnds(l)
+		}
+		for _, l := range opens[direction][1] {
+			s.concrete = s.concrete || looksAtEnds(l)
+		}
+	}
+	if len(s.old.x.nats)+len(s.now.x.nats) > 0 {
+		return parts, false
+	}
+	holdOld, stateful, ok := s.old.sessions(opens[outward][0], opens[inward][0])
+	holdNow, stateful2, ok2 := s.now.sessions(opens[outward][1], opens[inward][1])
+	if !ok || !ok2 || !apartAsHosts(stateful, stateful2) {
+		return parts, false
+	}
+	if len(stateful)+len(stateful2) == 0 {
+		return parts, true // nobody asks whether a packet is an answer
+	}
+	answers := [2]*explorer{s.old.holding(holdOld), s.now.holding(holdNow)}
+	var replies [2][2][]*Leg
+	for _, e := range ends[outward] {
+		replies[outward][0] = append(replies[outward][0], s.old.to(answers[0], e.was))
+		replies[outward][1] = append(replies[outward][1], s.now.to(answers[1], e.is))
+	}
+	for _, e := range ends[inward] {
+		replies[inward][0] = append(replies[inward][0], s.old.from(answers[0], e.was))
+		replies[inward][1] = append(replies[inward][1], s.now.from(answers[1], e.is))
+	}
+	for direction := range replies {
+		parts[direction] = s.h.Union(parts[direction], s.differences(replies[direction], direction))
+	}
+	return parts, true
+}
+
+// looksAtEnds tells that a filter looks at hardware addresses, or into ARP: it may tell ends apart that send the same packets.
+func looksAtEnds(l *Leg) bool {
+	for l := range l.All() {
+		for i := range l.Steps {
+			if step := &l.Steps[i]; step.Filter != nil && asks(step.Filter, step.filters, ofEnds, map[*policy.Filter]bool{}) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func ofEnds(f policy.Field) bool {
+	return ofARP(f) || f == policy.SourceMAC || f == policy.DestinationMAC
+}
+
+func (s *shifting) differences(legs [2][]*Leg, direction int) (all packet.Set) {
+	for i := range legs[0] {
+		all = s.h.Union(all, s.part(legs[0][i], legs[1][i], direction))
+	}
+	return all
+}
+
+// sessions tells what devices on the ways to and from the interface hold of packets that answer others: all that passed them. Stateful are those that ask for it. It is not
+// ok where some ways cross such a device and others do not, so that what it holds depends on the way, or where it does not track everything.
+func (s *side) sessions(out, in []*Leg) (holds func(topology.Node) sessions, stateful map[topology.Key]topology.Node, ok bool) {
+	stateful = map[topology.Key]topology.Node{}
+	for _, legs := range [][]*Leg{out, in} {
+		for _, l := range legs {
+			for l := range l.All() {
+				for i := range l.Steps {
+					if step := &l.Steps[i]; step.Filter != nil && asksState(step.Filter, step.filters) {
+						stateful[step.Device.Key()] = step.Device
+					}
+				}
+			}
+		}
+	}
+	for k, device := range stateful {
+		if s.device(device).untracks {
+			return nil, stateful, false
+		}
+		for _, legs := range [][]*Leg{out, in} {
+			for _, l := range legs {
+				if c := l.crossed(); c.some != nil && !c.always[k] || l.lost() {
+					return nil, stateful, false
+				}
+			}
+		}
+	}
+	return func(d topology.Node) sessions {
+		if _, ok := stateful[d.Key()]; ok {
+			return held
+		}
+		return unheld
+	}, stateful, true
+}
+
+// apartAsHosts tells that the devices which hold connections on the one way alone are hosts that forward nothing: they are on the ways of others only as their own hosts, which
+// all of their packets cross.
+func apartAsHosts(a, b map[topology.Key]topology.Node) bool {
+	for _, pair := range [][2]map[topology.Key]topology.Node{{a, b}, {b, a}} {
+		for k, device := range pair[0] {
+			if _, both := pair[1][k]; !both && (device.Kind() != topology.Host || len(device.Values(topology.AttrForwarding)) > 0) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// senders lists the interfaces by which somebody may deliver packets to the address: those of devices in a subnet that it is in, and those by which routes lead to it. Guests of
+// its own segment are looked at with that.
+func (s *shifting) senders() []topology.Node {
+	var all []topology.Node
+	for _, n := range s.old.linked(s.Was.Addr) {
+		if n == s.Was.Node || slices.Contains(all, n) || n.Kind() == topology.VNIC && s.near(n) {
+			continue
+		}
+		all = append(all, n)
+	}
+	return all
+}
+
+// near tells that a vNIC has an address in the segment.
+func (s *shifting) near(n topology.Node) bool {
+	return slices.ContainsFunc(addressesOf(n), func(p netip.Prefix) bool { return onLink(s.Was.Node, p.Addr()) })
+}
+
+// neighbours lists the ends in the interface's own segment.
+func (s *shifting) neighbours() iter.Seq[Endpoint] {
+	return func(yield func(Endpoint) bool) {
+		all := s.before.addresses()
+		for _, p := range addressesOf(s.Was.Node) {
+			if p.IsSingleIP() || familyOf(p.Addr()) != s.h.Family {
+				continue
+			}
+			first, _ := slices.BinarySearchFunc(all, p.Masked().Addr(), netip.Addr.Compare)
+			for _, a := range all[first:] {
+				if !p.Contains(a) {
+					break
+				}
+				for _, e := range s.before.ends(a, s.Was) {
+					if !yield(e) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// segment compares how frames get to and from each place in the interface's own segment.
+func (s *shifting) segment() {
+	places := map[string][]Endpoint{}
+	var order []string
+	for q := range s.neighbours() {
+		k := s.place(q)
+		if places[k] == nil {
+			order = append(order, k)
+		}
+		places[k] = append(places[k], q)
+	}
+	s.Places = len(order)
+	for _, k := range order {
+		s.concrete = false
+		if !s.alike(places[k][0]) || s.ambiguous(places[k]) {
+			s.Near = append(s.Near, places[k]...)
+			continue
+		}
+		for _, q := range places[k][1:] {
+			if s.concrete && !s.alike(q) {
+				s.Near = append(s.Near, q)
+			}
+		}
+	}
+}
+
+// alike tells that packets between the interface and an end in its segment fare as before.
+func (s *shifting) alike(q Endpoint) bool {
+	ends := []reached{{q.Node, s.now.mine(q.Node)}}
+	pairs := [2][]reached{outward: ends, inward: ends}
+	if q.Node.Kind() != topology.VNIC { // what it sends is among what senders send
+		if s.in != packet.Empty {
+			return false
+		}
+		pairs[inward] = nil
+	}
+	parts, ok := s.compare(pairs)
+	return ok && parts[outward] == packet.Empty && parts[inward] == packet.Empty
+}
+
+// ambiguous tells that several have one of the addresses, and which of them gets packets depends on the way.
+func (s *shifting) ambiguous(ends []Endpoint) bool {
+	return len(s.old.owning(s.Was.Addr)) > 1 || slices.ContainsFunc(ends, func(e Endpoint) bool { return len(s.old.owning(e.Addr)) > 1 })
+}
+
+// place is where an end is in its segment. Ends with one place are behind ports of the same switches that are as good, nothing stops or hampers their frames before these, and
+// they share no bridge with the interface: the ways to them part from one another in what is the same before and after. Others have a place of their own.
+func (s *shifting) place(q Endpoint) string {
+	own := q.Node.Key().String()
+	if q.Node.Kind() != topology.VNIC {
+		return own
+	}
+	bridges := s.bridges()
+	var b strings.Builder
+	for _, p := range s.old.paths(q.Node) {
+		for i, h := range p.Hops {
+			owner, ok := h.Node.Owner()
+			switch {
+			case h.Fault != "" || h.Doubt != "" || bridges[h.Node.Key()]:
+				return own
+			case i == 0 || h.Rel != topology.Link:
+				continue
+			case !ok || limited(h.Node):
+				return own
+			}
+			fmt.Fprintf(&b, "%s %d %t %s\n", owner.Key(), h.VID, h.Tagged, halves(h.Node))
+			break
+		}
+	}
+	return cmp.Or(b.String(), own)
+}
+
+// bridges gives what the interface plugs into, before and after.
+func (s *shifting) bridges() map[topology.Key]bool {
+	if s.plugs == nil {
+		s.plugs = map[topology.Key]bool{}
+		for _, side := range []*side{s.old, s.now} {
+			for _, p := range side.paths(side.end.Node) {
+				for _, h := range p.Hops[1:] {
+					if h.Rel == topology.Link {
+						break
+					}
+					s.plugs[h.Node.Key()] = true
+				}
+			}
+		}
+	}
+	return s.plugs
+}
+
+// limited tells that not all that comes to a port, or to its aggregate, gets out of any other one.
+func limited(port topology.Node) bool {
+	return slices.ContainsFunc(bundled(port), func(n topology.Node) bool { return len(n.Values(topology.AttrPortLimit)) > 0 })
+}
+
+// halves words the other halves of a port's aggregates, which hold frames back while they are up.
+func halves(port topology.Node) string {
+	var words []string
+	for _, n := range bundled(port) {
+		for _, half := range n.Peers(topology.PeerLAG) {
+			owner, _ := half.Owner()
+			words = append(words, owner.Key().String()+" "+half.Text(topology.AttrState))
+		}
+	}
+	return strings.Join(words, ",")
+}
+
+// linked lists the interfaces and vNICs with a subnet that an address is in, and those by which a route leads to it without another hop.
+func (n *Network) linked(a netip.Addr) []topology.Node {
+	if n.before != nil {
+		return n.all(n.before.linked(a))
+	}
+	if n.onLinks == nil {
+		n.onLinks = map[netip.Prefix][]topology.Node{}
+		for node := range n.Nodes(topology.VNIC, topology.Port, topology.NIC, topology.LAG) {
+			for _, p := range addressesOf(node) {
+				if !p.IsSingleIP() {
+					n.onLinks[p.Masked()] = append(n.onLinks[p.Masked()], node)
+				}
+			}
+		}
+		for node := range n.Nodes(topology.Route) {
+			n.linkRoute(node)
+		}
+	}
+	var all []topology.Node
+	for bits := range a.BitLen() + 1 {
+		p, _ := a.Prefix(bits)
+		all = append(all, n.onLinks[p]...)
+	}
+	return all
+}
+
+func (n *Network) linkRoute(route topology.Node) {
+	v, ok := route.Value(topology.AttrPrefix)
+	if !ok {
+		return
+	}
+	p := v.Prefix().Masked()
+	if hop, ok := route.Value(topology.AttrNextHop); ok && !hop.Addr().IsUnspecified() {
+		p = netip.PrefixFrom(hop.Addr(), hop.Addr().BitLen()) // packets to the next hop itself are on the link
+	}
+	for _, e := range route.Out(topology.RoutesVia) {
+		if !slices.Contains(n.onLinks[p], e.To) {
+			n.onLinks[p] = append(n.onLinks[p], e.To)
+		}
+	}
+}
