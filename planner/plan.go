@@ -18,6 +18,7 @@ type Planner struct {
 	checks []Check
 	net    *reach.Network          // of s, once somebody asks
 	placed map[int][]topology.Node // of s, the VMs of placements, once somebody asks
+	cpus   processors
 }
 
 // New looks at a snapshot as it is at the time now.

@@ -81,7 +81,7 @@ type checkCase struct {
 }
 
 // estate is two hosts and a VM that runs on the first one. It passes all checks: each family brings what its own need.
-func estate() string { return strings.Join([]string{computeEstate}, "") }
+func estate() string { return strings.Join([]string{computeEstate, cpuEstate}, "") }
 
 func checkCases() []checkCase {
 	return slices.Concat(vmCases(), hostCases(), policyCases(), cpuCases(), capacityCases(), deviceCases(), channelCases())
