@@ -11,7 +11,8 @@ type Check struct {
 	When  When
 	Why   string // of a check that is not made before the run: why not, or of which hypervisor it is
 
-	run func(*finder)
+	run  func(*finder)
+	sums bool // it looks at what the checks before it found
 }
 
 // When is the moment at which a check can be made.

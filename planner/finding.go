@@ -88,7 +88,60 @@ func (f *finder) value(n topology.Node, a topology.Attr) (topology.Value, bool) 
 		f.unknown(fmt.Sprintf("no source says the %s of %s %s", a, n.Kind(), n.Name()), n)
 		return topology.Value{}, false
 	}
-	return fact.Value, f.rests(n, fact)
+	fact, other := f.believed(n, fact)
+	if !f.rests(n, fact) {
+		return fact.Value, false
+	}
+	if other != nil && f.rests(n, *other) {
+		f.unknown(fmt.Sprintf("%s says that the %s of %s %s is %s, %s says that it is %s: which is right, nobody knows",
+			fact.Reading.Device, a, n.Kind(), n.Name(), fact.Value, other.Reading.Device, other.Value), n)
+	}
+	return fact.Value, other == nil
+}
+
+// believed gives the fact that is believed of an attribute with a single value, and one of equal weight that contradicts it. Of a VM and its parts, the host on which it
+// runs is believed: others may have it defined, too, as it was there. What is too old contradicts nobody.
+func (m *move) believed(n topology.Node, first topology.Fact) (topology.Fact, *topology.Fact) {
+	if first.Attr.Multi() {
+		return first, nil
+	}
+	var others []topology.Fact
+	for o := range n.About(first.Attr) {
+		if o.Value != first.Value && o.Confidence == first.Confidence && o.Reading.Source == first.Reading.Source {
+			others = append(others, o)
+		}
+	}
+	if len(others) == 0 {
+		return first, nil
+	}
+	home := home(n)
+	if i := slices.IndexFunc(others, func(o topology.Fact) bool { return o.Reading.Device == home }); i >= 0 && first.Reading.Device != home {
+		first = others[i]
+	}
+	for o := range n.About(first.Attr) {
+		r, _ := n.Snapshot().Reading(o.Reading)
+		weighs := o.Confidence == first.Confidence && o.Reading.Source == first.Reading.Source && (home == "" || first.Reading.Device != home || o.Reading.Device == home)
+		if weighs && o.Value != first.Value && !m.evidenceOf(r).Stale {
+			return first, &o
+		}
+	}
+	return first, nil
+}
+
+// home is the device that says where a VM, or that of a part, runs; "" if nobody does.
+func home(n topology.Node) string {
+	if owner, ok := n.Owner(); ok && owner.Kind() == topology.VM {
+		n = owner
+	}
+	if n.Kind() != topology.VM {
+		return ""
+	}
+	for _, e := range n.Out(topology.RunsOn) {
+		if e.Confidence > topology.ConfidenceConfigured {
+			return e.Reading.Device
+		}
+	}
+	return ""
 }
 
 // text and number are value for attributes of these types.

@@ -36,7 +36,10 @@ type Remedy struct {
 // it vanish by itself. plan is the Planner's own answer. The error says that nobody waits any longer.
 func (p *Planner) Mend(ctx context.Context, plan *Plan) (*Mending, error) {
 	root := &state{p: p, bad: objections(plan), whole: true}
-	s := &search{ctx: ctx, vm: plan.VM, host: plan.Host, root: root, seen: map[string]*state{root.key: root}}
+	s := &search{ctx: ctx, vm: plan.VM, host: plan.Host, root: root, seen: map[string]*state{root.key: root}, sums: map[string]bool{}}
+	for _, c := range p.checks {
+		s.sums[c.Code] = c.sums
+	}
 	m := &Mending{}
 	if len(root.bad) == 0 {
 		return m, nil

@@ -69,6 +69,8 @@ type move struct {
 	missing            []string      // what the target lacks, in words (topology.MoveVM)
 
 	then *reach.Network  // after the move, once somebody asks
+	ways *ways           // once somebody asks
+	plan *Plan           // as far as it is made
 	ctx  context.Context //nolint:containedctx // a move is one question: it lives as long as its context
 }
 
@@ -78,6 +80,17 @@ func (m *move) moved() *reach.Network {
 		m.then = reach.NewNetwork(m.after.Snapshot(), m.policy.Ages, m.now)
 	}
 	return m.then
+}
+
+// ways are the rails of a VM before and after its move.
+type ways struct{ before, after []topology.Rail }
+
+// rails gives the rails of the VM, as they are and as they would be. They are looked for once.
+func (m *move) rails() *ways {
+	if m.ways == nil {
+		m.ways = &ways{m.vm.Rails(), m.after.Rails()}
+	}
+	return m.ways
 }
 
 // Migrate asks whether a VM may move to a host. The error says that there is no such VM or host, or that nobody waits any longer.
@@ -97,6 +110,7 @@ func (p *Planner) migrate(ctx context.Context, vm, host topology.Key, checks []C
 	}
 	m.source, _ = m.vm.First(topology.RunsOn)
 	plan := &Plan{VM: vm, Host: host, Revision: p.s.Revision(), Time: p.now}
+	m.plan = plan
 	var err error
 	if plan.Move, m.missing, err = p.s.MoveVM(vm, host); err != nil {
 		return nil, err

@@ -27,6 +27,7 @@ type search struct {
 	root     *state
 	seen     map[string]*state // nil: it cannot be made
 	left     map[string]bool   // findings that may be left
+	sums     map[string]bool   // checks that look at what others found
 	tried    int
 }
 
@@ -131,16 +132,32 @@ func (s *search) act(st *state, fix Fix) (*state, error) {
 		return nil, err
 	}
 	s.tried++
-	checks := slices.DeleteFunc(slices.Clone(p.checks), func(c Check) bool {
-		return !slices.ContainsFunc(st.bad, func(f Finding) bool { return f.Code == c.Code })
-	})
-	plan, err := p.migrate(s.ctx, s.vm, s.host, checks)
-	if err != nil {
-		return nil, err
-	}
-	next := &state{p: p, acts: append(slices.Clone(st.acts), fix), effect: after, key: key, bad: objections(plan)}
+	next := &state{p: p, acts: append(slices.Clone(st.acts), fix), effect: after, key: key}
 	s.seen[key] = next
-	return next, nil
+	return next, s.again(st, next)
+}
+
+// again asks the checks that found something in a state, in one after it. Those that sum up what others found are taken to find the same, as long as others do.
+func (s *search) again(st, next *state) error {
+	sums := []Finding{}
+	for _, f := range st.bad {
+		if s.sums[f.Code] {
+			sums = append(sums, f)
+		}
+	}
+	checks := slices.DeleteFunc(slices.Clone(next.p.checks), func(c Check) bool {
+		return c.sums || !slices.ContainsFunc(st.bad, func(f Finding) bool { return f.Code == c.Code })
+	})
+	plan, err := next.p.migrate(s.ctx, s.vm, s.host, checks)
+	if err != nil {
+		return err
+	}
+	next.bad = objections(plan)
+	if len(sums) > 0 && s.allowed(next.bad) {
+		return s.whole(next)
+	}
+	next.bad = append(next.bad, sums...)
+	return nil
 }
 
 // look asks what would be after each act that the findings of a state offer.

@@ -56,7 +56,7 @@ func (s *Snapshot) Conflicts() []Conflict {
 	var cs []Conflict
 	shared := map[sharedID][]Fact{}
 	for n := range s.Nodes() {
-		cs = append(cs, n.conflicts()...)
+		cs = append(cs, n.Conflicts()...)
 		for f := range n.Facts() {
 			if f.Attr.identifiesNode(f.Subject.Kind, f.Value) {
 				id := sharedID{f.Subject.Kind, f.Attr, f.Value}
@@ -96,7 +96,8 @@ func (a Attr) identifiesNode(kind Kind, v Value) bool {
 	return a.Identifies() || a == AttrMAC && kind == VNIC && v.MAC().Usable()
 }
 
-func (n Node) conflicts() []Conflict {
+// Conflicts lists the disagreements about one node, but for those about identifiers that other nodes have, too.
+func (n Node) Conflicts() []Conflict {
 	var cs []Conflict
 	if len(n.Values(AttrHandle)) > 1 && n.Kind().Device() {
 		// One box listed twice, or two that tell one identifier: an operator must say which.

@@ -134,3 +134,21 @@ identifier:
 		t.Errorf("nothing is in conflict with itself: %s", got)
 	}
 }
+
+func TestNode_readingsAndConflicts(t *testing.T) {
+	t.Parallel()
+	n := mustNode(t, graph(t, "snmp ifTable:\nport:a mtu=1500\nport:a state=up\ncli interfaces:\nport:a mtu=9000\nport:a Link port:b"), "port:a")
+	var tables []string
+	for r := range n.Readings() {
+		tables = append(tables, r.Table)
+	}
+	if fmt.Sprint(tables) != "[ifTable interfaces]" && fmt.Sprint(tables) != "[interfaces ifTable]" {
+		t.Errorf("readings of %v", tables)
+	}
+	for range (topology.Node{}).Readings() {
+		t.Error("no node has readings")
+	}
+	if cs := n.Conflicts(); len(cs) != 1 || cs[0].Kind != topology.ConflictValue || cs[0].Facts[0].Value.Int() != 9000 {
+		t.Errorf("conflicts: %v", cs)
+	}
+}

@@ -152,6 +152,34 @@ func (n Node) Facts() iter.Seq[Fact] {
 	}
 }
 
+// Readings lists the readings that say something of the node, each once.
+func (n Node) Readings() iter.Seq[Reading] {
+	return func(yield func(Reading) bool) {
+		if n.s == nil {
+			return
+		}
+		r := n.s.row(n.n)
+		var seen []uint32
+		once := func(reading uint32) bool {
+			if slices.Contains(seen, reading) {
+				return true
+			}
+			seen = append(seen, reading)
+			return yield(*n.s.reading(reading))
+		}
+		for i := range r.facts {
+			if !once(r.facts[i].reading) {
+				return
+			}
+		}
+		for i := range r.out {
+			if !once(r.out[i].reading) {
+				return
+			}
+		}
+	}
+}
+
 // About lists what every source says of one attribute of the node, by precedence.
 func (n Node) About(a Attr) iter.Seq[Fact] {
 	return func(yield func(Fact) bool) {
