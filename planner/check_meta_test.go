@@ -26,7 +26,7 @@ func metaCases() []checkCase {
 			want: "warn: nearly too old, or beside what the answer rests on: test libvirt domains (1m0s, limit 1m5s)",
 		},
 		{
-			code: "META-1", name: "too old", changes: "-vm:v state=running\n!vm:v state=running", also: []string{"VM-1"},
+			code: "META-1", name: "too old", changes: "-vm:v state=running\n!vm:v state=running", also: []string{"VM-1", "VM-3"},
 			want: "unknown: too old for the answer to rest on: test libvirt capabilities (2h1m0s, limit 15m0s): collect them",
 		},
 		{
@@ -39,7 +39,7 @@ func metaCases() []checkCase {
 			want: "warn: of vm web-07, test libvirt says state running, and test libvirt says state paused: the first is believed",
 		},
 		{
-			code: "META-2", name: "none is", changes: "vm:v state=paused", also: []string{"VM-1"},
+			code: "META-2", name: "none is", changes: "vm:v state=paused", also: []string{"VM-1", "VM-3"},
 			want: "unknown: of vm web-07, test libvirt says state paused, and test libvirt says state running: which is right, nobody knows",
 		},
 		{code: "META-2", name: "names are names", changes: "vm:v name=web-7", want: "pass: no source contradicts another about anything that is involved"},
@@ -63,11 +63,11 @@ func metaCases() []checkCase {
 		{code: "META-4", name: "no racks", want: "pass: no racks are known: there is none that has to have a host to spare"},
 		{
 			code: "META-4", name: "room", changes: rackLines + "host:c memoryBytes=34359738368",
-			want: "pass: if b of rack r1 fails, its VMs need 24.0 GiB and 12 processors; the others have 32.0 GiB and 64 left",
+			want: "pass: if b of rack r1 fails, its VMs need 24.0 GiB and 12 processors; the others have 31.5 GiB and 64 left",
 		},
 		{
 			code: "META-4", name: "no room", changes: rackLines + "host:c memoryBytes=17179869184",
-			want: "warn: if b of rack r1 fails, its VMs need 24.0 GiB and 12 processors; the others have 16.0 GiB and 64 left",
+			want: "warn: if b of rack r1 fails, its VMs need 24.0 GiB and 12 processors; the others have 15.5 GiB and 64 left",
 		},
 		{code: "META-4", name: "nobody says", changes: rackLines, want: "unknown: if b of rack r1 fails, no source says the memoryBytes of host c"},
 		{code: "META-4", name: "alone", changes: "host:b MountedIn rack:r1", want: "warn: b is the only host of rack r1: if it fails, its VMs have no place there"},

@@ -102,7 +102,7 @@ func (f *finder) value(n topology.Node, a topology.Attr) (topology.Value, bool) 
 // believed gives the fact that is believed of an attribute with a single value, and one of equal weight that contradicts it. Of a VM and its parts, the host on which it
 // runs is believed: others may have it defined, too, as it was there. What is too old contradicts nobody.
 func (m *move) believed(n topology.Node, first topology.Fact) (topology.Fact, *topology.Fact) {
-	if first.Attr.Multi() {
+	if first.Attr.Multi() || slices.Contains(labels, first.Attr) {
 		return first, nil
 	}
 	var others []topology.Fact
