@@ -342,7 +342,13 @@ func (s *search) spare(st *state) (*state, error) {
 func (s *search) made(acts []Fix) (*state, error) {
 	st := s.root
 	for _, fix := range acts {
-		var err error
+		_, err := st.p.Assume(topology.ChangeSet{Changes: fix.Changes}) // it was offered elsewhere
+		if errors.Is(err, topology.ErrConflict) {
+			return nil, nil //nolint:nilnil // there is no such state
+		}
+		if err != nil {
+			return nil, err
+		}
 		if st, err = s.act(st, fix); err != nil || st == nil {
 			return nil, err
 		}
