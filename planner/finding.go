@@ -77,7 +77,12 @@ func (f *finder) say(v Verdict, text string, about []topology.Node) {
 	for _, n := range about {
 		keys = append(keys, n.Key())
 	}
-	f.found = append(f.found, Finding{Code: f.check.Code, Verdict: v, Found: v, Text: text, Objects: keys, Evidence: slices.Clone(f.evidence)})
+	said := Finding{Code: f.check.Code, Verdict: v, Found: v, Text: text, Objects: keys, Evidence: slices.Clone(f.evidence)}
+	if i := slices.IndexFunc(f.found, func(old Finding) bool { return old.Verdict == v && old.Text == text && slices.Equal(old.Objects, keys) }); i >= 0 {
+		said.Fixes = f.found[i].Fixes // said once, and last: what mends it comes next
+		f.found = slices.Delete(f.found, i, i+1)
+	}
+	f.found = append(f.found, said)
 }
 
 // value reads the believed value of an attribute. Where no source says it, or the one that does is too old, or sources of equal weight contradict each other, it
