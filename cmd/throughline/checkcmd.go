@@ -13,7 +13,7 @@ func (a *app) checkCommand() *cobra.Command {
 		Use: "check", Short: "Ask before something is moved or taken out of service", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.checkMigrateCommand(), a.checkHostCommand(), a.checkRackCommand())
+	cmd.AddCommand(a.checkMigrateCommand(), a.checkHostCommand(), a.checkRackCommand(), a.checkOrphansCommand())
 	return cmd
 }
 

@@ -28,7 +28,7 @@ the next. Then: whether the others still have room for the VMs of any one of the
 			if err != nil {
 				return err
 			}
-			host, err := a.findHost(s, args[0])
+			host, err := a.findKind(s, args[0], topology.Host)
 			if err != nil {
 				return err
 			}
@@ -71,11 +71,6 @@ func (a *app) checkRackCommand() *cobra.Command {
 	}
 	a.moveFlags(cmd)
 	return cmd
-}
-
-// findHost resolves what somebody typed to a host.
-func (a *app) findHost(s *topology.Snapshot, what string) (topology.Node, error) {
-	return a.findKind(s, what, topology.Host)
 }
 
 // completeKinds completes the names of nodes of some kinds.
