@@ -538,6 +538,8 @@ func TestParse_system(t *testing.T) {
 		{"dmi-identity", "/sys/class/dmi/id/product_uuid:not one\n", ""},
 		{"ip-forward", "/proc/sys/net/ipv4/ip_forward:1\n/proc/sys/net/ipv6/conf/all/forwarding:0\n", "host:@parsed forwarding=ipv4; host:@parsed forwarding=ipv6 off"},
 		{"ip-forward", "/proc/sys/net/ipv4/ip_forward:0\n/proc/sys/net/ipv6/conf/all/forwarding:2\n", "host:@parsed forwarding=ipv4 off; host:@parsed forwarding=ipv6"},
+		{"kvm", "/sys/module/kvm_intel/parameters/nested:Y\n/usr/bin/swtpm\n", "host:@parsed nested=true; host:@parsed tpmBackend=emulator"},
+		{"kvm", "/sys/module/kvm_amd/parameters/nested:0\n", "host:@parsed nested=false"},
 	} {
 		observations, unparsed, err := ssh.Parse(tt.answer, []byte(tt.raw))
 		if err != nil || len(unparsed) > 0 {
@@ -560,10 +562,11 @@ func FuzzParseSystem(f *testing.F) {
 	f.Add("dmi", []byte("/sys/class/dmi/id/sys_vendor:x\n"))
 	f.Add("dmi-identity", []byte("/sys/class/dmi/id/product_uuid:4c4c4544-0042-3510-8052-b4c04f333832\n"))
 	f.Add("ip-forward", []byte("/proc/sys/net/ipv4/ip_forward:1\n"))
+	f.Add("kvm", []byte("/sys/module/kvm_intel/parameters/nested:Y\n/usr/bin/swtpm\n"))
 	f.Add("sysctl-net", []byte("/proc/sys/net/ipv4/conf/all/forwarding:1\n/proc/sys/net/ipv6/conf/e/force_forwarding:1\n/proc/sys/net/bridge/bridge-nf-call-iptables:0\n"))
 	f.Add("ebtables-save", []byte("*nat\n:PREROUTING ACCEPT\n-A PREROUTING -i e -j DROP\n"))
 	f.Fuzz(func(t *testing.T, name string, raw []byte) {
-		if !slices.Contains([]string{"uname", "os-release", "dmi", "dmi-identity", "ip-forward", "sysctl-net", "ebtables-save"}, name) {
+		if !slices.Contains([]string{"uname", "os-release", "dmi", "dmi-identity", "ip-forward", "kvm", "sysctl-net", "ebtables-save"}, name) {
 			return
 		}
 		observations, _, err := ssh.Parse(name, raw)

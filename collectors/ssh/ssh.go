@@ -59,7 +59,7 @@ func tables() []table { return slices.Concat(systemTables(), networkTables(), ho
 // collector's memory, or the graph. Some thousands of interfaces, disks and neighbours are a great many; addresses, routes and rules of a filter are more.
 func (t table) bound() (octets int64, rows int) {
 	switch t.name {
-	case tableSystem, tablePath, tableRelease, "dmi", "dmi-identity", "ip-forward":
+	case tableSystem, tablePath, tableRelease, "dmi", "dmi-identity", "ip-forward", "kvm":
 		return 1 << 20, 10_000
 	case "ip-route", "frr-route", "frr-route6", "frr-evpn-vni", "ip-neigh", "bridge-fdb", "bridge-vlan", "ovs-fdb", "ovs-flows", "nft", "iptables-save", "ip6tables-save", "ebtables-save":
 		return 64 << 20, 1_000_000

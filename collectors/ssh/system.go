@@ -23,6 +23,8 @@ type system struct {
 	release               map[string]string // variables of os-release, and those of SONiC's version file
 	hardware              map[string]string // DMI, by the name of the file
 	forwards              []string          // "ipv4", "ipv6", and "ipv4 off" where it does not
+	nested                string            // "Y" or "1" where guests may have guests, "N" or "0" where not; "" where KVM is not loaded
+	swtpm                 bool              // guests can have a TPM that is emulated
 }
 
 // systemTables are the commands that tell which machine this is. The first of them is sent alone: it shows that commands are run at all, and its answer, one
@@ -46,6 +48,9 @@ func systemTables() []table {
 		{
 			name: "ip-forward", line: "grep . /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding", may: true,
 			parse: parseForwarding, tell: tellForwarding,
+		},
+		{
+			name: "kvm", line: "sh -c 'grep -H \"\" " + kvmIntel + " " + kvmAMD + "; ls " + swtpm + "'", may: true, parse: parseKVM, tell: tellKVM,
 		},
 	}
 }
@@ -237,5 +242,37 @@ func parseForwarding(s *sheet, raw []byte) (rows int, unparsed []collectors.Unpa
 func tellForwarding(s *sheet, say *words) {
 	for _, family := range s.forwards {
 		say.Set(s.device, topology.AttrForwarding, topology.TextValue(family))
+	}
+}
+
+// What KVM gives guests (Linux, Documentation/virt/kvm/x86/running-nested-guests), and the program by which libvirt emulates TPMs.
+const (
+	kvmIntel = "/sys/module/kvm_intel/parameters/nested"
+	kvmAMD   = "/sys/module/kvm_amd/parameters/nested"
+	swtpm    = "/usr/bin/swtpm"
+)
+
+// parseKVM reads the parameter of the module that is loaded, and whether the program is there.
+func parseKVM(s *sheet, raw []byte) (rows int, unparsed []collectors.Unparsed, err error) {
+	for where, text := range shown(raw) {
+		rows++
+		switch {
+		case (where == kvmIntel || where == kvmAMD) && slices.Contains([]string{"Y", "N", "1", "0"}, text):
+			s.nested = text
+		case text == swtpm:
+			s.swtpm = true
+		default:
+			unparsed = append(unparsed, collectors.Unparsed{Where: where, Text: text, Why: "neither Y nor N, nor a program"})
+		}
+	}
+	return rows, unparsed, nil
+}
+
+func tellKVM(s *sheet, say *words) {
+	if s.nested != "" {
+		say.Set(s.device, topology.AttrNested, topology.BoolValue(s.nested == "Y" || s.nested == "1"))
+	}
+	if s.swtpm {
+		say.Text(s.device, topology.AttrTPMBackend, "emulator")
 	}
 }
