@@ -55,6 +55,9 @@ func gibibytes(n int64) string { return fmt.Sprintf("%.1f GiB", float64(n)/(1<<3
 // memory adds up ordinary memory: huge pages are set aside, and whoever has them takes nothing else.
 func (f *finder) memory() {
 	ratio := cmp.Or(f.policy.MemoryRatio, DefaultMemoryRatio)
+	if _, ok := f.number(f.target, topology.AttrMemoryBytes); ok && !f.entire(f.target, topology.AttrMemoryBytes) { // huge pages are said beside it
+		return
+	}
 	f.room(topology.AttrMemoryBytes, ratio, f.setAside(f.target), gibibytes)
 }
 
@@ -87,7 +90,8 @@ func (f *finder) share(vm topology.Node, a topology.Attr) (int64, bool) {
 	if a == topology.AttrMemoryBytes && inHugePages(vm) {
 		return 0, f.described(vm)
 	}
-	return f.number(vm, a)
+	n, ok := f.number(vm, a)
+	return n, ok && (a != topology.AttrMemoryBytes || f.entire(vm, a)) // huge pages are said beside it
 }
 
 // inHugePages tells that all of a VM's memory lies in huge pages.

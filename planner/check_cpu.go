@@ -121,7 +121,17 @@ func (m *move) from() *processor {
 }
 
 func (f *finder) cpuFitsAll() {
-	placed := slices.ContainsFunc(f.policy.Placements, f.gathers)
+	placed := false
+	for _, p := range f.policy.Placements {
+		if p.Rule != Only {
+			continue
+		}
+		is, known := f.among(p.VMs, f.vm)
+		if !known {
+			return
+		}
+		placed = placed || is
+	}
 	if !placed {
 		f.idle("no policy says which hosts are for "+f.vm.Name(), f.vm)
 		return

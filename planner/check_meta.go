@@ -215,32 +215,54 @@ func (f *finder) calendar() {
 	default:
 		f.block("no window is open, and the policy names none to come", f.vm)
 	}
-	for _, z := range f.policy.Freezes {
-		if !z.Holds(f.now) {
-			continue
+	for i := range f.policy.Freezes {
+		if z := &f.policy.Freezes[i]; z.Holds(f.now) {
+			f.frozen(z)
 		}
-		i := slices.IndexFunc(f.involved(), z.Objects.Has)
-		if i < 0 {
-			continue
-		}
-		until := "the policy is changed"
-		if !z.Until.IsZero() {
-			until = z.Until.Format(time.RFC3339)
-		}
-		f.block(fmt.Sprintf("%s is frozen until %s: %s (%s)", f.involved()[i].Name(), until, z.Reason, z.Name), f.involved()[i])
 	}
 	if len(f.found) == 0 {
 		f.pass("nothing forbids to change anything now", f.vm)
 	}
 }
 
-// spare asks whether the other hosts of the target's rack have room for its VMs, with the one that comes. The rest of the estate is what a drain looks at.
+// frozen looks for what a freeze names. Where a way is not known, what is on it is not, either.
+func (f *finder) frozen(z *Freeze) {
+	for _, n := range f.involved() {
+		is := z.Objects.Has(n)
+		if k := n.Kind(); k == topology.VM || k == topology.Host {
+			var known bool
+			if is, known = f.among(z.Objects, n); !known {
+				return
+			}
+		}
+		if !is {
+			continue
+		}
+		until := "the policy is changed"
+		if !z.Until.IsZero() {
+			until = z.Until.Format(time.RFC3339)
+		}
+		f.block(fmt.Sprintf("%s is frozen until %s: %s (%s)", n.Name(), until, z.Reason, z.Name), n)
+		return
+	}
+	for _, r := range slices.Concat(f.rails().before, f.rails().after) {
+		for _, p := range r.Paths {
+			if p.Gap != "" {
+				f.unknown(fmt.Sprintf("whether the ways of %s cross what is frozen (%s) is not known: %s", f.vm.Name(), z.Name, p.Gap), r.From, f.vm)
+				return
+			}
+		}
+	}
+}
+
+// spare asks whether the other hosts of the target's rack have room for its VMs, with the one that comes. That they have not stops no move, so that not to know it is a
+// warning, too. The rest of the estate is what a drain looks at.
 func (f *finder) spare() {
 	target, _ := f.after.Snapshot().Node(f.target.Key())
 	rack, ok := target.First(topology.MountedIn)
 	if !ok {
 		for range f.s.Nodes(topology.Rack) {
-			f.unknown("no source says in which rack "+f.target.Name()+" is", f.target)
+			f.warn("no source says in which rack "+f.target.Name()+" is: whether one host there may fail is not known", f.target)
 			return
 		}
 		f.idle("no racks are known: there is none that has to have a host to spare", f.target)
@@ -258,7 +280,7 @@ func (f *finder) spare() {
 		return
 	}
 	verdict, text := fit(after.needs(target), rooms)
-	f.say(verdict, fmt.Sprintf("if %s of rack %s fails, %s", f.target.Name(), rack.Name(), text), []topology.Node{f.target})
+	f.say(min(verdict, Warn), fmt.Sprintf("if %s of rack %s fails, %s", f.target.Name(), rack.Name(), text), []topology.Node{f.target})
 }
 
 // wayBack makes all other checks of the way from the target to the source, in the snapshot after the move. What stands in the way there is a warning, unless it

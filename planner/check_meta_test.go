@@ -1,6 +1,8 @@
 package planner_test
 
 import (
+	"strings"
+	"testing"
 	"time"
 
 	"github.com/throughline-dc/throughline/planner"
@@ -14,6 +16,19 @@ host:c name=c
 host:c handle=test
 host:c cpus=16
 `
+
+// TestChecks_frozenOnUnknownWays: what is frozen may be on a way that is not known.
+func TestChecks_frozenOnUnknownWays(t *testing.T) {
+	t.Parallel()
+	policy := planner.Policy{Freezes: []planner.Freeze{{Name: "INC-7", Reason: "power", Objects: planner.Selector{"elsewhere"}}}}
+	plan, err := planner.New(scene(t, "vm:v Contains vdisk:v/vdz"), policy, noon.Add(time.Minute)).Migrate(t.Context(), key(topology.VM, "v"), key(topology.Host, "b"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := said(plan, "META-3"); !strings.HasPrefix(got, "unknown: whether the ways of web-07 cross what is frozen (INC-7) is not known: no source says what v/vd") {
+		t.Error(got)
+	}
+}
 
 func metaCases() []checkCase {
 	later := func(d time.Duration) time.Time { return noon.Add(d) }
@@ -55,7 +70,7 @@ func metaCases() []checkCase {
 			want: "block: b is frozen until 2026-01-31T18:00:00Z: power (INC-7)",
 		},
 		{
-			code: "META-3", name: "others are frozen", policy: planner.Policy{Freezes: []planner.Freeze{
+			code: "META-3", name: "others are frozen", changes: "-vm:v Contains vdisk:v/vda", policy: planner.Policy{Freezes: []planner.Freeze{
 				{Name: "INC-8", Reason: "power", Objects: planner.Selector{"elsewhere"}}, {Name: "INC-9", Reason: "over", Until: noon},
 			}},
 			want: "pass: nothing forbids to change anything now",
@@ -69,9 +84,9 @@ func metaCases() []checkCase {
 			code: "META-4", name: "no room", changes: rackLines + "host:c memoryBytes=17179869184",
 			want: "warn: if b of rack r1 fails, its VMs need 24.0 GiB and 12 processors; the others have 15.5 GiB and 64 left",
 		},
-		{code: "META-4", name: "nobody says", changes: rackLines, want: "unknown: if b of rack r1 fails, no source says the memoryBytes of host c"},
+		{code: "META-4", name: "nobody says", changes: rackLines, want: "warn: if b of rack r1 fails, no source says the memoryBytes of host c"},
 		{code: "META-4", name: "alone", changes: "host:b MountedIn rack:r1", want: "warn: b is the only host of rack r1: if it fails, its VMs have no place there"},
-		{code: "META-4", name: "somewhere", changes: "host:a MountedIn rack:r1", want: "unknown: no source says in which rack b is"},
+		{code: "META-4", name: "somewhere", changes: "host:a MountedIn rack:r1", want: "warn: no source says in which rack b is: whether one host there may fail is not known"},
 		{code: "META-5", name: "back", changes: "-host:b hypervisorVersion=8.2.1\nhost:b hypervisorVersion=8.2.0", want: "pass: nothing else stands in the way back to a"},
 		{
 			code: "META-5", name: "only there", changes: "-host:b hypervisorVersion=8.2.1\nhost:b hypervisorVersion=9.0.0",

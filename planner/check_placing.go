@@ -51,11 +51,16 @@ func missing(want, have []int) (int, bool) {
 // texts reads all values of an attribute that only some nodes have. It is false where one of them is not known, of which it has taken an unknown down.
 func (f *finder) texts(n topology.Node, a topology.Attr) (all []string, ok bool) {
 	ok = true
+	whole := false
 	for fact := range n.About(a) {
 		ok = ok && f.rests(n, fact)
+		whole = whole || !fact.Reading.Partial
 		all = append(all, fact.Value.String())
 	}
-	return all, ok
+	if ok && len(all) > 0 && !whole {
+		f.unknown(fmt.Sprintf("no source says all of the %s of %s %s: an answer broke off", a, n.Kind(), n.Name()), n)
+	}
+	return all, ok && (len(all) == 0 || whole)
 }
 
 // strange takes down that a value cannot be read.

@@ -194,6 +194,17 @@ func (f *finder) listed(device topology.Node, source topology.Source, table stri
 	return false
 }
 
+// entire tells whether a whole reading says an attribute of a node: then what that reading would say beside it, and does not, is not so. If none does, an unknown says so.
+func (f *finder) entire(n topology.Node, a topology.Attr) bool {
+	for fact := range n.About(a) {
+		if !fact.Reading.Partial {
+			return f.rests(n, fact)
+		}
+	}
+	f.unknown(fmt.Sprintf("what is said of %s %s beside its %s is not all", n.Kind(), n.Name(), a), n)
+	return false
+}
+
 // described tells whether the listing in which a VM or a part of something stands was read whole, and not too long ago: then what its sources state only where
 // it is so (a device that is passed through) is not so where they are silent. If it was not, an unknown says so.
 func (f *finder) described(n topology.Node) bool {

@@ -54,35 +54,42 @@ func (p *Planner) processor(host topology.Node) *processor {
 }
 
 func (p *Planner) makeProcessor(host topology.Node) *processor {
-	has, old := p.stated(host, topology.AttrCPUFeature)
+	has, flaw := p.stated(host, topology.AttrCPUFeature)
 	gives, _ := p.stated(host, topology.AttrGuestFeature)
 	c := &processor{vendor: host.Text(topology.AttrCPUVendor), model: host.Text(topology.AttrCPUModel), revision: host.Text(topology.AttrCPURevision), has: has, gives: gives}
 	switch {
-	case old:
-		c.why = fmt.Sprintf("what is said of the processors of %s is too old", host.Name())
 	case len(has) == 0:
 		c.why = fmt.Sprintf("no source says the %s of host %s", topology.AttrCPUFeature, host.Name())
+	case flaw != "":
+		c.why = fmt.Sprintf("what is said of the processors of %s is %s", host.Name(), flaw)
 	case !has.Has(inAllModels):
 		c.why = fmt.Sprintf("of %s only the features beyond the model %s are known: collect what the model stands for (virConnectBaselineCPU)", host.Name(), cmp.Or(c.model, "of its processors"))
 	}
 	return c
 }
 
-// stated gives the values of an attribute, and whether what says one of them is too old.
-func (p *Planner) stated(n topology.Node, a topology.Attr) (all cpu.Set, old bool) {
+// stated gives the values of an attribute that has several, and what is wrong with them: "too old", or "not all".
+func (p *Planner) stated(n topology.Node, a topology.Attr) (all cpu.Set, flaw string) {
 	var names []string
 	var last topology.ReadingKey
+	old, whole := false, false
 	for fact := range n.About(a) {
 		names = append(names, fact.Value.String())
 		if fact.Reading == last {
 			continue
 		}
 		last = fact.Reading
-		if r, ok := n.Snapshot().Reading(last); ok && p.policy.Ages.Stale(r, p.now) {
-			old = true
-		}
+		r, ok := n.Snapshot().Reading(last)
+		whole = whole || !last.Partial
+		old = old || ok && p.policy.Ages.Stale(r, p.now)
 	}
-	return cpu.SetOf(names...), old
+	switch {
+	case old:
+		flaw = "too old"
+	case !whole:
+		flaw = "not all: the answer broke off"
+	}
+	return cpu.SetOf(names...), flaw
 }
 
 // guest is the processor of a VM by its definition, and what its model stands for.
