@@ -5,38 +5,61 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/throughline-dc/throughline/internal/report"
+	"github.com/throughline-dc/throughline/planner"
 	"github.com/throughline-dc/throughline/topology"
 )
 
 // checkFlags are what check migrate is asked with.
 type checkFlags struct {
-	all     bool
-	reports []string
+	all, noFixes bool
+	to           string // "", or best
+	reports      []string
 }
 
 func (a *app) checkMigrateCommand() *cobra.Command {
 	var flags checkFlags
 	cmd := &cobra.Command{
-		Use: "migrate VM HOST", Short: "Tell whether a VM may move to a host, and what stands in its way", Args: exactly(2, "VM and HOST"),
+		Use: "migrate VM HOST", Short: "Tell whether a VM may move to a host, and what stands in its way",
+		Args: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case flags.to == "" && len(args) == 2:
+				return nil
+			case flags.to != "" && flags.to != "best":
+				return exitWith(exitUsage, "--to %q: want best, or name the host", flags.to)
+			case flags.to == "" || len(args) != 1:
+				return exitWith(exitUsage, "want VM and HOST, or VM and --to best")
+			case len(flags.reports) > 0:
+				return exitWith(exitUsage, "--report is about one host: name it")
+			}
+			return nil
+		},
 		Long: `Make all checks of docs/checks.md on the graph for the move of VM to HOST. Nothing is moved or written, and no device is asked.
 
 The answer is the worst of what was found: pass, warn, unknown (something that decides is missing, too old or contradictory: it says which fact to fetch) or block. It says what it rests on, how
 old that is, what would mend it, and what was not looked at. --policy FILE says what you demand beyond that and what you let pass (docs/operate/policy.md).
 
-With --report the answer is also written as one page to attach to a change request: FILE.html or FILE.md.` +
+Where the answer is unknown or block, the smallest set of changes is looked for with which it would pass, and what these would open to others: --no-fixes leaves that out.
+
+With --to best all hosts are asked, and listed in the order in which they suit the VM. With --report the answer is also written as one page to attach to a change request: FILE.html or FILE.md.` +
 			exits(exitOK, exitFailed, exitUsage, exitNothing, exitSeveral, exitBlock, exitUnknown, exitStale),
-		Example: "  throughline check migrate web-07 r02-h01\n  throughline check migrate web-07 r02-h01 --policy policy.yaml --report change-4711.html\n  throughline check migrate web-07 r02-h01 --output json",
+		Example: "  throughline check migrate web-07 r02-h01\n  throughline check migrate web-07 r02-h01 --policy policy.yaml --report change-4711.html\n  throughline check migrate web-07 --to best",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if flags.to != "" {
+				return a.checkBest(cmd.Context(), args[0])
+			}
 			return a.checkMigrate(cmd.Context(), args[0], args[1], flags)
 		},
 		ValidArgsFunction: a.completeMove,
 	}
 	a.moveFlags(cmd)
 	cmd.Flags().BoolVar(&flags.all, "all", false, "show what passed, too, each with its evidence")
+	cmd.Flags().BoolVar(&flags.noFixes, "no-fixes", false, "do not look for what would make it pass")
+	cmd.Flags().StringVar(&flags.to, "to", "", "`best`: ask all hosts, and list them in order")
 	cmd.Flags().StringArrayVar(&flags.reports, "report", nil, "write the answer into this `FILE`.html or FILE.md, too (may be given twice)")
 	return cmd
 }
@@ -55,6 +78,9 @@ func (a *app) completeMove(cmd *cobra.Command, args []string, _ string) ([]strin
 }
 
 func (a *app) checkMigrate(ctx context.Context, vmName, hostName string, flags checkFlags) error {
+	if err := reportsFit(flags.reports); err != nil {
+		return err
+	}
 	s, err := a.snapshot(ctx)
 	if err != nil {
 		return err
@@ -67,15 +93,17 @@ func (a *app) checkMigrate(ctx context.Context, vmName, hostName string, flags c
 	if err != nil {
 		return err
 	}
-	plan, err := a.planner(s).Migrate(ctx, vm.Key(), host.Key())
+	c, err := a.checked(ctx, s, vm, host, !flags.noFixes)
 	if err != nil {
 		return err
 	}
-	policy := a.demands()
-	c := report.Of(plan, s, &policy)
-	c.Policy = a.policyUsed()
 	if c.Stale, err = a.meanwhile(ctx, s, vm, host); err != nil {
 		return err
+	}
+	if len(flags.reports) > 0 {
+		if err := a.writeReports(s, vm, host, c, flags.reports); err != nil {
+			return err
+		}
 	}
 	if err := a.print(c, func(w io.Writer) error { writeCheck(w, c, flags.all); return nil }); err != nil {
 		return err
@@ -84,6 +112,36 @@ func (a *app) checkMigrate(ctx context.Context, vmName, hostName string, flags c
 		return exitWith(exitStale, "")
 	}
 	return verdictExit(c.Verdict)
+}
+
+// mendLimit is how long what would mend a move is looked for.
+const mendLimit = 30 * time.Second
+
+// checked asks all checks, and what would make them pass.
+func (a *app) checked(ctx context.Context, s *topology.Snapshot, vm, host topology.Node, fixes bool) (*report.Check, error) {
+	p := a.planner(s)
+	plan, err := p.Migrate(ctx, vm.Key(), host.Key())
+	if err != nil {
+		return nil, err
+	}
+	policy := a.demands()
+	c := report.Of(plan, s, &policy)
+	c.Policy = a.policyUsed()
+	if !fixes || plan.Verdict <= planner.Warn {
+		return c, nil
+	}
+	limited, done := context.WithTimeout(ctx, mendLimit)
+	defer done()
+	mending, err := p.Mend(limited, plan)
+	switch {
+	case err == nil:
+		c.Mending = report.MendingOf(mending, s, plan)
+	case ctx.Err() == nil && limited.Err() != nil:
+		c.Mending = &report.Mending{Remedies: []report.Remedy{}, Failed: "the search was given up after " + mendLimit.String()}
+	default:
+		return nil, err
+	}
+	return c, nil
 }
 
 // findKind resolves what somebody typed to a node of one kind.

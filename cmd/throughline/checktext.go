@@ -25,6 +25,7 @@ func writeCheck(w io.Writer, c *report.Check, all bool) {
 	for _, f := range c.Open() {
 		writeFinding(w, f)
 	}
+	writeMending(w, c.Mending)
 	if all {
 		for _, f := range c.Findings {
 			if f.Verdict == planner.Pass {
@@ -33,7 +34,7 @@ func writeCheck(w io.Writer, c *report.Check, all bool) {
 		}
 	}
 	writePassed(w, c)
-	writeUnchecked(w, c)
+	writeUnchecked(w, c, all)
 	writeOverrides(w, c.Overrides)
 }
 
@@ -64,6 +65,37 @@ func writeFinding(w io.Writer, f report.Finding) {
 	}
 }
 
+func writeMending(w io.Writer, m *report.Mending) {
+	if m == nil {
+		return
+	}
+	fmt.Fprintf(w, "\nmending: %s\n", printable(m.Headline()))
+	for _, r := range m.Remedies {
+		fmt.Fprintf(w, "\n%s\n", r.Headline())
+		for i, act := range r.Acts {
+			fmt.Fprintf(w, "  %d  %s\n", i+1, printable(act.Text))
+			for _, c := range act.Changes {
+				fmt.Fprintf(w, "       %s\n", printable(c))
+			}
+			for _, c := range act.Inverse {
+				fmt.Fprintf(w, "       undo: %s\n", printable(c))
+			}
+		}
+		if r.Last != "" {
+			fmt.Fprintf(w, "  shown behind others: %s\n", printable(r.Last))
+		}
+		for i, f := range r.Opens {
+			if i == 0 {
+				fmt.Fprintf(w, "  alone, for others, they would:\n")
+			}
+			fmt.Fprintf(w, "     %-7s  %s\n", f.Verdict, printable(f.Text))
+		}
+	}
+	if left := m.LeftCodes(); left != "" {
+		fmt.Fprintf(w, "no change mends %s\n", left)
+	}
+}
+
 func writePassed(w io.Writer, c *report.Check) {
 	passed := c.Passed()
 	if len(passed) == 0 {
@@ -79,9 +111,18 @@ func writePassed(w io.Writer, c *report.Check) {
 	}
 }
 
-func writeUnchecked(w io.Writer, c *report.Check) {
+// writeUnchecked says why each check was not made. What is of other hypervisors is one line: docs/checks.md has the reasons.
+func writeUnchecked(w io.Writer, c *report.Check, all bool) {
 	for _, skip := range c.Unchecked() {
 		fmt.Fprintf(w, "\nnot looked at, %s\n", skip.Title)
+		if skip.When == planner.Elsewhere.String() && !all {
+			var codes []string
+			for _, k := range skip.Checks {
+				codes = append(codes, k.Code)
+			}
+			fmt.Fprintf(w, "  %s\n", strings.Join(codes, " "))
+			continue
+		}
 		for _, k := range skip.Checks {
 			fmt.Fprintf(w, "  %-7s  %s %s\n", k.Code, printable(k.Asks), printable(k.Why))
 		}

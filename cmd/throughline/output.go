@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf16"
 
 	"github.com/goccy/go-yaml"
@@ -104,10 +103,7 @@ func asRow(cells []string) table.Row {
 	return r
 }
 
-// hostile tells the characters that a terminal obeys instead of showing them, and those that turn the writing direction.
-func hostile(r rune) bool {
-	return !unicode.IsPrint(r) || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
-}
+func hostile(r rune) bool { return report.Hostile(r) }
 
 // printableLines is printable for a text of several lines of our own.
 func printableLines(s string) string {
@@ -118,23 +114,8 @@ func printableLines(s string) string {
 	return strings.Join(lines, "\n")
 }
 
-// printable makes a device's words harmless on a terminal and keeps them on their line: control characters, line breaks among them, and those
-// that turn the writing direction, are escaped.
-func printable(s string) string {
-	if !strings.ContainsFunc(s, hostile) {
-		return s
-	}
-	var b strings.Builder
-	for _, r := range s {
-		if hostile(r) {
-			q := strconv.QuoteRuneToASCII(r)
-			b.WriteString(q[1 : len(q)-1])
-			continue
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
-}
+// printable makes a device's words harmless on a terminal.
+func printable(s string) string { return report.Printable(s) }
 
 // age words how long ago something was.
 func age(d time.Duration) string { return report.Age(d) }

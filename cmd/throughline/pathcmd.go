@@ -117,6 +117,10 @@ func (a *app) moved(s *topology.Snapshot, vm topology.Node, on string) (topology
 	if vm.Kind() != topology.VM || host.Kind() != topology.Host {
 		return topology.Node{}, nil, exitWith(exitUsage, "--on wants a VM and a host, not a %s and a %s", vm.Kind(), host.Kind())
 	}
+	return movedTo(s, vm, host)
+}
+
+func movedTo(s *topology.Snapshot, vm, host topology.Node) (topology.Node, []string, error) {
 	cs, missing, err := s.MoveVM(vm.Key(), host.Key())
 	if err != nil {
 		return topology.Node{}, nil, err

@@ -65,19 +65,12 @@ func (r railView) drawn() report.Rail {
 	t := &treeWriter{seen: map[string]int{}}
 	t.follow(root, "  ")
 	title := fmt.Sprintf("%s rail of %s: %s", strings.ToUpper(r.Rail[:1])+r.Rail[1:], r.From, r.summary())
-	return report.Rail{Name: r.Rail, Title: title, Lines: t.lines}
+	return report.Rail{Name: r.Rail, From: r.From, Title: title, Lines: t.lines}
 }
 
 func writeLines(w io.Writer, lines []report.Line) {
 	for _, l := range lines {
-		switch {
-		case l.Mark != "":
-			fmt.Fprintf(w, "    %s   %s %s\n", l.Indent, l.Mark, printable(l.Text))
-		case l.See > 0:
-			fmt.Fprintf(w, "    %s%s ... on as from hop %d\n", l.Indent, printable(l.Text), l.See)
-		default:
-			fmt.Fprintf(w, "%3d %s%s\n", l.Number, l.Indent, printable(strings.TrimRight(l.Text+"  "+l.Evidence, " ")))
-		}
+		fmt.Fprintln(w, l)
 	}
 }
 
@@ -154,13 +147,12 @@ func (t *treeWriter) follow(b *branch, indent string) {
 func (t *treeWriter) write(b *branch, indent, fork string) bool {
 	sig := b.signature()
 	if n, ok := t.seen[sig]; ok && len(b.next) > 0 {
-		t.lines = append(t.lines, report.Line{Indent: indent + fork, Text: b.hop.Title, See: n})
+		t.lines = append(t.lines, report.Line{Indent: indent + fork, Title: b.hop.Title, See: n})
 		return false
 	}
 	t.last++
 	t.seen[sig] = t.last
-	text, evidence := b.hop.line()
-	t.lines = append(t.lines, report.Line{Number: t.last, Indent: indent + fork, Text: text, Evidence: evidence, Stale: b.hop.Stale})
+	t.lines = append(t.lines, report.Line{Number: t.last, Indent: indent + fork, Title: b.hop.Title, Text: b.hop.words(), Evidence: b.hop.evidence(), Stale: b.hop.Stale})
 	on := strings.Repeat(" ", len([]rune(fork)))
 	if fork == "├ " {
 		on = "│ "
@@ -173,8 +165,8 @@ func (t *treeWriter) write(b *branch, indent, fork string) bool {
 	return true
 }
 
-// line words a hop: what it is, the frame, its properties; and the evidence.
-func (h hopView) line() (text, evidence string) {
+// words are the frame at a hop, and its properties.
+func (h hopView) words() string {
 	var words []string
 	if h.VID > 0 {
 		frame := "untagged"
@@ -183,17 +175,19 @@ func (h hopView) line() (text, evidence string) {
 		}
 		words = append(words, fmt.Sprintf("VLAN %d %s", h.VID, frame))
 	}
-	words = append(words, h.Properties...)
-	text = strings.Join(append([]string{h.Title}, words...), ", ")
+	return strings.Join(append(words, h.Properties...), ", ")
+}
+
+func (h hopView) evidence() string {
 	if h.Evidence == "" {
-		return text, ""
+		return ""
 	}
-	evidence = "[" + h.Evidence + ", " + h.Age
+	text := "[" + h.Evidence + ", " + h.Age
 	if h.Stale {
-		evidence += ", STALE"
+		text += ", STALE"
 	}
 	if h.Confidence > 0 && h.Confidence < topology.ConfidenceStated {
-		evidence += fmt.Sprintf(", confidence %d", h.Confidence)
+		text += fmt.Sprintf(", confidence %d", h.Confidence)
 	}
-	return text, evidence + "]"
+	return text + "]"
 }

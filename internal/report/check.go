@@ -24,8 +24,8 @@ type Check struct {
 	Findings   []Finding         `json:"findings"`   // the worst first, of one verdict in the order of the checks
 	NotChecked []Skipped         `json:"notChecked"` // what was not looked at
 	Overrides  []Override        `json:"overrides,omitempty"`
-	Fix        *Fix              `json:"fix,omitempty"`   // what would make it pass
-	Stale      string            `json:"stale,omitempty"` // what has changed while the answer was made
+	Mending    *Mending          `json:"mending,omitempty"` // what would make it pass, if it was looked for
+	Stale      string            `json:"stale,omitempty"`   // what has changed while the answer was made
 
 	Before, After []Rail `json:"-"` // of the VM, as it is and on the target
 }
@@ -53,7 +53,7 @@ type Finding struct {
 	NotApplicable bool            `json:"notApplicable,omitempty"`
 	Objects       []Object        `json:"objects"`
 	Evidence      []Evidence      `json:"evidence"`
-	Fixes         []Change        `json:"fixes,omitempty"`
+	Fixes         []Act           `json:"fixes,omitempty"`
 	Mends         string          `json:"mends,omitempty"` // in general, of what did not pass
 	Override      *Override       `json:"override,omitempty"`
 }
@@ -78,21 +78,6 @@ func (e Evidence) String() string {
 	return "[" + text + "]"
 }
 
-// Change is one act of an operator, what it does to the graph, and what undoes it.
-type Change struct {
-	Text    string   `json:"text"`
-	Changes []string `json:"changes"`
-	Inverse []string `json:"inverse"`
-}
-
-// Fix is the smallest change-set that was found.
-type Fix struct {
-	Verdict planner.Verdict `json:"verdict"` // with all of its changes
-	Text    string          `json:"text"`    // "with these 2 changes: pass"
-	Changes []Change        `json:"changes"`
-	Opens   []string        `json:"opens,omitempty"` // to others
-}
-
 // Skipped is a check that was not made.
 type Skipped struct {
 	Code string `json:"code"`
@@ -115,24 +100,18 @@ type Override struct {
 // Of gives a plan as people and programs read it. s is the snapshot that was asked, under the given policy.
 func Of(p *planner.Plan, s *topology.Snapshot, policy *planner.Policy) *Check {
 	c := &Check{
-		Verdict: p.Verdict, VM: objectOf(s, p.VM), To: objectOf(s, p.Host), Revision: p.Revision, Collected: s.Time(), Time: p.Time, Findings: []Finding{}, NotChecked: []Skipped{},
+		Verdict: p.Verdict, VM: ObjectOf(s, p.VM), To: ObjectOf(s, p.Host), Revision: p.Revision, Collected: s.Time(), Time: p.Time, Findings: []Finding{}, NotChecked: []Skipped{},
 	}
 	vm, _ := s.Node(p.VM)
 	host, _ := s.Node(p.Host)
 	if from, ok := vm.First(topology.RunsOn); ok {
-		o := objectOf(s, from.Key())
+		o := ObjectOf(s, from.Key())
 		c.From = &o
 	}
-	asks := map[string]planner.Check{}
-	for _, check := range planner.Checks() {
-		asks[check.Code] = check
-	}
-	for _, f := range p.Findings {
-		c.Findings = append(c.Findings, findingOf(f, s, asks[f.Code], p.Time))
-	}
-	slices.SortStableFunc(c.Findings, func(a, b Finding) int { return cmp.Compare(b.Verdict, a.Verdict) })
+	t := tableOf(s, p.Time)
+	c.Findings = t.findings(p.Findings)
 	for _, k := range p.Skipped {
-		when := asks[k.Code].When.String()
+		when := t.checks[k.Code].When.String()
 		if _, off := policy.WhyDisabled(k.Code); off {
 			when = "disabled"
 		}
@@ -150,24 +129,33 @@ func Of(p *planner.Plan, s *topology.Snapshot, policy *planner.Policy) *Check {
 	return c
 }
 
-func objectOf(s *topology.Snapshot, k topology.Key) Object {
-	n, ok := s.Node(k)
-	if !ok {
-		return Object{k, k.ID, k.String()}
-	}
-	return Object{k, n.Name(), Title(n)}
+// table is what findings are worded with.
+type table struct {
+	s      *topology.Snapshot
+	now    time.Time
+	checks map[string]planner.Check
 }
 
-// Title is what a node is called where it stands alone: "port r01-leaf-a Ethernet3".
-func Title(n topology.Node) string {
-	name := n.Name()
-	if o, ok := n.Owner(); ok {
-		name = o.Name() + " " + name
+func tableOf(s *topology.Snapshot, now time.Time) *table {
+	t := &table{s, now, map[string]planner.Check{}}
+	for _, c := range planner.Checks() {
+		t.checks[c.Code] = c
 	}
-	return n.Kind().String() + " " + name
+	return t
 }
 
-func findingOf(f planner.Finding, s *topology.Snapshot, check planner.Check, now time.Time) Finding {
+// findings are the worst first, and of one verdict in the order of the checks.
+func (t *table) findings(all []planner.Finding) []Finding {
+	found := []Finding{}
+	for _, f := range all {
+		found = append(found, t.finding(f))
+	}
+	slices.SortStableFunc(found, func(a, b Finding) int { return cmp.Compare(b.Verdict, a.Verdict) })
+	return found
+}
+
+func (t *table) finding(f planner.Finding) Finding {
+	check := t.checks[f.Code]
 	v := Finding{
 		Code: f.Code, Verdict: f.Verdict, Found: f.Found, Asks: check.Asks, Text: f.Text, NotApplicable: f.Idle, Objects: []Object{}, Evidence: []Evidence{},
 	}
@@ -175,30 +163,27 @@ func findingOf(f planner.Finding, s *topology.Snapshot, check planner.Check, now
 		v.Mends = check.Mends
 	}
 	for _, k := range f.Objects {
-		v.Objects = append(v.Objects, objectOf(s, k))
+		v.Objects = append(v.Objects, ObjectOf(t.s, k))
 	}
 	for _, e := range f.Evidence {
 		v.Evidence = append(v.Evidence, Evidence{e.Device, e.Source.String(), e.Table, e.Command, e.Time, Age(e.Age), e.Stale})
 	}
 	for _, fix := range f.Fixes {
-		v.Fixes = append(v.Fixes, changeOf(fix))
+		v.Fixes = append(v.Fixes, actOf(fix))
 	}
 	if f.Override != nil {
-		v.Override = overrideOf(f.Override, now)
+		v.Override = overrideOf(f.Override, t.now)
 	}
 	return v
 }
 
-func changeOf(fix planner.Fix) Change {
-	v := Change{Text: fix.Text, Changes: []string{}, Inverse: []string{}}
-	cs := topology.ChangeSet{Changes: fix.Changes}
-	for _, c := range cs.Changes {
-		v.Changes = append(v.Changes, c.String())
+// ObjectOf words a node that may not be there.
+func ObjectOf(s *topology.Snapshot, k topology.Key) Object {
+	n, ok := s.Node(k)
+	if !ok {
+		return Object{k, k.ID, k.String()}
 	}
-	for _, c := range cs.Reverse().Changes {
-		v.Inverse = append(v.Inverse, c.String())
-	}
-	return v
+	return Object{k, n.Name(), Title(n)}
 }
 
 func overrideOf(o *planner.Override, now time.Time) *Override {
@@ -271,21 +256,4 @@ func (c *Check) Headline() string {
 // At words which state of the estate was asked, and when.
 func (c *Check) At() string {
 	return "revision @" + strconv.FormatUint(uint64(c.Revision), 10) + " of " + c.Collected.UTC().Format(time.RFC3339) + ", asked at " + c.Time.UTC().Format(time.RFC3339)
-}
-
-// Age words how long ago something was.
-func Age(d time.Duration) string {
-	switch {
-	case d <= -time.Second: // revisions have whole seconds
-		return "in the future"
-	case d < time.Second:
-		return "0s"
-	case d < time.Minute:
-		return strconv.Itoa(int(d.Seconds())) + "s"
-	case d < time.Hour:
-		return strconv.Itoa(int(d.Minutes())) + "m"
-	case d < 48*time.Hour:
-		return strconv.Itoa(int(d.Hours())) + "h"
-	}
-	return strconv.Itoa(int(d.Hours()/24)) + "d"
 }
