@@ -30,6 +30,6 @@ func (w When) String() string { return []string{"before", "at the run", "not app
 
 // Checks lists all checks in the order in which they are made: cheap and local first, so that what is shown first is what is mended first.
 func Checks() []Check {
-	return slices.Concat(vmChecks(), hostChecks(), policyChecks(), cpuChecks(), capacityChecks(), deviceChecks(), channelChecks(),
+	return slices.Concat(vmChecks(), hostChecks(), policyChecks(), nameChecks(), cpuChecks(), capacityChecks(), deviceChecks(), channelChecks(),
 		hostNetworkChecks(), networkChecks(), flowChecks(), diskChecks(), storageChecks(), metaChecks())
 }

@@ -19,6 +19,7 @@ type Planner struct {
 	net    *reach.Network          // of s, once somebody asks
 	placed map[int][]topology.Node // of s, the VMs of placements, once somebody asks
 	cpus   processors
+	unmet  *[]stranger // of s, what the policy names and is not there, once somebody asks
 }
 
 // New looks at a snapshot as it is at the time now.
@@ -40,7 +41,7 @@ func (p *Planner) Assume(changes topology.ChangeSet) (*Planner, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := &Planner{s: s, policy: p.policy, now: p.now, checks: p.checks}
+	q := &Planner{s: s, policy: p.policy, now: p.now, checks: p.checks, unmet: p.unmet}
 	if p.net != nil { // what the changes do not touch is known
 		q.net = p.net.After(s, changes)
 	}

@@ -151,7 +151,9 @@ func (p *Policy) WhyDisabled(code string) (reason string, is bool) {
 
 // About tells whether an override is about the moves of a VM to a host.
 func (o *Override) About(vm, host topology.Node) bool {
-	is := func(name string, n topology.Node) bool { return name == "" || name == n.Name() || name == n.Key().ID || name == n.Key().String() }
+	is := func(name string, n topology.Node) bool {
+		return name == "" || name == n.Name() || name == n.Key().ID || name == n.Key().String()
+	}
 	return is(o.VM, vm) && is(o.Host, host)
 }
 
