@@ -36,7 +36,7 @@ func capacityChecks() []Check {
 			Why: "a claim has to be written; whoever moves holds the room from then on",
 		},
 		{
-			Code: "CAP-7", Asks: "Does the target back memory as the VM asks for it?", Facts: "backing of the VM's memory (<memoryBacking>), backings that the host offers (libvirt: virConnectGetDomainCapabilities)",
+			Code: "CAP-7", Asks: "Does the target back memory as the VM asks for it?", Facts: "backing of the VM's memory (<memoryBacking>), backings that the host offers (libvirt: virsh domcapabilities, which read-only connections forbid: of recordings alone)",
 			Mends: "choose a host that does, or change the VM's backing", run: (*finder).backing,
 		},
 		{

@@ -35,6 +35,7 @@ func (s *sheet) domain(e *element, d Document) {
 	g.cpu(e.child("cpu"))
 	g.promise(e.child("clock"))
 	g.trust(e)
+	g.places(e)
 	for devices := range e.all("devices") {
 		s.text(g.vm, topology.AttrEmulator, devices.child("emulator").value())
 		for _, device := range devices.children {
@@ -47,6 +48,8 @@ func (s *sheet) domain(e *element, d Document) {
 				g.hostDevice(device)
 			case "filesystem", "shmem", "lease":
 				g.held(device)
+			default:
+				g.local(device)
 			}
 		}
 	}
@@ -94,6 +97,7 @@ func (g *guest) identity(e *element, d Document) {
 		}
 	}
 	g.text(g.vm, topology.AttrState, state)
+	g.text(g.vm, topology.AttrStateReason, d.StateReason)
 	place := topology.Relate(g.vm, topology.RunsOn, g.host)
 	switch state {
 	case "active":
@@ -131,18 +135,6 @@ func (g *guest) machine(e *element) {
 	most, hotplug := g.size(e.child("maxMemory"), "KiB")
 	g.number(g.vm, topology.AttrMemoryBytes, now, ok || balloon)
 	g.number(g.vm, topology.AttrMaxMemoryBytes, max(boot, most), ok || hotplug)
-
-	if huge := e.child("memoryBacking", "hugepages"); huge != nil {
-		if huge.child("page") == nil {
-			g.set(g.vm, topology.AttrHugePageBytes, topology.IntValue(0)) // of the host's default size
-		}
-		for page := range huge.all("page") {
-			if n, ok := g.unsigned(page, "size"); ok {
-				bytes, ok := g.scale(page, n, cmp.Or(page.attr("unit"), "KiB"))
-				g.number(g.vm, topology.AttrHugePageBytes, bytes, ok)
-			}
-		}
-	}
 }
 
 // cpu states the processor model that the guest asks for.
@@ -233,7 +225,7 @@ func (g *guest) disk(e *element) {
 	}
 	g.backing(k, p, e.child("backingStore"))
 	if m := e.child("mirror"); m != nil {
-		g.note(m, "mirror of "+target.attr("dev"), "a block job in progress is not in the model")
+		g.text(k, topology.AttrJob, cmp.Or(m.attr("job"), "copy")) // formatdomain: the default
 	}
 }
 
@@ -376,7 +368,9 @@ func (g *guest) hostDevice(e *element) {
 	case typ == "scsi_host":
 		name = cmp.Or(source.attr("wwpn"), source.child("adapter").attr("name"))
 	case typ == "mdev":
-		name = address.attr("uuid")
+		if uuid, err := topology.ParseUUID(address.attr("uuid")); err == nil { // spelt as the host's devices are
+			name = uuid
+		}
 	}
 	if name == "" {
 		g.note(e, typ, "no such type is known, or it does not say which device of the host it is")

@@ -11,6 +11,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/throughline-dc/throughline/collectors"
@@ -56,6 +57,7 @@ var recorded = map[Table]struct{ folder, command string }{ //nolint:gochecknoglo
 	NWFilters:    {"nwfilters", "recorded virsh nwfilter-dumpxml"},
 	Pools:        {"pools", "recorded virsh pool-list, pool-dumpxml"},
 	Volumes:      {"volumes", "recorded virsh vol-dumpxml"},
+	Jobs:         {"", "recorded virsh domjobinfo, domstate, blockjob"},
 }
 
 // List reads the documents of a table: those of its subfolder, and those that lie loose in the folder.
@@ -63,6 +65,9 @@ func (f *Folder) List(ctx context.Context, t Table) (Listing, error) {
 	l := Listing{Command: recorded[t].command}
 	if err := ctx.Err(); err != nil {
 		return l, err
+	}
+	if t == Jobs {
+		return f.jobs(l)
 	}
 	if f.loose == nil {
 		if err := f.sortLoose(); err != nil {
@@ -72,9 +77,9 @@ func (f *Folder) List(ctx context.Context, t Table) (Listing, error) {
 	documents, known := f.loose.tables[t]
 	l.Documents = slices.Clone(documents)
 	if t == Capabilities { // no listing: one document of each kind, under any name
-		l.Hostname, l.Version = f.word("hostname.txt"), f.version()
+		l.Hostname, l.Version, l.Free = f.word("hostname.txt"), f.version(), f.freePages()
 		l.Documents = append(l.Documents, f.bad...)
-		l.Absent = len(l.Documents) == 0 && l.Hostname == "" && l.Version == ""
+		l.Absent = len(l.Documents) == 0 && l.Hostname == "" && l.Version == "" && len(l.Free) == 0
 		return l, nil
 	}
 	if len(documents) > 0 && !f.loose.whole {
@@ -106,6 +111,19 @@ func (f *Folder) List(ctx context.Context, t Table) (Listing, error) {
 			d.Snapshots = &some
 		}
 		l.Documents = append(l.Documents, d)
+	}
+	return l, err
+}
+
+// jobs reads what is being done with domains.
+func (f *Folder) jobs(l Listing) (Listing, error) {
+	raw, err := f.read("jobs.txt")
+	if errors.Is(err, fs.ErrNotExist) {
+		l.Absent = true
+		return l, nil
+	}
+	if err == nil {
+		l.Jobs, l.Missing = recordedJobs(string(raw))
 	}
 	return l, err
 }
@@ -194,6 +212,33 @@ func (f *Folder) version() string {
 		return string(m[1])
 	}
 	return ""
+}
+
+var (
+	pagesNode = regexp.MustCompile(`^Node (\d{1,9}):$`)
+	pagesLine = regexp.MustCompile(`^(\d{1,12})KiB: (\d{1,15})$`)
+)
+
+// freePages reads what virsh freepages --all printed: the pages of each cell that nobody has, the ordinary ones of the smallest size left out.
+func (f *Folder) freePages() []string {
+	raw, err := f.read("freepages.txt")
+	if err != nil {
+		return nil
+	}
+	var all []string
+	cell, ordinary := "", true
+	for line := range strings.Lines(string(raw)) {
+		line = strings.TrimSpace(line)
+		if m := pagesNode.FindStringSubmatch(line); m != nil {
+			cell, ordinary = m[1], true
+		} else if m := pagesLine.FindStringSubmatch(line); m != nil && cell != "" {
+			if size, err := strconv.ParseUint(m[1], 10, 63); err == nil && !ordinary {
+				all = append(all, fmt.Sprintf("%s %d %s", cell, size<<10, m[2]))
+			}
+			ordinary = false
+		}
+	}
+	return all
 }
 
 var columns = regexp.MustCompile(`\s{2,}`)

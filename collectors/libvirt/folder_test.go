@@ -112,6 +112,68 @@ func TestFolder_snapshots(t *testing.T) {
 	}
 }
 
+// TestFolder_jobs: what virsh says of jobs, domain by domain and disk by disk.
+func TestFolder_jobs(t *testing.T) {
+	t.Parallel()
+	const vm = "3f7d2a10-0000-4000-8000-000000000001"
+	for _, c := range []struct{ name, recorded, want, missing string }{
+		{
+			"at rest", "domain " + vm + "\nJob type:         None        \n\ndisk vda\nNo current block job for vda\ndisk vdb\nNo current block job for vdb\n",
+			"vm:" + vm + " job=none,vdisk:" + vm + "/vda job=none,vdisk:" + vm + "/vdb job=none", "",
+		},
+		{
+			"busy", "domain " + vm + "\nJob type:         Unbounded   \nOperation:        Outgoing migration\nTime elapsed:     112 ms\n\ndisk vda\nActive Block Commit: [100.00 %]\n",
+			"vm:" + vm + " job=migration-out,vdisk:" + vm + "/vda job=active-commit", "",
+		},
+		{"of a kind that is not known", "domain " + vm + "\nJob type: Bounded\nOperation: Dance\ndisk vda\nBlock Dance: [1 %]\n", "vm:" + vm + " job=unknown,vdisk:" + vm + "/vda job=unknown", ""},
+		{"it has vanished", "domain " + vm + "\n", "", ""},
+		{"an error", "domain " + vm + "\nerror: Domain not found\n", "", `"error: Domain not found" is nothing that virsh domjobinfo, domstate or blockjob prints`},
+		{"paused by its disk", "domain " + vm + "\nJob type: None\npaused (I/O error)\n", "vm:" + vm + " stateReason=ioerror,vm:" + vm + " job=none", ""},
+		{"running", "domain " + vm + "\nrunning (booted)\nJob type: None\n", "vm:" + vm + " job=none", ""},
+		{"of nobody", "Job type: None\n", "", `"Job type: None" is nothing that virsh domjobinfo, domstate or blockjob prints`},
+		{"none", "", "", ""},
+	} {
+		folder := recording(t)
+		write(t, folder, "jobs.txt", c.recorded)
+		tables, err := collect(t, folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, ok := tables["jobs"]
+		if !ok || o.Reading.Partial != (c.missing != "") || o.Reading.Reason != c.missing {
+			t.Errorf("%s: %v %q", c.name, o.Reading, o.Reading.Reason)
+		}
+		var got []string
+		for _, f := range o.Facts {
+			got = append(got, f.String())
+		}
+		if all := strings.Join(got, ","); all != c.want {
+			t.Errorf("%s: %s, want %s", c.name, all, c.want)
+		}
+	}
+	if tables, err := collect(t, recording(t)); err != nil || tables["jobs"].Reading.Table != "" {
+		t.Errorf("without a recording: %v, %v", tables["jobs"], err)
+	}
+}
+
+// TestFolder_freePages: the ordinary pages are left out, whatever their size.
+func TestFolder_freePages(t *testing.T) {
+	t.Parallel()
+	folder := recording(t)
+	write(t, folder, "freepages.txt", "Node 0:\n4KiB: 4096\n2048KiB: 12\n1048576KiB: 0\n\nNode 1:\n4KiB: 1\n2048KiB: 7\n")
+	tables, err := collect(t, folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, v := range attribute([]topology.Observation{tables["capabilities"]}, topology.AttrHugePageFree) {
+		got = append(got, v.String())
+	}
+	if want := []string{"0 1073741824 0", "0 2097152 12", "1 2097152 7"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestFolder_errorNamesFileLineAndAttribute(t *testing.T) {
 	t.Parallel()
 	folder := recording(t)

@@ -81,6 +81,8 @@ func FuzzFolder_lists(f *testing.F) {
 		}
 		f.Add(raw)
 	}
+	f.Add([]byte("domain 3f7d2a10-0000-4000-8000-000000000001\nJob type: Unbounded\nOperation: Backup\ndisk vda\nBlock Copy: [ 42 %]\n"))
+	f.Add([]byte("Node 0:\n4KiB: 4096\n2048KiB: 12\n"))
 	folder := f.TempDir()
 	if err := os.Mkdir(filepath.Join(folder, "domains"), 0o750); err != nil {
 		f.Fatal(err)
@@ -89,7 +91,7 @@ func FuzzFolder_lists(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		for _, name := range []string{"domains.txt", "snapshots.txt", "version.txt", "hostname.txt"} {
+		for _, name := range []string{"domains.txt", "snapshots.txt", "jobs.txt", "freepages.txt", "version.txt", "hostname.txt"} {
 			if err := os.WriteFile(filepath.Join(folder, name), raw, 0o600); err != nil {
 				t.Fatal(err)
 			}

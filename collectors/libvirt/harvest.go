@@ -107,13 +107,13 @@ func (f *sortedDocuments) add(d Document) error {
 	root := d.tree
 	switch root.name {
 	case "domstatus", "networkstatus", "poolstate":
-		d.State = cmp.Or(root.attr("state"), "active")
+		d.State, d.StateReason = cmp.Or(root.attr("state"), "active"), root.attr("reason")
 		if inner := cmp.Or(root.child("domain"), root.child("network"), root.child("pool")); inner != nil {
 			d.tree = inner
 		}
 	case "node":
 		for _, t := range Tables() {
-			if t != CPUModels { // of which it says nothing
+			if t != CPUModels && t != Jobs { // of which it says nothing
 				f.tables[t] = append(f.tables[t], []Document{}...)
 			}
 		}
@@ -225,6 +225,11 @@ func (h *harvest) table(t Table, l Listing, failure error) error {
 		y.text(h.host, topology.AttrName, l.Hostname)
 		y.text(h.host, topology.AttrHypervisorVersion, l.Version)
 	}
+	for _, pages := range l.Free {
+		y.text(h.host, topology.AttrHugePageFree, pages)
+	}
+	rows += len(l.Jobs)
+	y.jobs(l.Jobs)
 	y.nodeTree()
 	why := failureTexts(y.failures)
 	if l.Missing != "" {

@@ -2,6 +2,7 @@ package libvirt
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,6 +59,43 @@ func (s *sheet) pages(cpu *element) {
 	}
 }
 
+// hugePages are the pages of one size in a cell of a host.
+type hugePages struct {
+	cell         int
+	bytes, total uint64
+}
+
+// hugePages lists the pages of a cell that are larger than the ordinary ones.
+func (s *sheet) hugePages(cell *element) []hugePages {
+	id, numbered := s.unsigned(cell, "id")
+	if !numbered || id > 1<<16 {
+		return nil
+	}
+	var all []hugePages
+	for p := range cell.all("pages") {
+		size, ok := s.unsigned(p, "size")
+		if ok {
+			size, ok = s.scale(p, size, cmp.Or(p.attr("unit"), "KiB"))
+		}
+		if n, also := s.count(p); ok && also {
+			all = append(all, hugePages{int(id), size, n})
+		}
+	}
+	slices.SortFunc(all, func(a, b hugePages) int { return cmp.Compare(a.bytes, b.bytes) })
+	return all[min(1, len(all)):]
+}
+
+// setAside states the huge pages of a cell: of those that there are none of, none is free.
+func (s *sheet) setAside(cell *element) {
+	for _, p := range s.hugePages(cell) {
+		a := topology.AttrHugePages
+		if p.total == 0 {
+			a = topology.AttrHugePageFree
+		}
+		s.text(s.host, a, fmt.Sprintf("%d %d %d", p.cell, p.bytes, p.total))
+	}
+}
+
 // cells states the NUMA cells, and the processors and memory that they sum up to. The <topology> of the <cpu> counts one cell alone, so
 // that sockets are counted by their IDs where the cells have them.
 func (s *sheet) cells(cells, shape *element) {
@@ -80,6 +118,7 @@ func (s *sheet) cells(cells, shape *element) {
 		}
 		cpus = append(cpus, own...)
 		s.numaCell(s.host, cell, ranges(own))
+		s.setAside(cell)
 	}
 	s.number(s.host, topology.AttrMemoryBytes, memory, known && memory > 0)
 	s.number(s.host, topology.AttrCPUs, uint64(len(cpus)), len(cpus) > 0)
@@ -138,4 +177,18 @@ func (s *sheet) testNode(e *element) {
 	s.number(s.host, topology.AttrCPUs, n, ok)
 	n, ok = s.size(e.child("memory"), "KiB")
 	s.number(s.host, topology.AttrMemoryBytes, n, ok)
+}
+
+// setAsidePages lists the huge pages that a host has set aside, by its capabilities.
+func setAsidePages(capabilities []byte) []hugePages {
+	trees, err := parseDocuments(capabilities)
+	if err != nil {
+		return nil
+	}
+	var s sheet
+	var all []hugePages
+	for cell := range trees[0].child("host", "topology", "cells").all("cell") {
+		all = append(all, slices.DeleteFunc(s.hugePages(cell), func(p hugePages) bool { return p.total == 0 })...)
+	}
+	return all
 }

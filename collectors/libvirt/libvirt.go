@@ -32,6 +32,7 @@ const (
 	Volumes      Table = "volumes"
 	NodeDevices  Table = "nodeDevices"
 	NWFilters    Table = "nwfilters"
+	Jobs         Table = "jobs" // what is being done with domains: no documents
 
 	// volumeDisks is no listing, but what takes two of them: on which volume a disk lies that names it by pool and name.
 	volumeDisks Table = "domains+volumes"
@@ -39,10 +40,10 @@ const (
 	vnicFilters Table = "domains+nwfilters"
 )
 
-// Tables lists what a Source is asked for, in order: storage comes last, since it is what hangs when a file server does, and volumes come
-// after the pools by which they are known, CPU models after the domains that have them.
+// Tables lists what a Source is asked for, in order: storage comes late, since it is what hangs when a file server does, and volumes come
+// after the pools by which they are known, CPU models after the domains that have them. Jobs come last: they hang where a single guest does.
 func Tables() []Table {
-	return []Table{Capabilities, Domains, CPUModels, Networks, Interfaces, NodeDevices, NWFilters, Pools, Volumes}
+	return []Table{Capabilities, Domains, CPUModels, Networks, Interfaces, NodeDevices, NWFilters, Pools, Volumes, Jobs}
 }
 
 // Source brings the XML documents of one host. A method returns soon after its context ends.
@@ -63,8 +64,11 @@ type Listing struct {
 	Missing   string // why the table may have more than the documents; "" if they are all
 	Absent    bool   // the source does not have the table: nothing was read, and nothing is said about it
 
-	Hostname string // with Capabilities, where it is known
-	Version  string // of the hypervisor, likewise
+	Hostname string   // with Capabilities, where it is known
+	Version  string   // of the hypervisor, likewise
+	Free     []string // huge pages that nobody has, likewise: topology.AttrHugePageFree
+
+	Jobs []DomainJobs // with Jobs, those of active domains
 }
 
 // Document is one XML document, and what the listing says of the object beside it.
@@ -74,6 +78,7 @@ type Document struct {
 	Err   error // why it was not read; XML is empty then
 
 	State                 string // running, paused, shutoff, active … ; "" where nobody knows
+	StateReason           string // user, ioerror … (topology.AttrStateReason); "" where nobody knows
 	Persistent, Autostart *bool  // nil where nobody knows
 	Snapshots             *bool  // of a domain: it has some; nil where nobody knows
 	Pool                  string // that lists the volume; "" where nobody knows

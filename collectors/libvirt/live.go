@@ -16,9 +16,10 @@ import (
 // commands names the calls behind each table. All of them are reads that a read-only connection allows; each listing is one call, and each
 // object's XML another, since libvirt has no call for the XML of many.
 var commands = map[Table]string{ //nolint:gochecknoglobals // read-only table
-	Capabilities: "virConnectGetCapabilities, virConnectGetHostname, virConnectGetVersion, virConnectGetSysinfo, virConnectBaselineCPU",
+	Capabilities: "virConnectGetCapabilities, virNodeGetFreePages, virConnectGetHostname, virConnectGetVersion, virConnectGetSysinfo, virConnectBaselineCPU",
 	Domains:      "virConnectListAllDomains, virDomainGetState, virDomainGetXMLDesc",
 	CPUModels:    "virConnectBaselineCPU",
+	Jobs:         "virConnectListAllDomains, virDomainGetXMLDesc, virDomainGetJobStats, virDomainGetBlockJobInfo",
 	Networks:     "virConnectListAllNetworks, virNetworkGetXMLDesc",
 	Interfaces:   "virConnectListAllInterfaces, virInterfaceGetXMLDesc",
 	Pools:        "virConnectListAllStoragePools, virStoragePoolGetXMLDesc",
@@ -132,6 +133,8 @@ func (a *answer) fill(conn *libvirt.Connect, t Table) error {
 		return a.host(conn)
 	case Domains:
 		return a.domains(conn)
+	case Jobs:
+		return a.jobs(conn)
 	case CPUModels:
 		return a.expand(conn)
 	case Networks:
@@ -225,13 +228,14 @@ func (a *answer) host(conn *libvirt.Connect) error {
 		expanded, err := conn.BaselineCPU([]string{cpu}, libvirt.CONNECT_BASELINE_CPU_EXPAND_FEATURES)
 		a.optional("baseline CPU", expanded, err)
 	}
+	free := a.freePages(conn, xml)
 	number, err := conn.GetVersion()
 	if err != nil {
 		a.missing("version: " + plain(err).Error())
 	}
 	name, err := conn.GetHostname()
 	a.change(func(l *Listing) {
-		l.Hostname = name
+		l.Hostname, l.Free = name, free
 		if number > 0 {
 			l.Version = version(number)
 		}
@@ -277,20 +281,20 @@ func (a *answer) domains(conn *libvirt.Connect) error {
 	shutoff := a.known(names(conn.ListAllDomains(libvirt.CONNECT_LIST_DOMAINS_SHUTOFF)))
 	each(a.ctx, all, func(d *libvirt.Domain) {
 		name, _ := d.GetName()
-		var state string
+		var state, reason string
 		switch {
 		case running[name]:
 			state = "running"
 		case shutoff[name]:
 			state = "shutoff"
 		default: // few: paused, crashed, on the way down
-			if s, _, err := d.GetState(); err == nil {
-				state = stateName(s)
+			if s, why, err := d.GetState(); err == nil {
+				state, reason = stateName(s), pausedReason(s, why)
 			}
 		}
 		xml, err := d.GetXMLDesc(0)
 		a.add(Document{
-			Where: "domain " + name, State: state, Persistent: member(persistent, name), Autostart: member(autostart, name),
+			Where: "domain " + name, State: state, StateReason: reason, Persistent: member(persistent, name), Autostart: member(autostart, name),
 			Snapshots: member(snapshots, name),
 		}, xml, err)
 	})
@@ -411,7 +415,7 @@ func (a *answer) nodeDevices(conn *libvirt.Connect) error {
 	all, err := conn.ListAllNodeDevices(libvirt.CONNECT_LIST_NODE_DEVICES_CAP_SYSTEM | libvirt.CONNECT_LIST_NODE_DEVICES_CAP_PCI_DEV |
 		libvirt.CONNECT_LIST_NODE_DEVICES_CAP_NET | libvirt.CONNECT_LIST_NODE_DEVICES_CAP_SCSI_HOST |
 		libvirt.CONNECT_LIST_NODE_DEVICES_CAP_SCSI_TARGET | libvirt.CONNECT_LIST_NODE_DEVICES_CAP_SCSI |
-		libvirt.CONNECT_LIST_NODE_DEVICES_CAP_STORAGE)
+		libvirt.CONNECT_LIST_NODE_DEVICES_CAP_STORAGE | libvirt.CONNECT_LIST_NODE_DEVICES_CAP_MDEV)
 	if unsupported(err) {
 		all, err = conn.ListAllNodeDevices(0)
 	}

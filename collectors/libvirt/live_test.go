@@ -151,7 +151,7 @@ func TestLive_hypervisor(t *testing.T) {
 	vm := "vm:" + on.UUID
 	for _, want := range []string{
 		vm + " name=web1", vm + " state=running", vm + " RunsOn host:@hv1\n", "vm:" + off.UUID + " state=shutoff",
-		vm + " persistent=true", vm + " autostart=false",
+		vm + " persistent=true", vm + " autostart=false", vm + " job=none", "vdisk:" + on.UUID + "/vda job=none",
 		"vdisk:" + on.UUID + "/vda StoredOn volume:@hv1/" + on.Disk,
 		"volume:@hv1/" + on.Disk + " StoredOn volume:@hv1/" + on.Base,
 		"vdisk:" + on.UUID + "/vdb StoredOn volume:@hv1//var/lib/libvirt/images/" + on.Data,
@@ -201,11 +201,24 @@ func sameFromFolder(t *testing.T, l *live.Libvirt, c *libvirt.Collector, direct 
 	for name := range strings.FieldsSeq(firstColumn(l.Virsh(t, "vol-list", "default"))) {
 		save("volumes/default/"+name+".xml", "vol-dumpxml", "--pool", "default", name)
 	}
+	jobs := ""
+	for _, uuid := range strings.Fields(l.Virsh(t, "list", "--uuid")) {
+		jobs += "domain " + uuid + "\n" + l.Virsh(t, "domjobinfo", uuid)
+		for _, disk := range []string{"vda", "vdb"} {
+			said := l.Virsh(t, "blockjob", uuid, disk, "--info")
+			if said == "" { // virsh is quiet here
+				said = "No current block job for " + disk + "\n"
+			}
+			jobs += "disk " + disk + "\n" + said
+		}
+	}
+	write(t, folder, "jobs.txt", jobs)
+	save("freepages.txt", "freepages", "--all")
 	recorded, err := c.Collect(t.Context(), collectors.Device{Handle: "hv1", Source: topology.SourceLibvirt, Address: "folder:" + folder})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, table := range []string{"domains", "cpuModels", "interfaces", "volumes", "domains+volumes"} {
+	for _, table := range []string{"domains", "cpuModels", "interfaces", "volumes", "domains+volumes", "jobs"} {
 		if diff := cmp.Diff(facts(direct, table), facts(recorded, table)); diff != "" {
 			t.Errorf("%s: -live +recorded\n%s", table, diff)
 		}

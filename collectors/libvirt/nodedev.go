@@ -34,7 +34,9 @@ func (s *sheet) nodeDevice(e *element) {
 			s.scsiTarget(&n, capability)
 		case "storage":
 			s.storageDevice(&n, e, capability)
-		case "scsi", "scsi_generic", "usb", "usb_device", "drm", "mdev", "ccw", "ccwgroup", "css", "vdpa", "ap_card", "ap_queue", "ap_matrix":
+		case "mdev":
+			s.mediated(e, capability)
+		case "scsi", "scsi_generic", "usb", "usb_device", "drm", "ccw", "ccwgroup", "css", "vdpa", "ap_card", "ap_queue", "ap_matrix":
 		default:
 			s.note(capability, typ, "no such type of device is known")
 		}
@@ -48,6 +50,20 @@ func (s *sheet) system(c *element) {
 	s.text(s.host, topology.AttrVendor, named(h.child("vendor").word()))
 	s.text(s.host, topology.AttrModel, named(cmp.Or(c.child("product").word(), h.child("version").word())))
 	s.text(s.host, topology.AttrSerial, named(h.child("serial").word()))
+}
+
+// mediated states a mediated device, as a guest's definition names it: libvirt before 7.3 has its UUID in the name alone, with underlines.
+func (s *sheet) mediated(e, c *element) {
+	uuid := c.child("uuid").word()
+	if uuid == "" {
+		name, _ := strings.CutPrefix(e.child("name").value(), "mdev_")
+		uuid = strings.ReplaceAll(name[:min(len(name), 36)], "_", "-")
+	}
+	if uuid, err := topology.ParseUUID(uuid); err == nil {
+		s.text(s.host, topology.AttrHostDevice, "mdev "+uuid)
+	} else {
+		s.note(c, e.child("name").value(), "a mediated device without a UUID")
+	}
 }
 
 // named gives "" for what firmware says where nobody gave a name, octets of ones included.

@@ -89,6 +89,13 @@ func (s *sheet) machines(arch *element) {
 // said of emulated processors says nothing of these.
 func (s *sheet) domainCapabilities(e *element) {
 	s.text(s.host, topology.AttrArch, e.child("arch").word())
+	for enum := range e.child("memoryBacking").all("enum") {
+		for value := range enum.all("value") {
+			if enum.attr("name") == "sourceType" {
+				s.text(s.host, topology.AttrMemorySource, value.word())
+			}
+		}
+	}
 	tpm := e.child("devices", "tpm")
 	for enum := range tpm.all("enum") {
 		for value := range enum.all("value") {
