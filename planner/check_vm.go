@@ -126,7 +126,15 @@ func (f *finder) where() bool {
 		f.unknown("no source says where "+f.vm.Name()+" runs", f.vm)
 		return false
 	}
-	return f.reading(f.vm, f.vm.Out(topology.RunsOn)[0].Reading)
+	at := f.vm.Out(topology.RunsOn)[0]
+	if !f.reading(f.vm, at.Reading) {
+		return false
+	}
+	if at.Confidence <= topology.ConfidenceConfigured { // docs/model.md: it is defined there, and that is all
+		f.unknown(fmt.Sprintf("%s has no more than a definition of %s: no source says where it runs", f.source.Name(), f.vm.Name()), f.vm, f.source)
+		return false
+	}
+	return true
 }
 
 // answers looks for a second host on which the VM is more than defined, and on the target for another VM of its name, which libvirt would not let in beside it
