@@ -54,14 +54,14 @@ func writeFinding(w io.Writer, f report.Finding) {
 		}
 		line([]string{"by", ""}[min(i, 1)], e.String())
 	}
-	switch {
-	case f.Verdict == planner.Pass:
-	case len(f.Fixes) == 0 && f.Mends != "":
+	if f.Needs != "" {
+		line("needs", f.Needs)
+	}
+	for i, fix := range f.Fixes {
+		line([]string{"mend", ""}[min(i, 1)], fix.Text)
+	}
+	if len(f.Fixes) == 0 && f.Mends != "" {
 		line("mend", f.Mends)
-	default:
-		for i, fix := range f.Fixes {
-			line([]string{"mend", ""}[min(i, 1)], fix.Text)
-		}
 	}
 }
 

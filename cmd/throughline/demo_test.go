@@ -24,37 +24,43 @@ func printed(t *testing.T, want int, args ...string) string {
 	return stdout.String()
 }
 
-// demoBlock is a question with its answer in docs/reach.md.
+// demoBlock is a question with its answer, in one of demoPages.
 var demoBlock = regexp.MustCompile("(?s)<!-- demo -->\n```\n\\$ throughline ([^\n]*)\n(.*?)```\n")
 
-// TestDocs_answersOfTheDemo holds the answers that docs/reach.md shows to those that the demo's store gives. With UPDATE_GOLDEN=1 they are rewritten.
+var demoPages = map[string]int{"docs/reach.md": 2, "docs/check-migrate.md": 1} // how many questions they ask at least
+
+// TestDocs_answersOfTheDemo holds the answers that pages show to those that the demo's store gives. With UPDATE_GOLDEN=1 they are rewritten.
 func TestDocs_answersOfTheDemo(t *testing.T) {
 	t.Parallel()
-	const file = "../../docs/reach.md"
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
 	printed(t, exitOK, "demo", "--dir", dir)
-	asked := 0
-	text := demoBlock.ReplaceAllStringFunc(string(raw), func(block string) string {
-		asked++
-		m := demoBlock.FindStringSubmatch(block)
-		args := append([]string{"--store", filepath.Join(dir, "throughline.db")}, strings.Fields(m[1])...)
-		return "<!-- demo -->\n```\n$ throughline " + m[1] + "\n" + printed(t, exitOK, args...) + "```\n"
-	})
-	if asked < 2 {
-		t.Errorf("%s asks %d questions", file, asked)
-	}
-	if os.Getenv("UPDATE_GOLDEN") == "1" {
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+	for page, least := range demoPages {
+		file := "../../" + page
+		raw, err := os.ReadFile(file)
+		if err != nil {
 			t.Fatal(err)
 		}
-		return
-	}
-	if timeless(text) != timeless(string(raw)) {
-		t.Errorf("%s does not show what the demo answers; rewrite it with UPDATE_GOLDEN=1 and read the difference", file)
+		asked := 0
+		text := demoBlock.ReplaceAllStringFunc(string(raw), func(block string) string {
+			asked++
+			m := demoBlock.FindStringSubmatch(block)
+			words := strings.ReplaceAll(m[1], "fixtures/", "../../fixtures/") // as from the top folder
+			args := append([]string{"--store", filepath.Join(dir, "throughline.db")}, strings.Fields(words)...)
+			_, answer := ran(t, []int{exitOK, exitBlock, exitUnknown}, args...)
+			return "<!-- demo -->\n```\n$ throughline " + m[1] + "\n" + strings.ReplaceAll(answer, "../../fixtures/", "fixtures/") + "```\n"
+		})
+		if asked < least {
+			t.Errorf("%s asks %d questions", file, asked)
+		}
+		if os.Getenv("UPDATE_GOLDEN") == "1" {
+			if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if timeless(text) != timeless(string(raw)) {
+			t.Errorf("%s does not show what the demo answers; rewrite it with UPDATE_GOLDEN=1 and read the difference", file)
+		}
 	}
 }
 

@@ -54,7 +54,8 @@ type Finding struct {
 	Objects       []Object        `json:"objects"`
 	Evidence      []Evidence      `json:"evidence"`
 	Fixes         []Act           `json:"fixes,omitempty"`
-	Mends         string          `json:"mends,omitempty"` // in general, of what did not pass
+	Mends         string          `json:"mends,omitempty"` // in general, of what is warned of or blocks
+	Needs         string          `json:"needs,omitempty"` // what the check has to know, of what is unknown
 	Override      *Override       `json:"override,omitempty"`
 }
 
@@ -159,8 +160,12 @@ func (t *table) finding(f planner.Finding) Finding {
 	v := Finding{
 		Code: f.Code, Verdict: f.Verdict, Found: f.Found, Asks: check.Asks, Text: f.Text, NotApplicable: f.Idle, Objects: []Object{}, Evidence: []Evidence{},
 	}
-	if f.Found > planner.Pass {
+	switch f.Found {
+	case planner.Unknown:
+		v.Needs = check.Facts
+	case planner.Warn, planner.Block:
 		v.Mends = check.Mends
+	case planner.Pass:
 	}
 	for _, k := range f.Objects {
 		v.Objects = append(v.Objects, ObjectOf(t.s, k))

@@ -42,7 +42,7 @@ func blocked(name string) *report.Check {
 				Code: "NET-2", Verdict: planner.Block, Found: planner.Block, Asks: "Is the VLAN forwarded on the ports?", Text: "VLAN 120 is not carried on leaf2 " + name, Objects: []report.Object{object(topology.Port, name)},
 				Evidence: evidence, Fixes: []report.Act{vlan}, Mends: "tag the VLAN",
 			},
-			{Code: "VM-1", Verdict: planner.Unknown, Found: planner.Unknown, Asks: "Does the VM run?", Text: "no source says the state of " + name, Mends: "start the VM"},
+			{Code: "VM-1", Verdict: planner.Unknown, Found: planner.Unknown, Asks: "Does the VM run?", Text: "no source says the state of " + name, Needs: "state of the VM (libvirt)"},
 			{Code: "CAP-1", Verdict: planner.Warn, Found: planner.Block, Asks: "Has the target memory for the VM?", Text: "web-07 needs 16.0 GiB", Override: &override, Mends: "move another VM away"},
 			{Code: "HOST-1", Asks: "Is the target another host?", Text: "web-07 runs on h1", Evidence: evidence},
 			{Code: "HOST-3", Asks: "Does the target take VMs?", Text: "no cordon names h2", NotApplicable: true},

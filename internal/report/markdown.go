@@ -121,6 +121,9 @@ func (m *markdown) finding(f Finding) {
 	for _, fix := range f.Fixes {
 		m.plain("- mended by: %s", fix.Text)
 	}
+	if f.Needs != "" {
+		m.plain("- needs: %s", f.Needs)
+	}
 	if len(f.Fixes) == 0 && f.Mends != "" {
 		m.plain("- mended by: %s", f.Mends)
 	}
