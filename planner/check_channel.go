@@ -38,12 +38,16 @@ func channelChecks() []Check {
 
 // end is an address of a host.
 type end struct {
-	at     topology.Node
-	prefix netip.Prefix
-	fact   topology.Fact
+	host, at topology.Node
+	prefix   netip.Prefix
+	fact     topology.Fact
 }
 
-// ends lists the addresses of a host that others reach it by.
+func (e end) words() string {
+	return fmt.Sprintf("%s of %s (%s)", e.at.Name(), e.host.Name(), e.prefix.Addr())
+}
+
+// ends lists the addresses of a host that others reach it by. What several sources say, it has once.
 func ends(host topology.Node) []end {
 	var all []end
 	for n := range host.Objects(topology.Contains) {
@@ -52,8 +56,9 @@ func ends(host topology.Node) []end {
 		}
 		for fact := range n.About(topology.AttrAddress) {
 			p := fact.Value.Prefix()
-			if a := p.Addr(); !a.IsLinkLocalUnicast() && !a.IsLoopback() && !p.IsSingleIP() {
-				all = append(all, end{n, p, fact})
+			said := slices.ContainsFunc(all, func(e end) bool { return e.at == n && e.prefix == p })
+			if a := p.Addr(); !said && !a.IsLinkLocalUnicast() && !a.IsLoopback() && !p.IsSingleIP() {
+				all = append(all, end{host, n, p, fact})
 			}
 		}
 	}
@@ -61,7 +66,7 @@ func ends(host topology.Node) []end {
 }
 
 // channel asks for the interfaces of both hosts in the networks of moves. Where the policy names none, these are the subnets that both have an address in: which of
-// them libvirt takes depends on how the target's name is resolved.
+// them libvirt takes depends on how the target's name is resolved, so that one that is down is no more than a warning.
 func (f *finder) channel() {
 	if f.source.IsZero() {
 		f.unknown("no source says where "+f.vm.Name()+" runs", f.vm)
@@ -71,41 +76,76 @@ func (f *finder) channel() {
 		f.idle("the VM stays on "+f.source.Name(), f.source)
 		return
 	}
-	from, to := ends(f.source), ends(f.target)
-	nets := f.policy.Channel.Networks
-	if len(nets) == 0 {
-		nets = common(from, to)
+	all := slices.Concat(ends(f.source), ends(f.target))
+	if nets := f.policy.Channel.Networks; len(nets) > 0 {
+		f.named(all, nets)
+		return
 	}
+	nets := common(all)
 	if len(nets) == 0 {
 		f.unknown(fmt.Sprintf("no source says an address of %s and one of %s in one subnet: name the networks of moves in the policy", f.source.Name(), f.target.Name()), f.source, f.target)
 		return
 	}
-	before := len(f.found)
-	for _, side := range []struct {
-		host topology.Node
-		ends []end
-	}{{f.source, from}, {f.target, to}} {
-		in := slices.DeleteFunc(slices.Clone(side.ends), func(e end) bool {
-			return !slices.ContainsFunc(nets, func(p netip.Prefix) bool { return p.Contains(e.prefix.Addr()) })
-		})
-		if len(in) == 0 {
-			f.unknown(fmt.Sprintf("no source says an address of %s in the networks of moves", side.host.Name()), side.host)
+	var words, faults []string
+	bad, known := 0, true
+	for _, net := range nets {
+		before := len(faults)
+		for _, e := range all {
+			if e.prefix.Masked() == net {
+				fault, ok := f.fault(e)
+				if known = known && ok; fault != "" {
+					faults = append(faults, fault)
+				}
+				words = append(words, e.words())
+			}
 		}
-		for _, e := range in {
-			f.carries(side.host, e)
+		if len(faults) > before {
+			bad++
 		}
 	}
-	if len(f.found) == before {
-		f.pass(fmt.Sprintf("%s and %s have interfaces for moves that are up", f.source.Name(), f.target.Name()), f.source, f.target)
+	switch text := strings.Join(faults, "; "); {
+	case bad == len(nets):
+		f.block(text, f.target, f.source)
+	case bad > 0:
+		f.warn(text+": whether moves go there is not known: name the networks of moves in the policy", f.target, f.source)
+	case known:
+		f.pass("interfaces for moves are up: "+strings.Join(words, ", "), f.source, f.target)
 	}
 }
 
-// common lists the subnets that both have an address in. One address at both, as of libvirt's own networks, joins nothing.
-func common(a, b []end) []netip.Prefix {
+// named asks for the interfaces in the networks that the policy names. Each host has one in one of them.
+func (f *finder) named(all []end, nets []netip.Prefix) {
+	var words []string
+	well := true
+	for _, host := range []topology.Node{f.source, f.target} {
+		found := false
+		for _, e := range all {
+			if e.host != host || !slices.ContainsFunc(nets, func(p netip.Prefix) bool { return p.Contains(e.prefix.Addr()) }) {
+				continue
+			}
+			found = true
+			words = append(words, e.words())
+			fault, ok := f.fault(e)
+			if well = well && ok && fault == ""; fault != "" {
+				f.block(fault, e.at, host)
+			}
+		}
+		if !found {
+			well = false
+			f.unknown(fmt.Sprintf("no source says an address of %s in the networks of moves", host.Name()), host)
+		}
+	}
+	if well {
+		f.pass("interfaces for moves are up: "+strings.Join(words, ", "), f.source, f.target)
+	}
+}
+
+// common lists the subnets that two hosts have an address in. One address at both, as of libvirt's own networks, joins nothing.
+func common(all []end) []netip.Prefix {
 	var nets []netip.Prefix
-	for _, x := range a {
-		for _, y := range b {
-			if net := x.prefix.Masked(); net == y.prefix.Masked() && x.prefix != y.prefix && !slices.Contains(nets, net) {
+	for i, x := range all {
+		for _, y := range all[i+1:] {
+			if net := x.prefix.Masked(); x.host != y.host && net == y.prefix.Masked() && x.prefix != y.prefix && !slices.Contains(nets, net) {
 				nets = append(nets, net)
 			}
 		}
@@ -113,20 +153,22 @@ func common(a, b []end) []netip.Prefix {
 	return nets
 }
 
-// carries tells of an interface for moves that is down, or too slow.
-func (f *finder) carries(host topology.Node, e end) {
+// fault says that an interface for moves is down, or too slow. It is false where that is not known, of which an unknown is taken down.
+func (f *finder) fault(e end) (string, bool) {
 	if !f.rests(e.at, e.fact) {
-		return
+		return "", false
 	}
 	least := cmp.Or(f.policy.Channel.MinBits, DefaultMinBits)
 	bits, ok := f.bits(e.at, 0)
 	switch {
 	case !ok:
+		return "", false
 	case bits == 0:
-		f.block(fmt.Sprintf("%s of %s, which has %s, is down", e.at.Name(), host.Name(), e.prefix.Addr()), e.at, host)
+		return e.words() + " is down", true
 	case bits < least:
-		f.block(fmt.Sprintf("%s of %s, which has %s, carries %s: moves want %s", e.at.Name(), host.Name(), e.prefix.Addr(), rate(bits), rate(least)), e.at, host)
+		return fmt.Sprintf("%s carries %s, and moves want %s", e.words(), rate(bits), rate(least)), true
 	}
+	return "", true
 }
 
 func rate(bits int64) string { return fmt.Sprintf("%g Gbit/s", float64(bits)/1e9) }

@@ -20,20 +20,30 @@ port:b/bond0.9 SupportedBy lag:b/bond0
 port:b/bond0.9 state=up
 lag:b/bond0 speedBits=20000000000
 `
+	// both hosts have an address in another subnet, too
+	const two = "nic:a/mig0 address=10.0.7.1/24\nhost:b Contains nic:b/old0\nnic:b/old0 address=10.0.7.2/24\n"
 	return []checkCase{
-		{code: "MIG-1", name: "up", want: "pass: a and b have interfaces for moves that are up"},
-		{code: "MIG-1", name: "down", changes: "-nic:b/mig0 state=up\nnic:b/mig0 state=lowerLayerDown", want: "block: mig0 of b, which has 10.0.9.2, is down"},
-		{code: "MIG-1", name: "slow", changes: slow("100000000"), want: "block: mig0 of b, which has 10.0.9.2, carries 0.1 Gbit/s: moves want 1 Gbit/s"},
-		{code: "MIG-1", name: "slow by policy", policy: planner.Policy{Channel: planner.Channel{MinBits: 40e9}}, want: "block: mig0 of a, which has 10.0.9.1, carries 25 Gbit/s: moves want 40 Gbit/s\n" +
-			"block: mig0 of b, which has 10.0.9.2, carries 25 Gbit/s: moves want 40 Gbit/s"},
-		{code: "MIG-1", name: "over a bond", changes: bridged + "lag:b/bond0 state=up", want: "pass: a and b have interfaces for moves that are up"},
-		{code: "MIG-1", name: "over a bond that is down", changes: bridged + "lag:b/bond0 state=down", want: "block: br9 of b, which has 10.0.9.2, is down"},
+		{code: "MIG-1", name: "up", want: "pass: interfaces for moves are up: mig0 of a (10.0.9.1), mig0 of b (10.0.9.2)"},
+		{code: "MIG-1", name: "down", changes: "-nic:b/mig0 state=up\nnic:b/mig0 state=lowerLayerDown", want: "block: mig0 of b (10.0.9.2) is down"},
+		{code: "MIG-1", name: "slow", changes: slow("100000000"), want: "block: mig0 of b (10.0.9.2) carries 0.1 Gbit/s, and moves want 1 Gbit/s"},
+		{code: "MIG-1", name: "slow by policy", policy: planner.Policy{Channel: planner.Channel{MinBits: 40e9}}, want: "block: mig0 of a (10.0.9.1) carries 25 Gbit/s, and moves want 40 Gbit/s; " +
+			"mig0 of b (10.0.9.2) carries 25 Gbit/s, and moves want 40 Gbit/s"},
+		{code: "MIG-1", name: "over a bond", changes: bridged + "lag:b/bond0 state=up", want: "pass: interfaces for moves are up: mig0 of a (10.0.9.1), br9 of b (10.0.9.2)"},
+		{code: "MIG-1", name: "over a bond that is down", changes: bridged + "lag:b/bond0 state=down", want: "block: br9 of b (10.0.9.2) is down"},
 		{code: "MIG-1", name: "over a bond of which nobody says it", changes: bridged, want: "unknown: no source says the state of lag bond0"},
 		{
 			code: "MIG-1", name: "libvirt's own network", changes: "-nic:b/mig0 address=10.0.9.2/24\nnic:b/mig0 address=192.168.122.1/24\nnic:a/mig0 address=192.168.122.1/24",
 			want: "unknown: no source says an address of a and one of b in one subnet: name the networks of moves in the policy",
 		},
-		{code: "MIG-1", name: "by policy", policy: networks("10.0.8.0/23"), want: "pass: a and b have interfaces for moves that are up"},
+		{code: "MIG-1", name: "by policy", policy: networks("10.0.8.0/23"), want: "pass: interfaces for moves are up: mig0 of a (10.0.9.1), mig0 of b (10.0.9.2)"},
+		{
+			code: "MIG-1", name: "down by policy", changes: "-nic:b/mig0 state=up\nnic:b/mig0 state=down", policy: networks("10.0.9.0/24"), want: "block: mig0 of b (10.0.9.2) is down",
+		},
+		{
+			code: "MIG-1", name: "one of two is down", changes: two + "nic:b/old0 state=down",
+			want: "warn: old0 of b (10.0.7.2) is down: whether moves go there is not known: name the networks of moves in the policy",
+		},
+		{code: "MIG-1", name: "another than that of the policy is down", changes: two + "nic:b/old0 state=down", policy: networks("10.0.9.0/24"), want: "pass: interfaces for moves are up: mig0 of a (10.0.9.1), mig0 of b (10.0.9.2)"},
 		{
 			code: "MIG-1", name: "elsewhere by policy", changes: "nic:a/mig0 address=198.51.100.1/24", policy: networks("198.51.100.0/24"),
 			want: "unknown: no source says an address of b in the networks of moves",
