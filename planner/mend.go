@@ -3,6 +3,7 @@ package planner
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/throughline-dc/throughline/topology"
@@ -115,5 +116,13 @@ func (s *search) remedy(plan *Plan, st *state) (r Remedy, err error) {
 		return r, err
 	}
 	r.Mends = slices.DeleteFunc(slices.Clone(s.root.bad), func(f Finding) bool { return s.left[f.id()] })
+	if r.Opens, err = s.root.p.opens(s.ctx, plan, r.Changes); err != nil {
+		return r, err
+	}
+	if worst := slices.IndexFunc(r.Opens, func(f Finding) bool { return f.Verdict == Block }); worst >= 0 {
+		r.Last = "it does to others what must not be: " + r.Opens[worst].Text
+	} else if len(r.Opens) > len(r.Mends) {
+		r.Last = fmt.Sprintf("it opens more (%d) than it mends (%d)", len(r.Opens), len(r.Mends))
+	}
 	return r, nil
 }
