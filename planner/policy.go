@@ -29,6 +29,9 @@ type Policy struct {
 	Windows    []Window    // moves are made within one of them; none: at any time
 	Freezes    []Freeze    // when nothing of some objects is touched
 
+	Paths []PathRule // how the ways of VMs are to be, wherever they run (Violations)
+	Units []UnitRule // who may see logical units (Violations)
+
 	Disabled  []Disabled
 	Overrides []Override
 }
@@ -97,6 +100,30 @@ type Demand struct {
 	Name     string
 	From, To Selector
 	Flow     reach.Flow
+}
+
+// The rails, as topology.Rail names them.
+const (
+	RailNetwork = "network"
+	RailStorage = "storage"
+)
+
+// PathRule is how the ways of some VMs on one rail are to be. What is 0 is not asked.
+type PathRule struct {
+	Name      string
+	VMs       Selector
+	Rail      string // RailNetwork, RailStorage
+	HostPorts int    // by which they leave the host at least
+	Ways      int    // that share nothing (topology.Rail.Independent); from 2 on no device may be on all of them
+	Hops      int    // switches, routers and firewalls on a way at most
+}
+
+// UnitRule is who may see some logical units: these hosts, and nobody else.
+type UnitRule struct {
+	Name      string
+	Units     Selector
+	Hosts     Selector
+	Exclusive bool // no two of them at once
 }
 
 // Window is a span of time in which moves are made. It has both ends.

@@ -62,6 +62,7 @@ func (p *Policy) Faults() []Fault {
 		c.text("cordons", i, "reason", cordon.Reason)
 	}
 	c.demands()
+	c.declared()
 	c.times()
 	c.exceptions()
 	return c.faults
@@ -179,6 +180,27 @@ func (c *policyCheck) demands() {
 				c.say("forbidden", i, "", "%q contradicts what is required by %q: a flow is in both", no.Name, yes.Name)
 			}
 		}
+	}
+}
+
+// declared looks at what is declared of ways and units.
+func (c *policyCheck) declared() {
+	for i, r := range c.Paths {
+		c.text("paths", i, "name", r.Name)
+		c.selector("paths", i, "vms", r.VMs, true)
+		if r.Rail != RailNetwork && r.Rail != RailStorage {
+			c.say("paths", i, "rail", "a rail is %s or %s", RailNetwork, RailStorage)
+		}
+		if r.HostPorts < 0 || r.Ways < 0 || r.Hops < 0 {
+			c.say("paths", i, "", "a number is below 0")
+		} else if r.HostPorts+r.Ways+r.Hops == 0 {
+			c.say("paths", i, "", "it asks for nothing: host_ports, ways or hops")
+		}
+	}
+	for i, r := range c.Units {
+		c.text("units", i, "name", r.Name)
+		c.selector("units", i, "units", r.Units, true)
+		c.selector("units", i, "hosts", r.Hosts, true)
 	}
 }
 

@@ -97,7 +97,7 @@ other. Names of VMs and hosts are not looked up: throughline check tells those t
 			})
 		},
 	}
-	cmd.AddCommand(validate)
+	cmd.AddCommand(validate, a.policyCheckCommand())
 	return cmd
 }
 

@@ -47,7 +47,7 @@ func ParsePolicy(file string, text []byte) (*Policy, error) {
 
 func policyKeys() []string {
 	return []string{
-		"version", "ages", "memory_ratio", "cpu_ratio", "redundancy", "channel", "sessions", "placements", "pinned", "cordons", "required", "forbidden", "windows", "freezes",
+		"version", "ages", "memory_ratio", "cpu_ratio", "redundancy", "channel", "sessions", "placements", "pinned", "cordons", "required", "forbidden", "paths", "units", "windows", "freezes",
 		"disabled", "overrides",
 	}
 }
@@ -98,6 +98,14 @@ func (r *policyReader) read(top *object) {
 	})
 	r.demands(top, "required", &p.Required)
 	r.demands(top, "forbidden", &p.Forbidden)
+	r.each(top, "paths", "a rule of paths", []string{"name", "vms", "rail", "host_ports", "ways", "hops"}, func(o *object) {
+		p.Paths = append(p.Paths, planner.PathRule{
+			Name: o.printable("name"), VMs: o.selector("vms"), Rail: o.text("rail"), HostPorts: o.number("host_ports", 1, most), Ways: o.number("ways", 1, most), Hops: o.number("hops", 1, most),
+		})
+	})
+	r.each(top, "units", "a rule of units", []string{"name", "units", "hosts", "exclusive"}, func(o *object) {
+		p.Units = append(p.Units, planner.UnitRule{Name: o.printable("name"), Units: o.selector("units"), Hosts: o.selector("hosts"), Exclusive: o.flag("exclusive")})
+	})
 	r.each(top, "windows", "a window", []string{"name", "from", "until"}, func(o *object) {
 		p.Windows = append(p.Windows, planner.Window{Name: o.printable("name"), From: o.time("from"), Until: o.time("until")})
 	})

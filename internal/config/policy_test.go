@@ -82,7 +82,12 @@ func TestPolicyReference(t *testing.T) {
 		Cordons:   []planner.Cordon{{Hosts: planner.Selector{"r02-h03"}, Reason: "memory is replaced", Until: utc("2026-12-01T06:00:00Z")}},
 		Required:  []planner.Demand{demand("web to databases", planner.Selector{"web-*"}, planner.Selector{"db-*"}, "5432")},
 		Forbidden: []planner.Demand{management("22"), management("8000-8080")},
-		Windows:   []planner.Window{{Name: "saturday night", From: utc("2026-11-28T22:00:00+01:00"), Until: utc("2026-11-29T04:00:00+01:00")}},
+		Paths: []planner.PathRule{
+			{Name: "two ways to the network", VMs: planner.Selector{"web-*", "app-*"}, Rail: planner.RailNetwork, HostPorts: 2, Ways: 2, Hops: 6},
+			{Name: "two fabrics", VMs: planner.Selector{"db-*"}, Rail: planner.RailStorage, HostPorts: 2, Ways: 2},
+		},
+		Units:   []planner.UnitRule{{Name: "ledger", Units: planner.Selector{"naa.600005e*"}, Hosts: planner.Selector{"r01-h01", "r01-h02"}, Exclusive: true}},
+		Windows: []planner.Window{{Name: "saturday night", From: utc("2026-11-28T22:00:00+01:00"), Until: utc("2026-11-29T04:00:00+01:00")}},
 		Freezes: []planner.Freeze{{
 			Name: "INC-4711", Reason: "the storage array is being looked at", Objects: planner.Selector{"array:*"}, From: utc("2026-11-22T00:00:00Z"), Until: utc("2026-11-23T00:00:00Z"),
 		}},
