@@ -13,10 +13,10 @@ import (
 	"github.com/throughline-dc/throughline/topology/policy"
 )
 
-// alike tells which ends of flows fare alike: whatever may be asked of the one has the answer of the other. Two are alike if all that is said of them is, but for
+// lookalikes tells which ends of flows fare alike: whatever may be asked of the one has the answer of the other. Two are alike if all that is said of them is, but for
 // names and addresses; if nobody else mentions the addresses of the one otherwise than those of the other (neighbour caches, forwarding tables, tunnels, filters, routes); and if they plug into the same thing.
 // What has a filter of its own is like nothing else.
-type alike struct {
+type lookalikes struct {
 	p     *Planner
 	cuts  []netip.Addr                  // where a route or a rule begins or ends, in order
 	masks []policy.Range                // of rules that ask for some bits of addresses
@@ -25,9 +25,9 @@ type alike struct {
 	held  map[netip.Addr][]topology.Key // who has an address
 }
 
-// newAlike reads what the whole snapshot says of addresses.
-func newAlike(p *Planner) *alike {
-	a := &alike{p: p, said: map[topology.MAC][]string{}, held: map[netip.Addr][]topology.Key{}}
+// newLookalikes reads what the whole snapshot says of addresses.
+func newLookalikes(p *Planner) *lookalikes {
+	a := &lookalikes{p: p, said: map[topology.MAC][]string{}, held: map[netip.Addr][]topology.Key{}}
 	read := map[string]bool{}
 	for n := range p.s.Nodes() {
 		switch n.Kind() { //nolint:exhaustive // the others mention none
@@ -53,7 +53,7 @@ func newAlike(p *Planner) *alike {
 }
 
 // cut notes both ends of a prefix.
-func (a *alike) cut(p netip.Prefix) {
+func (a *lookalikes) cut(p netip.Prefix) {
 	p = p.Masked()
 	a.cuts = append(a.cuts, p.Addr())
 	last := p.Addr().AsSlice()
@@ -65,7 +65,7 @@ func (a *alike) cut(p netip.Prefix) {
 	}
 }
 
-func (a *alike) filter(text string) {
+func (a *lookalikes) filter(text string) {
 	f, err := policy.DecodeFilter(text)
 	if err != nil {
 		return // whoever meets it knows nothing, wherever it comes from
@@ -84,7 +84,7 @@ func (a *alike) filter(text string) {
 	}
 }
 
-func (a *alike) term(t policy.Term, of policy.Range) {
+func (a *lookalikes) term(t policy.Term, of policy.Range) {
 	switch t.Field { //nolint:exhaustive // the others ask for no address
 	case policy.Source, policy.Destination, policy.ARPSender, policy.ARPTarget:
 		if of.Mask != (policy.Word{}) {
@@ -112,7 +112,7 @@ func addrOf(w policy.Word, family policy.Family) netip.Addr {
 }
 
 // mentions notes which hardware addresses a node has seen, and which addresses it has.
-func (a *alike) mentions(n topology.Node) {
+func (a *lookalikes) mentions(n topology.Node) {
 	note := func(mac topology.MAC, at topology.Attr, text string) {
 		a.said[mac] = append(a.said[mac], fmt.Sprintf("%s %s %s", n.Key(), at, text))
 	}
@@ -141,7 +141,7 @@ func (a *alike) mentions(n topology.Node) {
 	}
 }
 
-func (a *alike) stale(f topology.Fact) bool {
+func (a *lookalikes) stale(f topology.Fact) bool {
 	r, ok := a.p.s.Reading(f.Reading)
 	return ok && r.Source != topology.SourcePlan && a.p.policy.Ages.Stale(r, a.p.now)
 }
@@ -153,7 +153,7 @@ var own = []topology.Attr{ //nolint:gochecknoglobals // read-only table
 }
 
 // class names the class of an end of flows: ends of one name are alike.
-func (a *alike) class(e reach.Endpoint) string {
+func (a *lookalikes) class(e reach.Endpoint) string {
 	var words []string
 	a.say(&words, e.Node)
 	if e.Node.Kind() != topology.VNIC || len(e.Node.In(topology.AppliesTo)) > 0 || len(a.held[e.Addr]) > 1 {
@@ -194,7 +194,7 @@ func (a *alike) class(e reach.Endpoint) string {
 }
 
 // cell is where an address lies among all routes and rules.
-func (a *alike) cell(addr netip.Addr) []string {
+func (a *lookalikes) cell(addr netip.Addr) []string {
 	at, _ := slices.BinarySearchFunc(a.cuts, addr, func(cut, addr netip.Addr) int { return cmp.Or(cut.Compare(addr), -1) })
 	words := []string{fmt.Sprint("cell ", addr.Is4(), at)}
 	for i, of := range a.masks {
@@ -204,7 +204,7 @@ func (a *alike) cell(addr netip.Addr) []string {
 }
 
 // say adds all that is said of a node, but for what is its own; of addresses how many there are, and of which length.
-func (a *alike) say(words *[]string, n topology.Node) {
+func (a *lookalikes) say(words *[]string, n topology.Node) {
 	for f := range n.Facts() {
 		value := f.Value.String()
 		switch {
@@ -220,7 +220,7 @@ func (a *alike) say(words *[]string, n topology.Node) {
 }
 
 // tap adds what is said of the port of a host that a vNIC is behind, and gives its key.
-func (a *alike) tap(words *[]string, n, plug topology.Node) (key string) {
+func (a *lookalikes) tap(words *[]string, n, plug topology.Node) (key string) {
 	host, _, _ := strings.Cut(plug.Key().ID, "/")
 	for _, kind := range []topology.Kind{topology.Port, topology.NIC, topology.LAG} {
 		port, ok := a.p.s.Node(topology.PartKey(kind, topology.Key{Kind: topology.Host, ID: host}, n.Text(topology.AttrDeviceName)))

@@ -19,7 +19,7 @@ func (c *violations) flows(ctx context.Context) error {
 	if len(c.policy.Required)+len(c.policy.Forbidden) == 0 {
 		return nil
 	}
-	a := newAlike(c.Planner)
+	a := newLookalikes(c.Planner)
 	for _, d := range c.policy.Forbidden {
 		if err := c.demand(ctx, a, d, c.passes); err != nil {
 			return err
@@ -34,7 +34,7 @@ func (c *violations) flows(ctx context.Context) error {
 }
 
 // demand asks for all pairs of a demand's ends.
-func (c *violations) demand(ctx context.Context, a *alike, d Demand, judge func(Demand, reach.Answer, int)) error {
+func (c *violations) demand(ctx context.Context, a *lookalikes, d Demand, judge func(Demand, reach.Answer, int)) error {
 	from, to := c.groups(a, d, d.From), c.groups(a, d, d.To)
 	for _, f := range from {
 		for _, t := range to {
@@ -55,7 +55,7 @@ func (c *violations) demand(ctx context.Context, a *alike, d Demand, judge func(
 }
 
 // groups gives the ends of the VMs and hosts that a selector names, by their classes. Of which nobody knows the address, nobody knows whether it is so.
-func (c *violations) groups(a *alike, d Demand, s Selector) []*group {
+func (c *violations) groups(a *lookalikes, d Demand, s Selector) []*group {
 	var all []*group
 	by := map[string]*group{}
 	for n := range c.s.Nodes(topology.VM, topology.Host) {
