@@ -32,8 +32,14 @@ func (f *finder) strangers() {
 	for _, s := range all {
 		text := fmt.Sprintf("the policy names %q in %s, and nothing there answers to it", s.pattern, s.list)
 		for _, n := range []topology.Node{f.vm, f.target} {
-			if s.binds && slices.Contains(s.kinds, n.Kind()) && alike(s.pattern, n.Name()) {
-				f.unknown(text+": "+n.Name()+" may be meant", n)
+			if !s.binds || !slices.Contains(s.kinds, n.Kind()) {
+				continue
+			}
+			name, ok := f.text(n, topology.AttrName)
+			if ok && alike(s.pattern, name) {
+				f.unknown(text+": "+name+" may be meant", n)
+			}
+			if !ok || alike(s.pattern, name) {
 				text = ""
 				break
 			}
