@@ -102,6 +102,10 @@ func placingCases() []checkCase {
 			code: "CAP-5", name: "of some size", changes: "vm:v hugePageBytes=0\nhost:b hugePageFree=0 2097152 4095\nhost:b hugePageFree=0 1073741824 100",
 			want: "unknown: web-07 asks for huge pages of the host's own size, which no source says of b: not all that it has are enough",
 		},
+		{
+			code: "CAP-5", name: "for a part", changes: "vm:v hugePageBytes=2097152\nvm:v numaTune=pages 2097152 0\nhost:b hugePageFree=0 2097152 1", also: []string{"CAP-4"},
+			want: "unknown: web-07 asks for pages of several sizes: how many of each is not known",
+		},
 		{code: "CAP-5", name: "nobody says", changes: "vm:v hugePageBytes=2097152", want: "unknown: no source says the hugePageFree of host b"},
 		{code: "CAP-7", name: "ordinary", want: "pass: web-07 asks for no backing of its memory"},
 		{code: "CAP-7", name: "offered", changes: "vm:v memorySource=memfd\nhost:b memorySource=file\nhost:b memorySource=memfd", want: "pass: b backs memory by memfd"},

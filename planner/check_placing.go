@@ -292,7 +292,7 @@ func (f *finder) hugePages() {
 	if !ok {
 		return
 	}
-	if len(sizes) > 1 {
+	if len(sizes) > 1 || !inHugePages(f.vm) {
 		f.unknown(fmt.Sprintf("%s asks for pages of several sizes: how many of each is not known", f.vm.Name()), f.vm)
 		return
 	}

@@ -3,6 +3,7 @@ package planner
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/throughline-dc/throughline/topology"
 )
@@ -54,8 +55,8 @@ func vmChecks() []Check {
 			Why: "replication of local disks is Proxmox VE's",
 		},
 		{
-			Code: "VM-11", Asks: "Does the VM belong to those who move it?", Facts: "who manages the VM", Mends: "move it by its manager", When: Elsewhere,
-			Why: "VMs that a manager finds and does not manage are oVirt's; libvirt has no owners",
+			Code: "VM-11", Asks: "Does nobody else say where the VM runs?", Facts: "OpenStack Nova, oVirt or KubeVirt in the VM's metadata (libvirt: <metadata>)", Mends: "move it by its manager",
+			run: (*finder).managed,
 		},
 		{
 			Code: "VM-12", Asks: "May the VM be moved at all?", Facts: "pinned VMs (policy), name of the VM (libvirt)", Mends: "take the pin out of the policy",
@@ -202,6 +203,18 @@ func (f *finder) transient() {
 	}
 	if kept && f.described(f.vm) {
 		f.pass("no disk of "+f.vm.Name()+" is transient", f.vm)
+	}
+}
+
+// managed tells of managers that would find their VM on another host than they placed it on.
+func (f *finder) managed() {
+	managers, ok := f.texts(f.vm, topology.AttrManager)
+	switch {
+	case !ok:
+	case len(managers) > 0:
+		f.warn(fmt.Sprintf("%s places %s: it has to make the move, or it will not know where the VM is", strings.Join(managers, ", "), f.vm.Name()), f.vm)
+	case f.described(f.vm):
+		f.pass("no manager but libvirt places "+f.vm.Name(), f.vm)
 	}
 }
 

@@ -104,6 +104,9 @@ func vmCases() []checkCase {
 			code: "VM-8", name: "the disk was seen long ago", changes: "-vm:v Contains vdisk:v/vda\n!vm:v Contains vdisk:v/vda", also: relying,
 			want: "unknown: what test said of vdisk v/vda by libvirt capabilities is 2h1m0s old: collect it",
 		},
+		{code: "VM-11", name: "nobody's", want: "pass: no manager but libvirt places web-07"},
+		{code: "VM-11", name: "another's", changes: "vm:v manager=nova", want: "warn: nova places web-07: it has to make the move, or it will not know where the VM is"},
+		{code: "VM-11", name: "long ago", changes: "!vm:v manager=nova", want: old},
 		{code: "VM-12", name: "nobody pins it", want: "pass: web-07 is not pinned"},
 		{
 			code: "VM-12", name: "pinned", policy: planner.Policy{Pinned: []planner.Pin{{VMs: planner.Selector{"db-*"}}, {VMs: planner.Selector{"web-*"}, Reason: "licensed for the host"}}},
@@ -121,4 +124,4 @@ func vmCases() []checkCase {
 }
 
 // relying are the checks that rest on where the VM is.
-var relying = []string{"HOST-1", "MIG-3", "MIG-4", "CAP-3", "CAP-4", "CAP-5", "CAP-7", "CAP-9", "CPU-2", "CPU-5", "CPU-6", "CPU-7", "CPU-8", "DEV-1", "DEV-3", "DEV-4", "VM-7", "VM-8"} //nolint:gochecknoglobals // read-only table
+var relying = []string{"HOST-1", "MIG-3", "MIG-4", "CAP-3", "CAP-4", "CAP-5", "CAP-7", "CAP-9", "CPU-2", "CPU-5", "CPU-6", "CPU-7", "CPU-8", "DEV-1", "DEV-3", "DEV-4", "VM-7", "VM-8", "VM-11"} //nolint:gochecknoglobals // read-only table

@@ -158,6 +158,7 @@ const (
 	AttrHugePages    // pages that a host has set aside: "CELL BYTES NUMBER" (capabilities)
 	AttrHugePageFree // of those, what nobody has: "CELL BYTES NUMBER" (virNodeGetFreePages)
 	AttrMemorySource // of a VM's memory, or what a host offers for it: anonymous, file, memfd (<memoryBacking>, domainCapabilities)
+	AttrManager      // of a VM: what else than libvirt says where it runs: nova, ovirt, kubevirt (<metadata>)
 	// AttrLocalDevice is what of a VM lives in its host, or in a program that does not move with it: "serial file PATH", "parallel dev PATH", "input PATH",
 	// "video virgl", "clipboard", "memory nvdimm PATH" (<devices>).
 	AttrLocalDevice
@@ -315,7 +316,7 @@ var attrs = [attrEnd]attrSpec{ //nolint:gochecknoglobals // read-only table
 	AttrStateReason: {name: "stateReason", typ: TypeText}, AttrJob: {name: "job", typ: TypeText},
 	AttrCPUPin: {name: "cpuPin", typ: TypeText, multi: true}, AttrNUMATune: {name: "numaTune", typ: TypeText, multi: true},
 	AttrHugePages: {name: "hugePages", typ: TypeText, multi: true}, AttrHugePageFree: {name: "hugePageFree", typ: TypeText, multi: true},
-	AttrMemorySource: {name: "memorySource", typ: TypeText, multi: true}, AttrLocalDevice: {name: "localDevice", typ: TypeText, multi: true},
+	AttrMemorySource: {name: "memorySource", typ: TypeText, multi: true}, AttrLocalDevice: {name: "localDevice", typ: TypeText, multi: true}, AttrManager: {name: "manager", typ: TypeText, multi: true},
 
 	AttrPath: {name: "path", typ: TypeText}, AttrPoolType: {name: "poolType", typ: TypeText},
 	AttrSourceDevice: {name: "sourceDevice", typ: TypeText, multi: true},

@@ -36,6 +36,7 @@ func (s *sheet) domain(e *element, d Document) {
 	g.promise(e.child("clock"))
 	g.trust(e)
 	g.places(e)
+	g.manager(e.child("metadata"))
 	for devices := range e.all("devices") {
 		s.text(g.vm, topology.AttrEmulator, devices.child("emulator").value())
 		for _, device := range devices.children {

@@ -43,6 +43,27 @@ func (g *guest) places(e *element) {
 	}
 }
 
+// managers have a name space of their own in the metadata of the guests that they place.
+var managers = map[string]string{ //nolint:gochecknoglobals // read-only table
+	"http://openstack.org/xmlns/libvirt/nova/": "nova",
+	"http://ovirt.org/vm/":                     "ovirt",
+	"http://kubevirt.io":                       "kubevirt",
+}
+
+// manager states who else than libvirt says where the guest runs.
+func (g *guest) manager(metadata *element) {
+	if metadata == nil {
+		return
+	}
+	for _, e := range metadata.children {
+		for space, name := range managers {
+			if strings.HasPrefix(e.name, space) {
+				g.text(g.vm, topology.AttrManager, name)
+			}
+		}
+	}
+}
+
 // local states what lives in the host, or in a program that does not move with the guest.
 func (g *guest) local(e *element) {
 	source := e.child("source")
