@@ -82,6 +82,17 @@ func (p *Planner) unanswered() []stranger {
 		_, prefix := byAddress(s.pattern, topology.Node{})
 		return prefix || s.pattern == "*" || len(s.kinds) == 0 && (!literal(s.pattern) || p.known(s.pattern))
 	})
+	met := p.met(all)
+	for i, s := range all {
+		if !met[i] {
+			*p.unmet = append(*p.unmet, s)
+		}
+	}
+	return *p.unmet
+}
+
+// met tells which of some names and patterns a VM or device has.
+func (p *Planner) met(all []stranger) []bool {
 	met := make([]bool, len(all))
 	literals, patterns := map[string][]int{}, []int{}
 	for i, s := range all {
@@ -91,26 +102,22 @@ func (p *Planner) unanswered() []stranger {
 			patterns = append(patterns, i)
 		}
 	}
-	if len(all) > 0 {
-		for n := range p.s.Nodes(machines()...) {
-			is := func(i int) bool { return slices.Contains(all[i].kinds, n.Kind()) }
-			for _, name := range []string{n.Name(), n.Key().ID, n.Key().String()} {
-				for _, i := range literals[name] {
-					met[i] = met[i] || is(i)
-				}
+	if len(all) == 0 {
+		return met
+	}
+	for n := range p.s.Nodes(machines()...) {
+		is := func(i int) bool { return slices.Contains(all[i].kinds, n.Kind()) }
+		for _, name := range []string{n.Name(), n.Key().ID, n.Key().String()} {
+			for _, i := range literals[name] {
+				met[i] = met[i] || is(i)
 			}
-			patterns = slices.DeleteFunc(patterns, func(i int) bool {
-				met[i] = is(i) && named(all[i].pattern, n)
-				return met[i]
-			})
 		}
+		patterns = slices.DeleteFunc(patterns, func(i int) bool {
+			met[i] = is(i) && named(all[i].pattern, n)
+			return met[i]
+		})
 	}
-	for i, s := range all {
-		if !met[i] {
-			*p.unmet = append(*p.unmet, s)
-		}
-	}
-	return *p.unmet
+	return met
 }
 
 // known tells whether something of any kind has a name or key.

@@ -17,8 +17,8 @@ import (
 // ErrPolicy is wrapped by what Check finds wrong.
 var ErrPolicy = errors.New("policy")
 
-// Fault is what has no meaning in a policy, and where: the Key of the element Index of a list, as the policy's file names both.
-type Fault struct {
+// PolicyError is what has no meaning in a policy, and where: the Key of the element Index of a list, as the policy's file names both.
+type PolicyError struct {
 	List  string // "overrides"; "" where it is about the policy itself
 	Index int
 	Key   string // "expires"; "" where it is about the element as a whole
@@ -26,7 +26,7 @@ type Fault struct {
 }
 
 // Error is "policy: overrides 3: there is no check "CAP-99"".
-func (f Fault) Error() string {
+func (f PolicyError) Error() string {
 	if f.List == "" {
 		return fmt.Sprintf("%s: %s", ErrPolicy, f.Text)
 	}
@@ -34,9 +34,9 @@ func (f Fault) Error() string {
 }
 
 // Unwrap makes it an ErrPolicy.
-func (f Fault) Unwrap() error { return ErrPolicy }
+func (f PolicyError) Unwrap() error { return ErrPolicy }
 
-// Check says what of a policy has no meaning, or contradicts itself. All of it is said at once: the error joins the Faults.
+// Check says what of a policy has no meaning, or contradicts itself. All of it is said at once: the error joins the PolicyErrors.
 func (p *Policy) Check() error {
 	var all []error
 	for _, f := range p.Faults() {
@@ -46,7 +46,7 @@ func (p *Policy) Check() error {
 }
 
 // Faults is what Check says, one by one.
-func (p *Policy) Faults() []Fault {
+func (p *Policy) Faults() []PolicyError {
 	c := &policyCheck{Policy: p, checks: map[string]bool{}}
 	for _, check := range Checks() {
 		c.checks[check.Code] = true
@@ -71,11 +71,11 @@ func (p *Policy) Faults() []Fault {
 type policyCheck struct {
 	*Policy
 	checks map[string]bool // codes
-	faults []Fault
+	faults []PolicyError
 }
 
 func (c *policyCheck) say(list string, i int, key, format string, args ...any) {
-	c.faults = append(c.faults, Fault{list, i, key, fmt.Sprintf(format, args...)})
+	c.faults = append(c.faults, PolicyError{list, i, key, fmt.Sprintf(format, args...)})
 }
 
 func (c *policyCheck) text(list string, i int, key, value string) {

@@ -29,7 +29,8 @@ func TestPolicy_faults(t *testing.T) {
 	p := planner.Policy{
 		MemoryRatio: -1, CPURatio: math.NaN(), Redundancy: planner.Redundancy{Network: -1}, Channel: planner.Channel{Concurrent: -1}, Sessions: planner.Unknown,
 		Placements: []planner.Placement{
-			{Name: "sites", Rule: "onyl", VMs: all}, {Rule: planner.Only, VMs: planner.Selector{"[a"}},
+			{Name: "sites", Rule: "olny", VMs: all},
+			{Rule: planner.Only, VMs: planner.Selector{"[a"}},
 			{Name: "pair", Rule: planner.Together, VMs: planner.Selector{"web-01"}, Hosts: all},
 		},
 		Pinned:   []planner.Pin{{}},

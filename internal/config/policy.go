@@ -175,7 +175,7 @@ func (r *policyReader) faults(top *object) {
 		whole.bad = append(whole.bad, top.keyAt(place{f.Line, f.Column}))
 	}
 	told := map[Finding]bool{}
-	for _, fault := range r.Policy.Policy.Faults() {
+	for _, fault := range r.Faults() {
 		in := whole
 		if fault.List != "" {
 			in = r.elements[fault.List][fault.Index]

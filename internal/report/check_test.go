@@ -48,7 +48,8 @@ func blocked(name string) *report.Check {
 			{Code: "HOST-3", Asks: "Does the target take VMs?", Text: "no cordon names h2", NotApplicable: true},
 		},
 		NotChecked: []report.Skipped{
-			{Code: "NET-11", Asks: "Is there room?", When: "disabled", Why: "nobody reads counters " + name}, {Code: "VM-9", Asks: "Is the guest in order?", When: "at the run", Why: "only the guest knows"},
+			{Code: "NET-11", Asks: "Is there room?", When: "disabled", Why: "nobody reads counters " + name},
+			{Code: "VM-9", Asks: "Is the guest in order?", When: "at the run", Why: "only the guest knows"},
 			{Code: "VM-10", Asks: "Is it a replica?", When: "not applicable", Why: "replication is another's"},
 		},
 		Overrides: []report.Override{override, expired},

@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -136,7 +137,7 @@ func (m *markdown) mending(v *Mending) {
 		m.line("### %s", r.Headline())
 		m.WriteByte('\n')
 		for i, act := range r.Acts {
-			m.plain(fmt.Sprint(i+1)+". %s", act.Text)
+			m.plain(strconv.Itoa(i+1)+". %s", act.Text)
 			for _, c := range act.Changes {
 				m.WriteString("   - " + code(c) + "\n")
 			}
