@@ -3,6 +3,7 @@ package planner
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -31,6 +32,11 @@ func metaChecks() []Check {
 		},
 		{
 			Code: "META-5", Asks: "Can the VM come back?", Facts: "those of all checks, of the snapshot after the move", Mends: "as the check says that stands in the way back", run: (*finder).wayBack, sums: true,
+		},
+		{
+			Code: "META-6", Asks: "How long does the memory take at least, and do both ends send frames of one size?",
+			Facts: "memory of the VM (libvirt); addresses, speeds and MTUs of the hosts' interfaces (SSH); the networks of moves (policy); how fast the guest writes is seen when the move is made",
+			Mends: "move over a faster interface, or set one MTU on both", run: (*finder).transfer,
 		},
 	}
 }
@@ -304,6 +310,57 @@ func (f *finder) wayBack() {
 	}
 	if len(f.found) == 0 {
 		f.pass("nothing else stands in the way back to "+f.source.Name(), f.source)
+	}
+}
+
+// longMove is how long memory may take at the speed of the wire before that is worth a word: what the guest writes meanwhile has to be sent again.
+const longMove = 10 * time.Minute
+
+// transfer computes the least time that the memory takes over the slowest interface that moves go through.
+func (f *finder) transfer() {
+	if f.source.IsZero() || f.source == f.target {
+		f.idle("nothing is sent", f.vm)
+		return
+	}
+	memory, ok := f.number(f.vm, topology.AttrMemoryBytes)
+	if !ok {
+		return
+	}
+	all := slices.Concat(ends(f.source), ends(f.target))
+	nets := f.policy.Channel.Networks
+	if len(nets) == 0 {
+		nets = common(all)
+	}
+	all = slices.DeleteFunc(all, func(e end) bool {
+		return !slices.ContainsFunc(nets, func(p netip.Prefix) bool { return p.Contains(e.prefix.Addr()) })
+	})
+	var slowest int64
+	for _, e := range all {
+		bits, ok := f.bits(e.at, 0)
+		if !ok || !f.rests(e.at, e.fact) {
+			return
+		}
+		if slowest == 0 || bits > 0 && bits < slowest {
+			slowest = bits
+		}
+	}
+	if slowest == 0 {
+		f.unknown(fmt.Sprintf("over which interfaces %s would go from %s to %s is not known", f.vm.Name(), f.source.Name(), f.target.Name()), f.source, f.target)
+		return
+	}
+	for _, e := range all[1:] {
+		one, says := all[0].at.Int(topology.AttrMTU)
+		other, also := e.at.Int(topology.AttrMTU)
+		if says && also && one != other {
+			f.warn(fmt.Sprintf("%s has an MTU of %d, %s has %d: large frames may be lost between them", all[0].words(), one, e.words(), other), e.at, all[0].at)
+		}
+	}
+	least := time.Duration(float64(memory) * 8 / float64(slowest) * float64(time.Second)).Round(time.Second)
+	text := fmt.Sprintf("%s over %s take %s at least, and longer the more the guest writes", gibibytes(memory), rate(slowest), max(least, time.Second))
+	if least > longMove {
+		f.warn(text, f.vm)
+	} else {
+		f.pass(text, f.vm)
 	}
 }
 

@@ -92,6 +92,21 @@ func metaCases() []checkCase {
 			code: "META-5", name: "only there", changes: "-host:b hypervisorVersion=8.2.1\nhost:b hypervisorVersion=9.0.0",
 			want: "warn: on the way back from b to a, HOST-5 says block: a has version 8.2.0, b has 9.0.0: a guest may not go to an older one",
 		},
+		{code: "META-6", name: "soon", want: "pass: 8.0 GiB over 25 Gbit/s take 3s at least, and longer the more the guest writes"},
+		{
+			code: "META-6", name: "long", changes: "-nic:b/mig0 speedBits=25000000000\nnic:b/mig0 speedBits=100000000", also: []string{"MIG-1"},
+			want: "warn: 8.0 GiB over 0.1 Gbit/s take 11m27s at least, and longer the more the guest writes",
+		},
+		{
+			code: "META-6", name: "of two sizes", changes: "nic:a/mig0 mtu=9000\nnic:b/mig0 mtu=1500",
+			want: "warn: mig0 of a (10.0.9.1) has an MTU of 9000, mig0 of b (10.0.9.2) has 1500: large frames may be lost between them\n" +
+				"pass: 8.0 GiB over 25 Gbit/s take 3s at least, and longer the more the guest writes",
+		},
+		{
+			code: "META-6", name: "over what", changes: "-nic:b/mig0 address=10.0.9.2/24", also: []string{"MIG-1"},
+			want: "unknown: over which interfaces web-07 would go from a to b is not known",
+		},
+		{code: "META-6", name: "to itself", host: "a", also: []string{"HOST-1"}, want: "pass: nothing is sent"},
 		{code: "META-5", name: "not even there", changes: "-host:b hypervisor=kvm\nhost:b hypervisor=xen", also: []string{"HOST-4"}, want: "pass: it is asked once nothing stands in the way there"},
 	}
 }
