@@ -18,7 +18,7 @@ type Choice struct {
 	Plan    *Plan    // nil: it was not asked
 	Why     string   // of one that was not asked, why not
 	Mending *Mending // of one that is blocked: what would make it pass; nil: that was not looked for
-	Changes int      // how many acts that takes, 0 where nothing is blocked; -1: it is not known, or nothing helps
+	Changes int      // how many acts that takes, 0 where it passes or warns; -1: nothing helps, it is unknown, or it was not looked for
 	Room    Room     // of the host, once the VM has come
 }
 
@@ -47,7 +47,7 @@ func (p *Planner) Best(ctx context.Context, vm topology.Key) ([]Choice, error) {
 		all = append(all, c)
 	}
 	for _, h := range rest {
-		all = append(all, Choice{Host: h.Key(), Verdict: Unknown, Changes: -1, Why: "not asked: there are more than enough hosts that look nearer"})
+		all = append(all, Choice{Host: h.Key(), Verdict: Unknown, Why: "not asked: there are more than enough hosts that look nearer"})
 	}
 	if err := p.mend(ctx, all); err != nil {
 		return nil, err
@@ -60,8 +60,11 @@ func (p *Planner) Best(ctx context.Context, vm topology.Key) ([]Choice, error) {
 func (p *Planner) mend(ctx context.Context, all []Choice) error {
 	var blocked []*Choice
 	for i := range all {
-		if c := &all[i]; c.Plan != nil && c.Verdict == Block {
+		c := &all[i]
+		if c.Verdict > Warn {
 			c.Changes = -1
+		}
+		if c.Plan != nil && c.Verdict == Block {
 			blocked = append(blocked, c)
 		}
 	}
@@ -71,11 +74,17 @@ func (p *Planner) mend(ctx context.Context, all []Choice) error {
 		if c.Mending, err = p.Mend(ctx, c.Plan); err != nil {
 			return err
 		}
-		if len(c.Mending.Remedies) > 0 && len(c.Mending.Left) == 0 {
-			c.Changes = len(c.Mending.Remedies[0].Fixes)
-		}
+		c.Changes = c.Mending.changes()
 	}
 	return nil
+}
+
+// changes is how many acts make a move pass; -1 if none do.
+func (m *Mending) changes() int {
+	if len(m.Remedies) == 0 || len(m.Left) > 0 {
+		return -1
+	}
+	return len(m.Remedies[0].Fixes)
 }
 
 func (c Choice) compare(d Choice) int {

@@ -134,7 +134,7 @@ Then:        throughline collect --inventory FILE
 	flags.StringVarP(&a.output, "output", "o", "table", "`FORM` of the output: table, json or yaml")
 	flags.DurationVar(&a.maxAge, "max-age", topology.DefaultAgeLimit, "older facts are stale")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "tell on standard error what is done")
-	root.AddCommand(a.collectCommand(), a.inventoryCommand(), a.showCommand(), a.pathCommand(), a.reachCommand(), a.explainCommand(), a.impactCommand(), a.checkCommand(), a.policyCommand(), a.parseCommand(), a.diffCommand(),
+	root.AddCommand(a.collectCommand(), a.inventoryCommand(), a.showCommand(), a.pathCommand(), a.reachCommand(), a.explainCommand(), a.impactCommand(), a.checkCommand(), a.matrixCommand(), a.policyCommand(), a.parseCommand(), a.diffCommand(),
 		a.exportCommand(), a.forgetCommand(), a.storeCommand(), a.demoCommand(), a.labCommand(), a.versionCommand())
 	return root
 }
