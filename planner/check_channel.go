@@ -236,33 +236,39 @@ func validHostName(name string) bool {
 
 // queue counts the moves from and to both hosts.
 func (f *finder) queue() {
-	if !f.where() || !f.listed(f.source, topology.SourceLibvirt, domains) || !f.listed(f.target, topology.SourceLibvirt, domains) {
+	if !f.where() {
 		return
 	}
-	most, full := cmp.Or(f.policy.Channel.Concurrent, 1), false
+	most, free := cmp.Or(f.policy.Channel.Concurrent, 1), true
 	for _, host := range []topology.Node{f.source, f.target} {
-		moves := 0
-		for vm := range host.Subjects(topology.RunsOn) {
-			if vm == f.vm {
-				continue
-			}
-			if is, known := f.awake(vm); known && !is {
-				continue
-			}
-			job, ok := f.text(vm, topology.AttrJob)
-			if !ok {
-				return
-			}
-			if strings.HasPrefix(job, "migration-") {
-				moves++
-			}
-		}
-		if moves >= most {
-			full = true
-			f.warn(fmt.Sprintf("%d moves from or to %s are under way: the policy wants no more than %d at once, this one has to wait", moves, host.Name(), most), host)
+		n, known := f.moves(host)
+		if free = free && known && n < most; known && n >= most {
+			f.warn(fmt.Sprintf("%d moves from or to %s are under way: the policy wants no more than %d at once, this one has to wait", n, host.Name(), most), host)
 		}
 	}
-	if !full {
+	if free {
 		f.pass("no moves of others have to be waited for", f.source, f.target)
 	}
+}
+
+// moves counts the moves from and to a host that are under way, that of this VM left out.
+func (f *finder) moves(host topology.Node) (n int, known bool) {
+	if !f.listed(host, topology.SourceLibvirt, domains) {
+		return 0, false
+	}
+	known = true
+	for vm := range host.Subjects(topology.RunsOn) {
+		if vm == f.vm {
+			continue
+		}
+		is, ok := f.awake(vm)
+		if known = known && ok; !is {
+			continue
+		}
+		job, ok := f.text(vm, topology.AttrJob)
+		if known = known && ok; strings.HasPrefix(job, "migration-") {
+			n++
+		}
+	}
+	return n, known
 }

@@ -293,7 +293,7 @@ func (f *finder) hugePages() {
 		return
 	}
 	if len(sizes) > 1 || !inHugePages(f.vm) {
-		f.unknown(fmt.Sprintf("%s asks for pages of several sizes: how many of each is not known", f.vm.Name()), f.vm)
+		f.unknown(f.vm.Name()+" asks for pages of several sizes: how many of each is not known", f.vm)
 		return
 	}
 	fits, lacks := false, false

@@ -76,11 +76,8 @@ func (f *Folder) List(ctx context.Context, t Table) (Listing, error) {
 	}
 	documents, known := f.loose.tables[t]
 	l.Documents = slices.Clone(documents)
-	if t == Capabilities { // no listing: one document of each kind, under any name
-		l.Hostname, l.Version, l.Free = f.word("hostname.txt"), f.version(), f.freePages()
-		l.Documents = append(l.Documents, f.bad...)
-		l.Absent = len(l.Documents) == 0 && l.Hostname == "" && l.Version == "" && len(l.Free) == 0
-		return l, nil
+	if t == Capabilities {
+		return f.host(l), nil
 	}
 	if len(documents) > 0 && !f.loose.whole {
 		l.Missing = aloneReason
@@ -113,6 +110,14 @@ func (f *Folder) List(ctx context.Context, t Table) (Listing, error) {
 		l.Documents = append(l.Documents, d)
 	}
 	return l, err
+}
+
+// host reads the capabilities, which are no listing: one document of each kind, under any name.
+func (f *Folder) host(l Listing) Listing {
+	l.Hostname, l.Version, l.Free = f.word("hostname.txt"), f.version(), f.freePages()
+	l.Documents = append(l.Documents, f.bad...)
+	l.Absent = len(l.Documents) == 0 && l.Hostname == "" && l.Version == "" && len(l.Free) == 0
+	return l
 }
 
 // jobs reads what is being done with domains.

@@ -178,17 +178,3 @@ func (s *sheet) testNode(e *element) {
 	n, ok = s.size(e.child("memory"), "KiB")
 	s.number(s.host, topology.AttrMemoryBytes, n, ok)
 }
-
-// setAsidePages lists the huge pages that a host has set aside, by its capabilities.
-func setAsidePages(capabilities []byte) []hugePages {
-	trees, err := parseDocuments(capabilities)
-	if err != nil {
-		return nil
-	}
-	var s sheet
-	var all []hugePages
-	for cell := range trees[0].child("host", "topology", "cells").all("cell") {
-		all = append(all, slices.DeleteFunc(s.hugePages(cell), func(p hugePages) bool { return p.total == 0 })...)
-	}
-	return all
-}

@@ -112,20 +112,3 @@ func recordedJob(d *DomainJobs, line string) bool {
 	}
 	return true
 }
-
-// targets lists the disks of a domain by what its jobs are asked by.
-func targets(domain []byte) ([]string, error) {
-	trees, err := parseDocuments(domain)
-	if err != nil {
-		return nil, err
-	}
-	var all []string
-	for devices := range trees[0].all("devices") {
-		for disk := range devices.all("disk") {
-			if dev := disk.child("target").attr("dev"); dev != "" {
-				all = append(all, dev)
-			}
-		}
-	}
-	return all, nil
-}

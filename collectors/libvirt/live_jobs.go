@@ -4,6 +4,7 @@ package libvirt
 
 import (
 	"fmt"
+	"slices"
 
 	"libvirt.org/go/libvirt"
 )
@@ -137,4 +138,35 @@ func (a *answer) freePages(conn *libvirt.Connect, capabilities string) []string 
 		}
 	}
 	return all
+}
+
+// setAsidePages lists the huge pages that a host has set aside, by its capabilities.
+func setAsidePages(capabilities []byte) []hugePages {
+	trees, err := parseDocuments(capabilities)
+	if err != nil {
+		return nil
+	}
+	var s sheet
+	var all []hugePages
+	for cell := range trees[0].child("host", "topology", "cells").all("cell") {
+		all = append(all, slices.DeleteFunc(s.hugePages(cell), func(p hugePages) bool { return p.total == 0 })...)
+	}
+	return all
+}
+
+// targets lists the disks of a domain by what its jobs are asked by.
+func targets(domain []byte) ([]string, error) {
+	trees, err := parseDocuments(domain)
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for devices := range trees[0].all("devices") {
+		for disk := range devices.all("disk") {
+			if dev := disk.child("target").attr("dev"); dev != "" {
+				all = append(all, dev)
+			}
+		}
+	}
+	return all, nil
 }

@@ -201,18 +201,18 @@ func sameFromFolder(t *testing.T, l *live.Libvirt, c *libvirt.Collector, direct 
 	for name := range strings.FieldsSeq(firstColumn(l.Virsh(t, "vol-list", "default"))) {
 		save("volumes/default/"+name+".xml", "vol-dumpxml", "--pool", "default", name)
 	}
-	jobs := ""
-	for _, uuid := range strings.Fields(l.Virsh(t, "list", "--uuid")) {
-		jobs += "domain " + uuid + "\n" + l.Virsh(t, "domjobinfo", uuid)
+	var jobs strings.Builder
+	for uuid := range strings.FieldsSeq(l.Virsh(t, "list", "--uuid")) {
+		jobs.WriteString("domain " + uuid + "\n" + l.Virsh(t, "domjobinfo", uuid) + l.Virsh(t, "domstate", uuid, "--reason"))
 		for _, disk := range []string{"vda", "vdb"} {
 			said := l.Virsh(t, "blockjob", uuid, disk, "--info")
 			if said == "" { // virsh is quiet here
 				said = "No current block job for " + disk + "\n"
 			}
-			jobs += "disk " + disk + "\n" + said
+			jobs.WriteString("disk " + disk + "\n" + said)
 		}
 	}
-	write(t, folder, "jobs.txt", jobs)
+	write(t, folder, "jobs.txt", jobs.String())
 	save("freepages.txt", "freepages", "--all")
 	recorded, err := c.Collect(t.Context(), collectors.Device{Handle: "hv1", Source: topology.SourceLibvirt, Address: "folder:" + folder})
 	if err != nil {

@@ -85,25 +85,23 @@ func (s *sheet) machines(arch *element) {
 	}
 }
 
+// choices states the values of an <enum>.
+func (s *sheet) choices(e *element, name string, a topology.Attr) {
+	for enum := range e.all("enum") {
+		for value := range enum.all("value") {
+			if enum.attr("name") == name {
+				s.text(s.host, a, value.word())
+			}
+		}
+	}
+}
+
 // domainCapabilities takes down <domainCapabilities>: what the hypervisor gives guests beyond what the processors have, and the TPMs that it can put into them. What is
 // said of emulated processors says nothing of these.
 func (s *sheet) domainCapabilities(e *element) {
 	s.text(s.host, topology.AttrArch, e.child("arch").word())
-	for enum := range e.child("memoryBacking").all("enum") {
-		for value := range enum.all("value") {
-			if enum.attr("name") == "sourceType" {
-				s.text(s.host, topology.AttrMemorySource, value.word())
-			}
-		}
-	}
-	tpm := e.child("devices", "tpm")
-	for enum := range tpm.all("enum") {
-		for value := range enum.all("value") {
-			if enum.attr("name") == "backendModel" {
-				s.text(s.host, topology.AttrTPMBackend, value.word())
-			}
-		}
-	}
+	s.choices(e.child("memoryBacking"), "sourceType", topology.AttrMemorySource)
+	s.choices(e.child("devices", "tpm"), "backendModel", topology.AttrTPMBackend)
 	if e.child("domain").word() != "kvm" {
 		return
 	}
