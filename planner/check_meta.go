@@ -318,7 +318,11 @@ const longMove = 10 * time.Minute
 
 // transfer computes the least time that the memory takes over the slowest interface that moves go through.
 func (f *finder) transfer() {
-	if f.source.IsZero() || f.source == f.target {
+	switch {
+	case f.source.IsZero():
+		f.unknown("no source says where "+f.vm.Name()+" runs", f.vm)
+		return
+	case f.source == f.target:
 		f.idle("nothing is sent", f.vm)
 		return
 	}

@@ -210,7 +210,7 @@ func (f *finder) entire(n topology.Node, a topology.Attr) bool {
 func (f *finder) described(n topology.Node) bool {
 	in := n.In(topology.Contains)
 	if n.Kind() == topology.VM {
-		in = slices.DeleteFunc(n.Out(topology.RunsOn), func(e topology.Edge) bool { return e.Confidence <= topology.ConfidenceConfigured }) // a definition is no listing of what runs
+		in = n.Out(topology.RunsOn)
 	}
 	for _, e := range in {
 		if !e.Reading.Partial {
