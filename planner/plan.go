@@ -20,6 +20,8 @@ type Planner struct {
 	placed map[int][]topology.Node // of s, the VMs of placements, once somebody asks
 	cpus   processors
 	unmet  *[]stranger // of s, what the policy names and is not there, once somebody asks
+
+	selected map[string][]topology.Node // of s, the machines that selectors of flows name
 }
 
 // New looks at a snapshot as it is at the time now.
@@ -67,7 +69,10 @@ type move struct {
 	*Planner
 	vm, source, target topology.Node // as they are
 	after              topology.Node // the VM as it would be, in the snapshot after the move
-	missing            []string      // what the target lacks, in words (topology.MoveVM)
+	made               topology.ChangeSet
+	missing            []string // what the target lacks, in words (topology.MoveVM)
+
+	flowing *flowChange // what becomes of its flows, once somebody asks
 
 	then *reach.Network  // after the move, once somebody asks
 	ways *ways           // once somebody asks
@@ -78,7 +83,7 @@ type move struct {
 // moved is what forwards what after the move.
 func (m *move) moved() *reach.Network {
 	if m.then == nil {
-		m.then = reach.NewNetwork(m.after.Snapshot(), m.policy.Ages, m.now)
+		m.then = m.network().After(m.after.Snapshot(), m.made)
 	}
 	return m.then
 }
@@ -121,6 +126,7 @@ func (p *Planner) migrate(ctx context.Context, vm, host topology.Key, checks []C
 		return nil, err
 	}
 	m.after, _ = then.Node(vm)
+	m.made = plan.Move
 	for i := range checks {
 		if err := ctx.Err(); err != nil {
 			return nil, err

@@ -194,6 +194,10 @@ func (x *explorer) guest(vnic topology.Node, sends bool) []Step {
 			continue
 		}
 		read = true
+		if host := hostOf(vnic); !host.IsZero() && host != owner { // it has moved: what a filter of that name does there is another thing
+			steps = append(steps, Step{Device: host, Doubt: fmt.Sprintf("what %s, the network filter of %s, does on %s is not known", cmp.Or(vnic.Text(topology.AttrFilterRef), e.From.Name()), vnic.Name(), host.Name())})
+			break
+		}
 		d := x.device(owner)
 		for _, f := range d.hooks {
 			if f.node == e.From && f.Hook == hook {
@@ -205,6 +209,16 @@ func (x *explorer) guest(vnic topology.Node, sends bool) []Step {
 		steps = append(steps, Step{Doubt: fmt.Sprintf("the rules of %s, the network filter of %s, are not known", name, vnic.Name())})
 	}
 	return steps
+}
+
+// hostOf is the host that runs the VM of a vNIC, if anybody says so.
+func hostOf(vnic topology.Node) topology.Node {
+	vm, ok := vnic.Owner()
+	if !ok || vm.Kind() != topology.VM {
+		return topology.Node{}
+	}
+	host, _ := vm.First(topology.RunsOn)
+	return host
 }
 
 // vlanMaps gives the VLAN maps of a device for the VLAN of a frame.

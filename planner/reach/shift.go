@@ -22,8 +22,9 @@ type Shift struct {
 	Routed  bool       // packets to and from ends behind gateways may fare otherwise
 	Near    []Endpoint // ends in its own segment whose packets may
 
-	Same   []string // what nobody knows of the ways, before and after alike
-	Places int      // in its segment: ends to which frames get alike are one
+	Same   []string        // what nobody knows of the ways, before and after alike
+	Cut    []topology.Node // devices on the new ways that break open sessions: they hold nothing of them
+	Places int             // in its segment: ends to which frames get alike are one
 
 	before *Network
 	h      *Headers
@@ -260,6 +261,7 @@ func (s *shifting) compare(ends [2][]reached) (parts [2]packet.Set, ok bool) {
 	if len(stateful)+len(stateful2) == 0 {
 		return parts, true // nobody asks whether a packet is an answer
 	}
+	s.cut(ends, stateful, stateful2)
 	answers := [2]*explorer{s.old.holding(holdOld), s.now.holding(holdNow)}
 	var replies [2][2][]*Leg
 	for _, e := range ends[outward] {
