@@ -74,12 +74,14 @@ func (f *finder) turn(g *turned) {
 		f.unknown(g.text(f.vm)+"; the policy forbids it ("+g.breaks+")", about...)
 	case g.opened:
 		f.warn(g.text(f.vm), about...)
+	case g.beside && f.policy.Beside == Pass:
+		f.warn(g.text(f.vm)+"; no filter let it pass before, both were on "+f.source.Name(), about...)
 	case g.Sure:
 		f.block(g.text(f.vm), about...)
 	default:
 		f.unknown(g.text(f.vm), about...)
 	}
-	if !g.opened {
+	if !g.opened && g.Sure {
 		for _, fix := range g.permits() {
 			f.mend(fix.Text, fix.Changes...)
 		}
@@ -117,10 +119,8 @@ func (g *turned) text(vm topology.Node) string {
 		text = "%s gets no answers from %s any more, %s"
 	case g.Sure:
 		text = "%s can no longer reach %s, %s"
-	case g.Back:
-		text = "whether %s still gets answers from %s is not known, %s"
 	default:
-		text = "whether %s still reaches %s is not known, %s"
+		return fmt.Sprintf("whether %s and %s still reach each other is not known, as far as they did%s", vm.Name(), peers, why)
 	}
 	if g.opened && why != "" {
 		why = ": before, " + strings.TrimPrefix(why, ": ")

@@ -30,6 +30,7 @@ type turned struct {
 	reach.Turn
 	out      bool // the VM begins it
 	opened   bool
+	beside   bool // it passed only because both were in one bridge, where no filter looks
 	services []string
 	breaks   string              // name of what the policy forbids
 	peers    []topology.Node     // machines
@@ -126,7 +127,7 @@ func (c *flowChange) with(m *move, was, is, then, now reach.Endpoint) error {
 		if !out {
 			before, after = [2]reach.Endpoint{then, was}, [2]reach.Endpoint{now, is}
 		}
-		all, err := reach.Compare(m.ctx, m.network(), m.moved(), before, after, reach.Flow{})
+		all, err := reach.CompareMore(m.ctx, m.network(), m.moved(), before, after, reach.Flow{})
 		if err != nil {
 			return err
 		}
@@ -142,6 +143,9 @@ func (c *flowChange) with(m *move, was, is, then, now reach.Endpoint) error {
 			c.add(m, t, all.Headers.Services(t.Opens, maxServices), out, false, before)
 		}
 		for _, t := range all.Opened() {
+			if !t.Sure && !t.Closed && m.forbids(all.Headers, t, before) == "" {
+				continue // nobody knew before, either
+			}
 			c.add(m, t, all.Headers.Services(t.Opens, maxServices), out, true, before, m.forbids(all.Headers, t, before))
 		}
 	}
@@ -182,10 +186,8 @@ const maxServices = 5 // protocols and ports in one sentence
 
 // add puts what fares otherwise to what fares so already.
 func (c *flowChange) add(_ *move, t reach.Turn, services []string, out, opened bool, ends [2]reach.Endpoint, breaks ...string) {
-	g := &turned{Turn: t, out: out, opened: opened, services: services, breaks: strings.Join(breaks, "")}
-	i := slices.IndexFunc(c.groups, func(o *turned) bool {
-		return o.out == out && o.opened == opened && o.Sure == t.Sure && o.Back == t.Back && o.Why == t.Why && o.breaks == g.breaks && slices.Equal(o.services, services)
-	})
+	g := &turned{Turn: t, out: out, opened: opened, services: services, breaks: strings.Join(breaks, ""), beside: !opened && t.Sure && t.Beside && len(t.Stops) > 0}
+	i := slices.IndexFunc(c.groups, func(o *turned) bool { return o.joins(g) })
 	if i < 0 {
 		c.groups = append(c.groups, g)
 	} else {
@@ -203,6 +205,14 @@ func (c *flowChange) add(_ *move, t reach.Turn, services []string, out, opened b
 			g.ends[side] = append(g.ends[side], e)
 		}
 	}
+}
+
+// joins tells that two are told in one sentence. Of what is not known it does not matter who begins, and which services are meant.
+func (g *turned) joins(o *turned) bool {
+	if g.opened != o.opened || g.Sure != o.Sure || g.Why != o.Why || g.breaks != o.breaks || g.beside != o.beside {
+		return false
+	}
+	return !g.Sure || g.out == o.out && g.Back == o.Back && slices.Equal(g.services, o.services)
 }
 
 // forbids names what the policy forbids of what is opened.

@@ -21,7 +21,17 @@ func (c Comparison) Same() bool {
 
 // Compare answers for two addresses, as they were in one network and are in another.
 func Compare(ctx context.Context, before, after *Network, was, is [2]Endpoint, flow Flow) (Comparison, error) {
-	c := Comparison{Headers: headersFor(was[0].Addr)}
+	return compareIn(ctx, headersFor(was[0].Addr), before, after, was, is, flow)
+}
+
+// CompareMore is Compare for one of many questions about two networks: what it needed, the next one has. Its sets combine with those of the next ones, until they have grown
+// too many.
+func CompareMore(ctx context.Context, before, after *Network, was, is [2]Endpoint, flow Flow) (Comparison, error) {
+	return compareIn(ctx, before.shiftHeaders(familyOf(was[0].Addr)), before, after, was, is, flow)
+}
+
+func compareIn(ctx context.Context, h *Headers, before, after *Network, was, is [2]Endpoint, flow Flow) (Comparison, error) {
+	c := Comparison{Headers: h}
 	var err error
 	if c.Before, err = before.between(ctx, c.Headers, was[0], was[1], flow); err != nil {
 		return c, err

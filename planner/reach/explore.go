@@ -105,7 +105,7 @@ func (x *explorer) farther(start topology.Node, subnets []netip.Prefix, nearest 
 				slices.ContainsFunc(nearest, func(m topology.Node) bool { return sameAddress(n, m) }) {
 				continue
 			}
-			if ways, _ := topology.Ways(start, n, x.paths); len(ways) > 0 {
+			if ways, _ := x.framesBetween(start, n); len(ways) > 0 {
 				more = append(more, n)
 			}
 		}
@@ -417,7 +417,7 @@ func (x *explorer) onLink(from topology.Node, owners []topology.Node) []topology
 	taken := map[topology.MAC]bool{}   // addresses of those
 	beyond := map[topology.Key]bool{}  // interfaces to which no frame gets
 	for _, n := range owners {
-		ways, _ := topology.Ways(from, n, x.paths)
+		ways, _ := x.framesBetween(from, n)
 		beyond[n.Key()] = len(ways) == 0
 		for _, w := range ways {
 			if o, ok := n.Owner(); ok && w.Fault == "" {

@@ -14,9 +14,11 @@ import (
 
 // Turn is a region of packets between two ends that fare otherwise than before, and why.
 type Turn struct {
-	Opens packet.Set // the first packets of the connections and messages that it is about
-	Back  bool       // what fares otherwise is the answers to these
-	Sure  bool       // they arrived before whatever was chosen and cannot now, or the reverse; else one of it is not known
+	Opens  packet.Set // the first packets of the connections and messages that it is about
+	Back   bool       // what fares otherwise is the answers to these
+	Closed bool       // of what is opened: it could not arrive before for certain
+	Beside bool       // of what is lost: it met no filter before, since both ends were in one bridge of a host
+	Sure   bool       // they arrived before whatever was chosen and cannot now, or the reverse; else one of it is not known
 
 	Why     string        // what decides now, or is not known; of what is opened, what decided before
 	Stops   []Stop        // the filters that drop it
@@ -65,6 +67,7 @@ func (c Comparison) regions(s packet.Set, had, not Direction, back bool) []Turn 
 			continue
 		}
 		t.Packet = p
+		t.Closed, t.Beside = h.Intersect(t.Opens, not.May) == packet.Empty, had.Leg.beside()
 		t.explain(h, had, not)
 		if back {
 			t.Opens = h.opening(t.Opens)
@@ -250,4 +253,19 @@ func addressList(ends []Endpoint) string {
 // Meets tells whether some of the packets are of a flow between two addresses.
 func (h *Headers) Meets(s packet.Set, from, to netip.Addr, flow Flow) bool {
 	return h.Intersect(s, h.asked(from, to, flow)) != packet.Empty
+}
+
+// beside tells that packets go from guest to guest in a bridge of their host, and meet no filter there.
+func (l *Leg) beside() bool {
+	crosses := false
+	for l := range l.All() {
+		for i := range l.Steps {
+			s := &l.Steps[i]
+			if s.Filter != nil || s.Route != "" || slices.ContainsFunc(s.Hops, func(h topology.Hop) bool { return h.Rel == topology.Link }) {
+				return false
+			}
+			crosses = crosses || len(s.Hops) > 2
+		}
+	}
+	return crosses
 }

@@ -24,7 +24,7 @@ func (x *explorer) frames(from, to topology.Node, then func() *Leg) *Leg {
 
 // carried is the frames themselves.
 func (x *explorer) carried(from, to topology.Node, then func() *Leg) *Leg {
-	ways, gap := topology.Ways(from, to, x.paths)
+	ways, gap := x.framesBetween(from, to)
 	var sound, doubtful, broken []topology.Way
 	lost := ""
 	for _, w := range ways {

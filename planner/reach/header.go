@@ -40,7 +40,8 @@ type Headers struct {
 	Family policy.Family // IPv4 or IPv6
 	Valid  packet.Set    // packets that there are: ports and flags only where the protocol has them
 
-	at map[string]int // place of each field
+	at   map[string]int // place of each field
+	memo *memo          // of a space in which many questions are asked
 }
 
 // Order is an order of the fields. Which is best depends on the rules: reach.md.

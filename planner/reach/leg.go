@@ -219,7 +219,7 @@ func (b *bounds) step(s *Step, goal packet.Set) packet.Set {
 		return packet.Empty
 	}
 	if s.Fresh {
-		goal = b.Set(b.Set(goal, b.at[fieldMark], policy.Num(0)), b.at[fieldUntracked], policy.Num(0))
+		goal = b.freshened(goal)
 	}
 	if s.Filter == nil {
 		return goal
@@ -227,7 +227,7 @@ func (b *bounds) step(s *Step, goal packet.Set) packet.Set {
 	pass := func(state uint64) packet.Set {
 		at := s.at
 		at.State = state
-		return b.pass(&chains{Headers: b.Headers, filters: s.filters, at: at, mode: b.mode, catch: b.catch && (b.by == topology.Key{} || b.by == s.Device.Key())}, s.Filter.Name, goal)
+		return b.remembered(&chains{Headers: b.Headers, filters: s.filters, at: at, mode: b.mode, catch: b.catch && (b.by == topology.Key{} || b.by == s.Device.Key())}, s.Filter, goal)
 	}
 	switch s.sessions {
 	case held:

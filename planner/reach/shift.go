@@ -92,6 +92,7 @@ func (n *Network) shiftHeaders(f policy.Family) *Headers {
 		}
 	}
 	h = NewHeaders(f, Orders[0], 0)
+	h.remember()
 	n.shifts[f] = h
 	return h
 }
