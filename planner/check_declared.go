@@ -55,7 +55,7 @@ func (f *finder) sessions() {
 	for _, cut := range c.cuts {
 		with := ""
 		if len(cut.peers) > 0 {
-			with = " with " + namesOf(cut.peers)
+			with = " with " + machineNames(cut.peers)
 		}
 		say(fmt.Sprintf("open sessions of %s%s break: %s", f.vm.Name(), with, cut.why), append([]topology.Node{f.here(cut.device), f.vm}, cut.peers[:min(len(cut.peers), 8)]...)...)
 	}
@@ -80,7 +80,7 @@ type answered struct {
 }
 
 func (a *answered) tell(f *finder) {
-	from, to := f.vm.Name(), namesOf(a.peers)
+	from, to := f.vm.Name(), machineNames(a.peers)
 	if !a.out {
 		from, to = to, from
 	}
@@ -169,7 +169,7 @@ func (d *declared) required(demand Demand, peer topology.Node, out bool) {
 		if one := d.moved().OneWay(is); len(one) > 0 {
 			was, _ := d.between(d.network(), peer, out, demand.Flow)
 			if had := d.network().OneWay(was); len(had) == 0 {
-				d.add(Warn, demand, "reaches", "and only one way crosses "+namesOf(one)+", which holds its connections", peer, out)
+				d.add(Warn, demand, "reaches", "and only one way crosses "+machineNames(one)+", which holds its connections", peer, out)
 			}
 		}
 		return

@@ -96,7 +96,7 @@ func (m *move) here(n topology.Node) topology.Node {
 
 // text is the sentence of a group.
 func (g *turned) text(vm topology.Node) string {
-	peers := namesOf(g.peers)
+	peers := machineNames(g.peers)
 	from, to := vm.Name(), peers
 	if !g.out {
 		from, to = peers, vm.Name()
@@ -130,7 +130,7 @@ func (g *turned) text(vm topology.Node) string {
 
 const maxNames = 4 // of machines in one sentence
 
-func namesOf(nodes []topology.Node) string {
+func machineNames(nodes []topology.Node) string {
 	var names []string
 	for _, n := range nodes {
 		if name := n.Name(); !slices.Contains(names, name) {

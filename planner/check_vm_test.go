@@ -119,7 +119,7 @@ func vmCases() []checkCase {
 			want: "unknown: no source says the name of vm v",
 		},
 		{
-			code: "VM-12", name: "whose address nobody says", policy: planner.Policy{Pinned: []planner.Pin{{VMs: planner.Selector{"203.0.113.0/24"}}}},
+			code: "VM-12", name: "whose address nobody says", changes: "-vnic:v/n address=192.0.2.10/24", also: []string{"NET-9"}, policy: planner.Policy{Pinned: []planner.Pin{{VMs: planner.Selector{"203.0.113.0/24"}}}},
 			want: "unknown: no source says an address of vm web-07: whether it is in 203.0.113.0/24 is not known",
 		},
 	}

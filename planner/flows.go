@@ -80,7 +80,19 @@ func (c *flowChange) find(m *move) error {
 			return err
 		}
 	}
+	c.fold()
 	return nil
+}
+
+// fold leaves out answers that the same rule stops which stops what the same machines begin: it is told already.
+func (c *flowChange) fold() {
+	all := slices.Clone(c.groups)
+	c.groups = slices.DeleteFunc(c.groups, func(g *turned) bool {
+		return g.Back && g.breaks == "" && slices.ContainsFunc(all, func(o *turned) bool {
+			return !o.Back && o.opened == g.opened && o.Sure == g.Sure && o.Why == g.Why && o.beside == g.beside &&
+				!slices.ContainsFunc(g.peers, func(n topology.Node) bool { return !slices.Contains(o.peers, n) })
+		})
+	})
 }
 
 // shift looks at one address.
@@ -140,13 +152,13 @@ func (c *flowChange) with(m *move, was, is, then, now reach.Endpoint) error {
 			continue
 		}
 		for _, t := range all.Lost() {
-			c.add(m, t, all.Headers.Services(t.Opens, maxServices), out, false, before)
+			c.add(m, t, t.Services(maxServices), out, false, before)
 		}
 		for _, t := range all.Opened() {
 			if !t.Sure && !t.Closed && m.forbids(all.Headers, t, before) == "" {
 				continue // nobody knew before, either
 			}
-			c.add(m, t, all.Headers.Services(t.Opens, maxServices), out, true, before, m.forbids(all.Headers, t, before))
+			c.add(m, t, t.Services(maxServices), out, true, before, m.forbids(all.Headers, t, before))
 		}
 	}
 	if fine {

@@ -69,8 +69,7 @@ type move struct {
 	*Planner
 	vm, source, target topology.Node // as they are
 	after              topology.Node // the VM as it would be, in the snapshot after the move
-	made               topology.ChangeSet
-	missing            []string // what the target lacks, in words (topology.MoveVM)
+	missing            []string      // what the target lacks, in words (topology.MoveVM)
 
 	flowing *flowChange // what becomes of its flows, once somebody asks
 
@@ -83,7 +82,7 @@ type move struct {
 // moved is what forwards what after the move.
 func (m *move) moved() *reach.Network {
 	if m.then == nil {
-		m.then = m.network().After(m.after.Snapshot(), m.made)
+		m.then = m.network().After(m.after.Snapshot(), m.plan.Move)
 	}
 	return m.then
 }
@@ -126,7 +125,6 @@ func (p *Planner) migrate(ctx context.Context, vm, host topology.Key, checks []C
 		return nil, err
 	}
 	m.after, _ = then.Node(vm)
-	m.made = plan.Move
 	for i := range checks {
 		if err := ctx.Err(); err != nil {
 			return nil, err

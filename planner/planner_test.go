@@ -81,10 +81,10 @@ type checkCase struct {
 }
 
 // estate is two hosts and a VM that runs on the first one. It passes all checks: each family brings what its own need.
-func estate() string { return strings.Join([]string{computeEstate, cpuEstate}, "") }
+func estate() string { return strings.Join([]string{computeEstate, cpuEstate, flowEstate}, "") }
 
 func checkCases() []checkCase {
-	return slices.Concat(vmCases(), hostCases(), policyCases(), nameCases(), cpuCases(), capacityCases(), deviceCases(), channelCases(), metaCases())
+	return slices.Concat(vmCases(), hostCases(), policyCases(), nameCases(), cpuCases(), capacityCases(), deviceCases(), channelCases(), metaCases(), flowCases())
 }
 
 // TestChecks: each check has an estate in which it passes, one in which it alone gives its worst verdict, and one in which it does not know.

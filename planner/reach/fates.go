@@ -269,3 +269,18 @@ func (l *Leg) beside() bool {
 	}
 	return crosses
 }
+
+// Services words the protocols of what a turn is about, and the ports that those who begin it go to; those that they come from only where they matter.
+func (t *Turn) Services(limit int) []string {
+	h := t.Headers
+	ports := h.Intersect(t.Opens, h.Box(packet.Box{h.withPorts()}, packet.Full))
+	rest := h.only(h.Minus(t.Opens, ports), fieldProtocol, fieldSourcePort, fieldDestinationPort)
+	some := uint64(0)
+	for _, v := range h.spans(h.only(ports, fieldSourcePort), fieldSourcePort) {
+		some += v.Hi.Lo - v.Lo.Lo + 1
+	}
+	if some > (lastPort-firstPort)/2 {
+		ports = h.only(ports, fieldProtocol, fieldDestinationPort)
+	}
+	return h.Services(h.Union(ports, rest), limit)
+}

@@ -1,0 +1,157 @@
+package planner_test
+
+import (
+	"github.com/throughline-dc/throughline/planner"
+	"github.com/throughline-dc/throughline/planner/reach"
+	"github.com/throughline-dc/throughline/topology/policy"
+)
+
+// flowEstate cables both hosts with one switch, and the switch with a firewall that routes between the guests' VLANs. All filters are read, and there are none.
+const flowEstate = `host:a Contains virtualswitch:a/br0
+host:a Contains nic:a/e
+virtualswitch:a/br0 SupportedBy nic:a/e
+virtualswitch:a/br0 name=br0
+virtualswitch:a/br0 virtualPort=openvswitch
+host:b Contains virtualswitch:b/br0
+host:b Contains nic:b/e
+virtualswitch:b/br0 SupportedBy nic:b/e
+virtualswitch:b/br0 name=br0
+virtualswitch:b/br0 virtualPort=openvswitch
+switch:s name=leaf
+switch:s Contains port:s/1
+switch:s Contains port:s/2
+switch:s Contains port:s/3
+port:s/1 ifName=s1
+port:s/2 ifName=s2
+port:s/3 ifName=s3
+port:s/1 tagged=120,130
+port:s/2 tagged=120,130
+port:s/3 tagged=120,130
+nic:a/e Link port:s/1
+nic:b/e Link port:s/2
+firewall:f name=fw
+firewall:f Contains port:f/1
+port:f/1 ifName=f1
+port:f/1 Link port:s/3
+firewall:f Contains port:f/v120
+port:f/v120 ifName=f1.120
+port:f/v120 ifType=135
+port:f/v120 address=192.0.2.1/24
+port:f/v120 InSubnet subnet:192.0.2.0/24
+port:f/v120 SupportedBy port:f/1
+firewall:f Contains port:f/v130
+port:f/v130 ifName=f1.130
+port:f/v130 ifType=135
+port:f/v130 address=198.51.100.1/24
+port:f/v130 InSubnet subnet:198.51.100.0/24
+port:f/v130 SupportedBy port:f/1
+firewall:f Contains route:f/default/192.0.2.0%2F24/v120
+route:f/default/192.0.2.0%2F24/v120 prefix=192.0.2.0/24
+route:f/default/192.0.2.0%2F24/v120 RoutesVia port:f/v120
+firewall:f Contains route:f/default/198.51.100.0%2F24/v130
+route:f/default/198.51.100.0%2F24/v130 prefix=198.51.100.0/24
+route:f/default/198.51.100.0%2F24/v130 RoutesVia port:f/v130
+vm:v Contains vnic:v/n
+vnic:v/n name=vnet0
+vnic:v/n AttachedTo virtualswitch:a/br0
+vnic:v/n vid=120
+vnic:v/n address=192.0.2.10/24
+vnic:v/n InSubnet subnet:192.0.2.0/24
+vm:o Contains vnic:o/n
+vnic:o/n AttachedTo virtualswitch:b/br0
+vnic:o/n vid=130
+vnic:o/n address=198.51.100.10/24
+vnic:o/n InSubnet subnet:198.51.100.0/24
+filtertext:none state=parsed
+filtertext:none AppliesTo host:a
+filtertext:none AppliesTo host:b
+filtertext:none AppliesTo switch:s
+filtertext:none AppliesTo firewall:f
+`
+
+// filtered is the lines of a list of a device.
+func filtered(device, kind, name string, at policy.Attachment, def policy.Verdict, rules ...policy.Rule) string {
+	for i := range rules {
+		rules[i].Text, rules[i].Place = rules[i].String(), policy.Place{File: device + ".cfg", Line: 10 + i}
+	}
+	f := policy.Filter{Name: name, Dialect: "ios", Family: policy.IPv4, Attached: []policy.Attachment{at}, Default: def, Rules: rules}
+	k := "filter:" + device + "/" + name
+	return kind + ":" + device + " Contains " + k + "\n" + k + " name=" + name + "\n" + k + " rules=" + f.Encode()
+}
+
+func portIs(field policy.Field, n uint64) []policy.Term {
+	return []policy.Term{{Field: policy.Protocol, Of: []policy.Range{policy.Is(6)}}, {Field: field, Of: []policy.Range{policy.Is(n)}}}
+}
+
+func flowTo(port uint64) reach.Flow {
+	tcp, at := uint8(6), policy.Is(port)
+	return reach.Flow{Protocol: &tcp, Ports: &at}
+}
+
+func flowCases() []checkCase {
+	toB := policy.Attachment{Hook: policy.HookEgress, Interface: "s2"}
+	toA := policy.Attachment{Hook: policy.HookEgress, Interface: "s1"}
+	drop := func(port uint64) policy.Rule {
+		return policy.Rule{Verdict: policy.Deny, Match: portIs(policy.DestinationPort, port)}
+	}
+	both := filtered("s", "switch", "toA", toA, policy.Permit, drop(25)) + "\n" + filtered("s", "switch", "toB", toB, policy.Permit, drop(25))
+	state := policy.Rule{Verdict: policy.Permit, Match: []policy.Term{{Field: policy.ConnState, Of: []policy.Range{policy.Is(policy.StateEstablished), policy.Is(policy.StateNew)}}}}
+	guarded := filtered("b", "host", "guard", policy.Attachment{Hook: policy.HookForward, Bridged: true}, policy.Deny, state)
+	demand := func(from, to string, port uint64) []planner.Demand {
+		return []planner.Demand{{Name: "mail", From: planner.Selector{from}, To: planner.Selector{to}, Flow: flowTo(port)}}
+	}
+	return []checkCase{
+		{code: "NET-9", name: "the same", want: "pass: nothing that flows to or from web-07 is lost or opened"},
+		{code: "NET-9", name: "alike lists of two ports", changes: both, want: "pass: nothing that flows to or from web-07 is lost or opened"},
+		{
+			code: "NET-9", name: "lost", changes: filtered("s", "switch", "toB", toB, policy.Permit, drop(8080)),
+			want: "block: fw, other can no longer reach web-07, tcp 8080: toB of leaf drops it: s.cfg:10: deny protocol 6, destinationPort 8080",
+		},
+		{
+			code: "NET-9", name: "what never was answered is not lost", changes: filtered("s", "switch", "toB", toB, policy.Permit, drop(8080)) + "\n" +
+				filtered("s", "switch", "fromA", policy.Attachment{Hook: policy.HookIngress, Interface: "s1"}, policy.Permit, policy.Rule{Verdict: policy.Deny, Match: portIs(policy.SourcePort, 8080)}) + "\n" +
+				filtered("s", "switch", "fromB", policy.Attachment{Hook: policy.HookIngress, Interface: "s2"}, policy.Permit, policy.Rule{Verdict: policy.Deny, Match: portIs(policy.SourcePort, 8080)}),
+			want: "pass: nothing that flows to or from web-07 is lost or opened; with 2 machines it goes another way with other filters, and fares the same",
+		},
+		{
+			code: "NET-9", name: "opened", changes: filtered("s", "switch", "toA", toA, policy.Permit, drop(25)),
+			want: "warn: fw, other can now reach web-07, tcp 25: before, toA of leaf drops it: s.cfg:10: deny protocol 6, destinationPort 25",
+		},
+		{
+			code: "NET-9", name: "opened, and forbidden", changes: filtered("s", "switch", "toA", toA, policy.Permit, drop(25)), policy: planner.Policy{Forbidden: demand("other", "web-*", 25)},
+			want: "warn: fw can now reach web-07, tcp 25: before, toA of leaf drops it: s.cfg:10: deny protocol 6, destinationPort 25\n" +
+				"block: other can now reach web-07, tcp 25: before, toA of leaf drops it: s.cfg:10: deny protocol 6, destinationPort 25; the policy forbids it (mail)",
+		},
+		{
+			code: "NET-9", name: "filters of the target that nobody has read", changes: "-filtertext:none AppliesTo host:b",
+			want: "unknown: whether web-07 and fw, other still reach each other is not known, as far as they did: nobody has read the filters of b",
+		},
+		{
+			code: "NET-9", name: "filters of the switch that nobody has read", changes: "-filtertext:none AppliesTo switch:s",
+			want: "pass: nothing that flows to or from web-07 is lost or opened; what nobody knows of its ways, before and after alike: nobody has read the filters of leaf",
+		},
+		{code: "NET-9", name: "no address", changes: "-vnic:v/n address=192.0.2.10/24", want: "unknown: no source says which address vnet0 of web-07 has: what flows to and from it nobody knows"},
+		{code: "NET-10", name: "nothing declared", want: "pass: the policy declares no flow of web-07, and sessions go on"},
+		{code: "NET-10", name: "passes", policy: planner.Policy{Required: demand("other", "web-*", 25)}, want: "pass: 1 declared flows of web-07 fare as the policy demands, and sessions go on"},
+		{
+			code: "NET-10", name: "has never passed", policy: planner.Policy{Required: demand("other", "web-*", 25)}, changes: both,
+			want: "block: mail: other cannot reach web-07, tcp 25: toB of leaf drops it: s.cfg:10: deny protocol 6, destinationPort 25; it was so before",
+		},
+		{
+			code: "NET-10", name: "has always passed, and is forbidden", policy: planner.Policy{Forbidden: demand("other", "web-*", 25)},
+			want: "warn: mail: other reaches web-07, tcp 25: the policy forbids it, and it was so before",
+		},
+		{
+			code: "NET-10", name: "nobody knows", policy: planner.Policy{Required: demand("web-07", "other", 25)}, changes: "-filtertext:none AppliesTo switch:s",
+			want: "unknown: mail: web-07 may not reach other, tcp 25: nobody has read the filters of leaf; it was so before",
+		},
+		{
+			code: "NET-10", name: "the target holds no sessions", changes: guarded,
+			want: "warn: open sessions of web-07 break: b lets what answers pass only where it holds the connection, and has not seen any of them",
+		},
+		{
+			code: "NET-10", name: "sessions must go on", changes: guarded, policy: planner.Policy{Sessions: planner.Block},
+			want: "block: open sessions of web-07 break: b lets what answers pass only where it holds the connection, and has not seen any of them",
+		},
+	}
+}
