@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/throughline-dc/throughline/topology"
 )
@@ -86,10 +87,25 @@ func (f *finder) up() {
 			return
 		}
 	}
-	if f.listed(f.target, topology.SourceLibvirt, domains) {
+	if f.listed(f.target, topology.SourceLibvirt, domains) && f.answered(f.target) {
 		f.pass(f.target.Name()+" answers", f.target)
 	}
 }
+
+// answered tells whether libvirt on a host answered when it was asked last: what it said before may still be young, and the move needs it now.
+func (f *finder) answered(host topology.Node) bool {
+	for _, h := range host.Values(topology.AttrHandle) {
+		r, ok := host.Snapshot().Reading(topology.ReadingKey{Device: h.String(), Source: topology.SourceLibvirt, Table: session})
+		if ok && r.Partial {
+			f.unknown(fmt.Sprintf("libvirt on %s was asked %s ago, and did not answer: %s", host.Name(), f.evidenceOf(r).Age.Round(time.Second), r.Reason), host)
+			return false
+		}
+	}
+	return true
+}
+
+// session is what is told of a source that could not be asked.
+const session = "session"
 
 // open asks the policy whether the target takes VMs.
 func (f *finder) open() {

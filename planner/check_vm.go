@@ -144,7 +144,7 @@ func (f *finder) answers() {
 	if !f.where() {
 		return
 	}
-	well := true
+	well := f.answered(f.source)
 	for _, claim := range f.vm.Claims(topology.RunsOn) {
 		if claim.To == f.source || claim.Confidence <= topology.ConfidenceConfigured {
 			continue
