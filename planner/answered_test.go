@@ -12,8 +12,8 @@ import (
 func TestMigrate_hostThatDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	refused := topology.Reading{
-		ReadingKey: topology.ReadingKey{Device: "test", Source: topology.SourceLibvirt, Table: "session"},
-		Time:       noon.Add(30 * time.Second), Partial: true, Reason: "connection refused",
+		ReadingKey: topology.ReadingKey{Device: "test", Source: topology.SourceLibvirt, Table: "session", Partial: true},
+		Time:       noon.Add(30 * time.Second), Reason: "connection refused",
 	}
 	s, err := scene(t, "").Apply(topology.Delta{Time: refused.Time, Renew: []topology.Reading{refused}})
 	if err != nil {

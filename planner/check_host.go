@@ -95,8 +95,8 @@ func (f *finder) up() {
 // answered tells whether libvirt on a host answered when it was asked last: what it said before may still be young, and the move needs it now.
 func (f *finder) answered(host topology.Node) bool {
 	for _, h := range host.Values(topology.AttrHandle) {
-		r, ok := host.Snapshot().Reading(topology.ReadingKey{Device: h.String(), Source: topology.SourceLibvirt, Table: session})
-		if ok && r.Partial {
+		r, ok := host.Snapshot().Reading(topology.ReadingKey{Device: h.String(), Source: topology.SourceLibvirt, Table: session, Partial: true})
+		if ok {
 			f.unknown(fmt.Sprintf("libvirt on %s was asked %s ago, and did not answer: %s", host.Name(), f.evidenceOf(r).Age.Round(time.Second), r.Reason), host)
 			return false
 		}
