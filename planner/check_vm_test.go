@@ -79,7 +79,7 @@ func vmCases() []checkCase {
 		{code: "VM-4", name: "one", want: "pass: a alone has web-07"},
 		{code: "VM-4", name: "defined elsewhere, too", changes: "vm:v RunsOn host:b ~20", want: "pass: a alone has web-07"},
 		{
-			code: "VM-4", name: "no more than defined", changes: "-vm:v RunsOn host:a\nvm:v RunsOn host:a ~20", also: []string{"HOST-1", "MIG-3", "MIG-4"},
+			code: "VM-4", name: "no more than defined", changes: "-vm:v RunsOn host:a\nvm:v RunsOn host:a ~20", also: relying,
 			want: "unknown: a has no more than a definition of web-07: no source says where it runs",
 		},
 		{code: "VM-4", name: "on its way", changes: "vm:v RunsOn host:b ~50", want: "block: a has web-07, and so has b: it is being moved, or it is there twice"},
