@@ -156,6 +156,12 @@ func (p *Policy) named() (all []stranger) {
 	for _, x := range p.Forbidden {
 		add("forbidden", machines(), true, slices.Concat(x.From, x.To)...)
 	}
+	for _, x := range p.Paths {
+		add("paths", vms, true, x.VMs...)
+	}
+	for _, x := range p.Units {
+		add("units", hosts, true, x.Hosts...)
+	}
 	for _, x := range p.Freezes {
 		add("freezes", nil, true, x.Objects...)
 	}

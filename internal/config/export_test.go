@@ -16,7 +16,7 @@ func Keys() []string {
 
 // PolicyKeys lists every key that a policy may have.
 func PolicyKeys() []string {
-	keys := append(policyKeys(), "default", "tables", "network", "storage", "min_speed", "concurrent", "post_copy", "name", "rule", "vms", "hosts", "soft", "reason", "until",
+	keys := append(policyKeys(), "default", "tables", "network", "storage", "min_speed", "networks", "concurrent", "post_copy", "name", "rule", "vms", "hosts", "soft", "reason", "until",
 		"from", "to", "protocol", "ports", "objects", "check", "vm", "host", "expires", "rail", "host_ports", "ways", "hops", "exclusive")
 	slices.Sort(keys)
 	return slices.Compact(keys)

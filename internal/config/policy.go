@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -47,7 +48,7 @@ func ParsePolicy(file string, text []byte) (*Policy, error) {
 
 func policyKeys() []string {
 	return []string{
-		"version", "ages", "memory_ratio", "cpu_ratio", "redundancy", "channel", "sessions", "placements", "pinned", "cordons", "required", "forbidden", "paths", "units", "windows", "freezes",
+		"version", "ages", "memory_ratio", "cpu_ratio", "host_memory", "redundancy", "channel", "sessions", "placements", "pinned", "cordons", "required", "forbidden", "paths", "units", "windows", "freezes",
 		"disabled", "overrides",
 	}
 }
@@ -79,11 +80,13 @@ func (r *policyReader) read(top *object) {
 	p := &r.Policy.Policy
 	p.Ages = readLimits(top, "ages")
 	p.MemoryRatio, p.CPURatio = top.ratio("memory_ratio"), top.ratio("cpu_ratio")
+	p.HostMemoryBytes = top.quantity("host_memory", "size", map[string]int64{"MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}, "such as 512 MiB or 4 GiB")
 	const most = 1024
 	redundancy := top.object("redundancy", "redundancy", "network", "storage")
 	p.Redundancy = planner.Redundancy{Network: redundancy.number("network", 1, most), Storage: redundancy.number("storage", 1, most)}
-	channel := top.object("channel", "channel", "min_speed", "concurrent", "post_copy")
-	p.Channel = planner.Channel{MinBits: channel.speed("min_speed"), Concurrent: channel.number("concurrent", 1, most), PostCopy: channel.flag("post_copy")}
+	channel := top.object("channel", "channel", "min_speed", "networks", "concurrent", "post_copy")
+	speeds := map[string]int64{"bit/s": 1, "kbit/s": 1e3, "Mbit/s": 1e6, "Gbit/s": 1e9}
+	p.Channel = planner.Channel{MinBits: channel.quantity("min_speed", "speed", speeds, "such as 10 Gbit/s or 500 Mbit/s"), Networks: channel.prefixes("networks"), Concurrent: channel.number("concurrent", 1, most), PostCopy: channel.flag("post_copy")}
 	p.Sessions = top.verdict("sessions", planner.Warn, planner.Block)
 	r.each(top, "placements", "a placement", []string{"name", "rule", "vms", "hosts", "soft"}, func(o *object) {
 		p.Placements = append(p.Placements, planner.Placement{
@@ -265,20 +268,33 @@ func (o *object) ratio(key string) float64 {
 	return x
 }
 
-// speed gives bit/s, 0 if it is not there.
-func (o *object) speed(key string) int64 {
+// quantity gives a whole number of one of some units, 0 if it is not there.
+func (o *object) quantity(key, what string, units map[string]int64, hint string) int64 {
 	text := o.text(key)
 	if text == "" {
 		return 0
 	}
-	units := map[string]int64{"bit/s": 1, "kbit/s": 1e3, "Mbit/s": 1e6, "Gbit/s": 1e9}
 	number, unit, _ := strings.Cut(text, " ")
-	n, err := strconv.ParseUint(number, 10, 31)
+	n, err := strconv.ParseUint(number, 10, 20)
 	if err != nil || n == 0 || units[unit] == 0 {
-		o.add(o.valueAt(key), "such as 10 Gbit/s or 500 Mbit/s", "%q must be a speed", key)
+		o.add(o.valueAt(key), hint, "%q must be a %s", key, what)
 		return 0
 	}
 	return int64(n) * units[unit]
+}
+
+// prefixes gives networks.
+func (o *object) prefixes(key string) (all []netip.Prefix) {
+	const hint = "such as 10.0.40.0/24 or 2001:db8:40::/64"
+	for _, w := range o.texts(key, hint) {
+		p, err := netip.ParsePrefix(w.text)
+		if err != nil || p != p.Masked() {
+			o.add(w.at, hint, "not a network")
+			continue
+		}
+		all = append(all, p)
+	}
+	return all
 }
 
 // verdict gives one of some verdicts, the zero one if it is not there.

@@ -3,8 +3,10 @@ package config_test
 import (
 	"bytes"
 	"errors"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -69,9 +71,9 @@ func TestPolicyReference(t *testing.T) {
 	}
 	want := planner.Policy{
 		Ages:        topology.AgeLimits{Default: 15 * time.Minute, Tables: map[string]time.Duration{"domains": 5 * time.Minute, "entPhysicalTable": 7 * 24 * time.Hour}},
-		MemoryRatio: 1, CPURatio: 4,
+		MemoryRatio: 1, CPURatio: 4, HostMemoryBytes: 2 << 30,
 		Redundancy: planner.Redundancy{Network: 2, Storage: 2},
-		Channel:    planner.Channel{MinBits: 10_000_000_000, Concurrent: 2},
+		Channel:    planner.Channel{MinBits: 10_000_000_000, Networks: []netip.Prefix{netip.MustParsePrefix("10.0.40.0/24")}, Concurrent: 2},
 		Sessions:   planner.Warn,
 		Placements: []planner.Placement{
 			{Name: "databases on two hosts", Rule: planner.Apart, VMs: planner.Selector{"db-01", "db-02"}},
@@ -96,7 +98,12 @@ func TestPolicyReference(t *testing.T) {
 			Check: "CAP-1", VM: "web-07", Host: "r02-h04", Name: "storage on call", Reason: "web-03 is shut down tonight", Expires: utc("2026-11-30T00:00:00Z"),
 		}},
 	}
-	if diff := cmp.Diff(want, p.Policy); diff != "" {
+	for field := range reflect.TypeFor[planner.Policy]().NumField() {
+		if reflect.ValueOf(p.Policy).Field(field).IsZero() {
+			t.Errorf("the reference says nothing of %s", reflect.TypeFor[planner.Policy]().Field(field).Name)
+		}
+	}
+	if diff := cmp.Diff(want, p.Policy, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
 	if len(p.Digest) != len("sha256:")+64 || p.File != referencePolicy {
