@@ -93,15 +93,7 @@ func (f *Folder) List(ctx context.Context, t Table) (Listing, error) {
 		if err := ctx.Err(); err != nil {
 			return l, err
 		}
-		d := f.document(file)
-		if t == Volumes {
-			if pool := path.Base(path.Dir(file)); pool != recorded[t].folder {
-				d.Pool = pool
-			}
-		}
-		if t == CPUModels {
-			d.Model = strings.TrimSuffix(path.Base(file), ".xml")
-		}
+		d := f.documentOf(t, file)
 		d.flags(states)
 		if t == Domains && listed {
 			_, some := snapshots[d.object()]
@@ -110,6 +102,18 @@ func (f *Folder) List(ctx context.Context, t Table) (Listing, error) {
 		l.Documents = append(l.Documents, d)
 	}
 	return l, err
+}
+
+// documentOf reads a file of a table, whose name says what the document is of.
+func (f *Folder) documentOf(t Table, file string) Document {
+	d := f.document(file)
+	if pool := path.Base(path.Dir(file)); t == Volumes && pool != recorded[t].folder {
+		d.Pool = pool
+	}
+	if t == CPUModels {
+		d.Model = strings.TrimSuffix(path.Base(file), ".xml")
+	}
+	return d
 }
 
 // host reads the capabilities, which are no listing: one document of each kind, under any name.
