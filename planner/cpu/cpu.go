@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// Set is names, sorted, each once. The zero Set is empty.
+// Set is names, sorted, each once. The zero Set is empty. Sets share names, and are not changed.
 type Set []string
 
 // SetOf sorts names into a set.
@@ -25,10 +25,21 @@ func (s Set) Has(name string) bool {
 }
 
 // And gives the names that are in one of the sets.
-func (s Set) And(t Set) Set { return SetOf(slices.Concat(s, t)...) }
+func (s Set) And(t Set) Set {
+	switch {
+	case len(t) == 0:
+		return s
+	case len(s) == 0:
+		return t
+	}
+	return SetOf(slices.Concat(s, t)...)
+}
 
 // Minus gives the names that are in s and not in t.
 func (s Set) Minus(t Set) Set {
+	if len(t) == 0 {
+		return s
+	}
 	var left Set
 	for _, name := range s {
 		if !t.Has(name) {
