@@ -121,18 +121,7 @@ func (m *move) from() *processor {
 }
 
 func (f *finder) cpuFitsAll() {
-	placed := false
-	for _, p := range f.policy.Placements {
-		if p.Rule != Only {
-			continue
-		}
-		is, known := f.among(p.VMs, f.vm)
-		if !known {
-			return
-		}
-		placed = placed || is
-	}
-	if !placed {
+	if !slices.ContainsFunc(f.policy.Placements, f.gathers) {
 		f.idle("no policy says which hosts are for "+f.vm.Name(), f.vm)
 		return
 	}
@@ -140,30 +129,32 @@ func (f *finder) cpuFitsAll() {
 	if g == nil {
 		return
 	}
-	found := len(f.found)
 	for i, place := range f.policy.Placements {
 		if !f.gathers(place) {
 			continue
 		}
 		for _, kind := range f.hostKinds(i) {
-			v, why := g.fits(f.from(), kind.processor)
-			others := slices.DeleteFunc(slices.Clone(kind.hosts), func(h topology.Node) bool { return h == f.target || h == f.source })
-			if v == Pass || len(others) == 0 {
-				continue
-			}
-			if fact, ok := others[0].Evidence(topology.AttrCPUFeature); ok && v != Unknown {
-				f.rests(others[0], fact)
-			}
-			text := fmt.Sprintf("%s of %q could not take %s from there: %s", namesOf(others), place.Name, f.vm.Name(), why)
-			if v == Unknown {
-				f.unknown(fmt.Sprintf("whether %s of %q could take %s from there is not known: %s", namesOf(others), place.Name, f.vm.Name(), why), append(others, f.vm)...)
-				continue
-			}
-			f.warn(text, append(others, f.vm)...)
+			f.couldTake(g, place.Name, kind)
 		}
 	}
-	if len(f.found) == found {
+	if len(f.found) == 0 {
 		f.pass(fmt.Sprintf("all hosts that the policy gives %s could take it", f.vm.Name()), f.vm)
+	}
+}
+
+// couldTake objects where hosts of one kind, the two of the move left out, could not take the guest.
+func (f *finder) couldTake(g *guest, place string, kind hostKind) {
+	v, why := g.fits(f.from(), kind.processor)
+	others := slices.DeleteFunc(slices.Clone(kind.hosts), func(h topology.Node) bool { return h == f.target || h == f.source })
+	switch {
+	case v == Pass || len(others) == 0:
+	case v == Unknown:
+		f.unknown(fmt.Sprintf("whether %s of %q could take %s from there is not known: %s", namesOf(others), place, f.vm.Name(), why), append(others, f.vm)...)
+	default:
+		if fact, ok := others[0].Evidence(topology.AttrCPUFeature); ok {
+			f.rests(others[0], fact)
+		}
+		f.warn(fmt.Sprintf("%s of %q could not take %s from there: %s", namesOf(others), place, f.vm.Name(), why), append(others, f.vm)...)
 	}
 }
 
@@ -256,10 +247,10 @@ func (f *finder) counterKept() {
 	steady := slices.ContainsFunc(f.vm.Values(topology.AttrCPUFeature), func(v topology.Value) bool { return v.String() == "require invtsc" || v.String() == "invtsc" })
 	switch {
 	case !promised && !steady:
-		f.idle(fmt.Sprintf("%s was promised no frequency of its time stamp counter", f.vm.Name()), f.vm)
+		f.idle(f.vm.Name()+" was promised no frequency of its time stamp counter", f.vm)
 		return
 	case !promised:
-		f.block(fmt.Sprintf("%s has invtsc and was promised no frequency: QEMU does not move such a guest", f.vm.Name()), f.vm)
+		f.block(f.vm.Name()+" has invtsc and was promised no frequency: QEMU does not move such a guest", f.vm)
 		return
 	}
 	want, ok := f.number(f.vm, topology.AttrTSCHz)
@@ -309,7 +300,7 @@ func (f *finder) mayNest() {
 		has = features.Has("vmx") || features.Has("svm")
 	}
 	if !has {
-		f.idle(fmt.Sprintf("%s cannot have guests", f.vm.Name()), f.vm)
+		f.idle(f.vm.Name()+" cannot have guests", f.vm)
 		return
 	}
 	v, ok := f.value(f.target, topology.AttrNested)

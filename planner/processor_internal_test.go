@@ -75,7 +75,7 @@ func TestFits_oracle(t *testing.T) {
 	})
 }
 
-var features = []string{"avx", "aes", "svm", "ssbd", "x2apic"} //nolint:gochecknoglobals // read-only
+var features = []string{"avx", "aes", "svm", "ssbd", "x2apic"}
 
 func (g *guest) forbids(has cpu.Set) bool {
 	return slices.ContainsFunc(g.Features, func(f cpu.Feature) bool { return f.Policy == cpu.Forbid && has.Has(f.Name) })
