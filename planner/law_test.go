@@ -17,6 +17,12 @@ import (
 
 var lawSeed = flag.Uint64("law.seed", 0, "repeats the random worlds of a failed TestLaw") //nolint:gochecknoglobals // a flag
 
+// random is where random worlds come from, and the seed that repeats them.
+func random() (*rand.Rand, uint64) {
+	seed := cmp.Or(*lawSeed, uint64(time.Now().UnixNano()))
+	return rand.New(rand.NewPCG(seed, 1)), seed //nolint:gosec // worlds are no secret
+}
+
 // world is an estate as its sources tell it: each fact in a reading of the device that says it, of a table of its kind, so that one can be lost or old by itself.
 type world struct {
 	name     string
@@ -233,8 +239,7 @@ func TestLaw_whatIsNotKnownDoesNotPass(t *testing.T) {
 	if testing.Short() {
 		cases = 3_000
 	}
-	seed := cmp.Or(*lawSeed, uint64(time.Now().UnixNano()))
-	r := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // random worlds
+	r, seed := random()
 	wrong := map[string]int{}
 	for n := 0; n < cases && len(wrong) < 20; {
 		w := randomWorld(t, r)
@@ -253,4 +258,106 @@ func TestLaw_whatIsNotKnownDoesNotPass(t *testing.T) {
 		}
 	}
 	t.Logf("seed %d: %v", seed, wrong)
+}
+
+// TestLaw_thereAndBack: a VM that moves there and back has moved nowhere.
+func TestLaw_thereAndBack(t *testing.T) {
+	t.Parallel()
+	r, seed := random()
+	for range 300 {
+		w := randomWorld(t, r)
+		s := w.snapshot(t, loss{})
+		v, _ := s.Node(key(topology.VM, "v"))
+		source, ok := v.First(topology.RunsOn)
+		there, missing, err := s.MoveVM(v.Key(), key(topology.Host, "b"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		moved, err := s.With(there)
+		if err != nil {
+			t.Fatalf("seed %d: %s: %v", seed, w.name, err)
+		}
+		if undone, err := moved.With(there.Reverse()); err != nil || !topology.Diff(s, undone).Empty() {
+			t.Errorf("seed %d: %s: undone, %v, %v", seed, w.name, err, topology.Diff(s, undone).Changes)
+		}
+		if !ok || len(missing) > 0 {
+			continue
+		}
+		back, missing, err := moved.MoveVM(v.Key(), source.Key())
+		if err != nil || len(missing) > 0 {
+			t.Fatalf("seed %d: %s: %v, %v", seed, w.name, missing, err)
+		}
+		if home, err := moved.With(back); err != nil || !topology.Diff(s, home).Empty() {
+			t.Errorf("seed %d: %s: there and back, %v, %v", seed, w.name, err, topology.Diff(s, home).Changes)
+		}
+	}
+}
+
+// TestLaw_remedies: with all acts of a remedy nothing stands in the way but what no act mends, without any of them something else does, and undone they change nothing.
+func TestLaw_remedies(t *testing.T) {
+	t.Parallel()
+	r, seed := random()
+	worlds, remedies := 400, 0
+	if testing.Short() {
+		worlds = 100
+	}
+	for range worlds {
+		w := randomWorld(t, r)
+		s := w.snapshot(t, loss{})
+		now := noon.Add(time.Minute)
+		vm, host := key(topology.VM, "v"), key(topology.Host, w.host)
+		p := planner.New(s, w.policy, now)
+		plan, err := p.Migrate(t.Context(), vm, host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := p.Mend(t.Context(), plan)
+		if err != nil {
+			t.Fatalf("seed %d: %s: %v", seed, w.name, err)
+		}
+		if plan.Verdict > planner.Warn && len(m.Remedies) == 0 && len(m.Left) == 0 {
+			t.Errorf("seed %d: %s: is %s, and nothing is said to stand in the way", seed, w.name, plan.Verdict)
+		}
+		for _, remedy := range m.Remedies {
+			remedies++
+			left := func(changes []topology.Change) (codes []string) {
+				after, err := s.With(topology.ChangeSet{Changes: changes})
+				if err != nil {
+					return []string{err.Error()}
+				}
+				plan, err := planner.New(after, w.policy, now).Migrate(t.Context(), vm, host)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, f := range plan.Findings {
+					if f.Verdict > planner.Warn && !slices.ContainsFunc(m.Left, func(l planner.Finding) bool { return l.Code == f.Code }) {
+						codes = append(codes, f.Code)
+					}
+				}
+				return codes
+			}
+			if codes := left(remedy.Changes.Changes); len(codes) > 0 {
+				t.Errorf("seed %d: %s: with %v, %v", seed, w.name, remedy.Fixes, codes)
+			}
+			for i := range remedy.Fixes {
+				var less []topology.Change
+				for j, fix := range remedy.Fixes {
+					if j != i {
+						less = append(less, fix.Changes...)
+					}
+				}
+				if codes := left(less); len(codes) == 0 {
+					t.Errorf("seed %d: %s: without %q of %v nothing is left, either", seed, w.name, remedy.Fixes[i].Text, remedy.Fixes)
+				}
+			}
+			after, err := s.With(remedy.Changes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if undone, err := after.With(remedy.Undo); err != nil || !topology.Diff(s, undone).Empty() {
+				t.Errorf("seed %d: %s: %v is not undone: %v", seed, w.name, remedy.Fixes, err)
+			}
+		}
+	}
+	t.Logf("%d remedies", remedies)
 }
