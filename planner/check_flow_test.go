@@ -1,8 +1,14 @@
 package planner_test
 
 import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
 	"github.com/throughline-dc/throughline/planner"
 	"github.com/throughline-dc/throughline/planner/reach"
+	"github.com/throughline-dc/throughline/topology"
 	"github.com/throughline-dc/throughline/topology/policy"
 )
 
@@ -153,5 +159,94 @@ func flowCases() []checkCase {
 			code: "NET-10", name: "sessions must go on", changes: guarded, policy: planner.Policy{Sessions: planner.Block},
 			want: "block: open sessions of web-07 break: b lets what answers pass only where it holds the connection, and has not seen any of them",
 		},
+	}
+}
+
+// TestFlows_thereAndBack: what a move loses, the move back opens, and what it opens the move back loses, with the same machines, services and reasons.
+func TestFlows_thereAndBack(t *testing.T) {
+	t.Parallel()
+	at := func(name, port string, hook policy.Hook, rules ...policy.Rule) string {
+		return filtered("s", "switch", name, policy.Attachment{Hook: hook, Interface: port}, policy.Permit, rules...)
+	}
+	drop := func(field policy.Field, port uint64) policy.Rule {
+		return policy.Rule{Verdict: policy.Deny, Match: portIs(field, port)}
+	}
+	for name, changes := range map[string]string{
+		"lost":              at("toB", "s2", policy.HookEgress, drop(policy.DestinationPort, 8080)),
+		"opened":            at("toA", "s1", policy.HookEgress, drop(policy.DestinationPort, 25)),
+		"one for another":   at("toA", "s1", policy.HookEgress, drop(policy.DestinationPort, 25)) + "\n" + at("toB", "s2", policy.HookEgress, drop(policy.DestinationPort, 443)),
+		"what it sends":     at("fromB", "s2", policy.HookIngress, drop(policy.DestinationPort, 53)),
+		"what it answers":   at("fromB", "s2", policy.HookIngress, drop(policy.SourcePort, 443)),
+		"alike":             at("toA", "s1", policy.HookEgress, drop(policy.DestinationPort, 25)) + "\n" + at("toB", "s2", policy.HookEgress, drop(policy.DestinationPort, 25)),
+		"a VLAN is missing": "-port:s/2 tagged=120,130\nport:s/2 tagged=130",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := planner.New(scene(t, changes), planner.Policy{}, noon.Add(time.Minute))
+			there, err := p.Migrate(t.Context(), key(topology.VM, "v"), key(topology.Host, "b"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			then, err := p.Assume(there.Move)
+			if err != nil {
+				t.Fatal(err)
+			}
+			back, err := then.Migrate(t.Context(), key(topology.VM, "v"), key(topology.Host, "a"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			lost, opened := turns(there)
+			lostBack, openedBack := turns(back)
+			if !slices.Equal(lost, openedBack) || !slices.Equal(opened, lostBack) || len(lost)+len(opened) == 0 && name != "alike" {
+				t.Errorf("there lost %q, opened %q;\nback lost %q, opened %q", lost, opened, lostBack, openedBack)
+			}
+		})
+	}
+}
+
+// turns gives what NET-9 says to be lost and opened, in the same words.
+func turns(p *planner.Plan) (lost, opened []string) {
+	for line := range strings.Lines(said(p, "NET-9")) {
+		_, text, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		for from, to := range map[string]string{"can no longer reach": "reach", "can now reach": "reach", " gets no answers from": " answers", " can now be answered by": " answers", " any more,": ",", ": before, ": ": "} {
+			text = strings.ReplaceAll(text, from, to)
+		}
+		switch {
+		case strings.Contains(line, "can now"):
+			opened = append(opened, text)
+		case strings.HasPrefix(line, "block"):
+			lost = append(lost, text)
+		}
+	}
+	slices.Sort(lost)
+	slices.Sort(opened)
+	return lost, opened
+}
+
+// TestFlows_permitted: the rule that a finding offers lets the flow pass, and is a rule more in the one filter that drops it.
+func TestFlows_permitted(t *testing.T) {
+	t.Parallel()
+	deny := policy.Rule{Verdict: policy.Deny, Match: portIs(policy.DestinationPort, 8080)}
+	list := filtered("s", "switch", "toB", policy.Attachment{Hook: policy.HookEgress, Interface: "s2"}, policy.Permit, deny)
+	p := planner.New(scene(t, list), planner.Policy{}, noon.Add(time.Minute))
+	plan, err := p.Migrate(t.Context(), key(topology.VM, "v"), key(topology.Host, "b"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(plan.Findings, func(f planner.Finding) bool { return f.Code == "NET-9" })
+	fixes := plan.Findings[i].Fixes
+	if len(fixes) != 1 || fixes[0].Text != "permit tcp from 192.0.2.1,198.51.100.1,198.51.100.10 to 192.0.2.10 port 8080 in toB of leaf before s.cfg:10" {
+		t.Fatalf("fixes %v", fixes)
+	}
+	mended, err := p.Assume(topology.ChangeSet{Changes: fixes[0].Changes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := mended.Migrate(t.Context(), key(topology.VM, "v"), key(topology.Host, "b"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := said(after, "NET-9"); strings.Contains(got, "block") || strings.Contains(got, "unknown") {
+		t.Errorf("mended: %s", got)
 	}
 }

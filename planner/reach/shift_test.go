@@ -10,7 +10,6 @@ import (
 
 	"github.com/throughline-dc/throughline/planner/reach"
 	"github.com/throughline-dc/throughline/topology"
-	"github.com/throughline-dc/throughline/topology/policy"
 )
 
 // moved is a VM's move, as the two networks have it: the second made of the first, and once more from scratch.
@@ -96,7 +95,40 @@ func TestMoves_againstEachEnd(t *testing.T) {
 		}
 	})
 	t.Log(fmt.Sprintf("%d of %d ends differ, %d are said to be the same at once", differ, all, same))
-	_ = policy.IPv4
+}
+
+// TestLaw_thereAndBack: a guest that moves there and back has the flows that it had, whatever is not known.
+func TestLaw_thereAndBack(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		w := drawLAN(rt)
+		f := w.facts()
+		for _, d := range w.hosts {
+			for _, g := range d.guests {
+				f.say("vm:%s RunsOn %s", g.name, d.key)
+			}
+		}
+		s := stated(t, f.lines, f.filters)
+		n := network(s)
+		g := rapid.SampledFrom(w.guests).Draw(rt, "guest")
+		there, _, err := s.MoveVM(topology.Key{Kind: topology.VM, ID: g.name}, topology.Key{Kind: topology.Host, ID: rapid.SampledFrom(w.hosts).Draw(rt, "to").id()})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		then, err := s.With(there)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		back := there.Reverse()
+		again, err := then.With(back)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		shift, err := reach.Moves(t.Context(), n, n.After(then, there).After(again, back), endpoint(t, s, g.name), endpoint(t, again, g.name))
+		if err != nil || shift.Routed || len(shift.Near)+len(shift.Cut) > 0 {
+			rt.Fatalf("%s moved there and back, and %v changed, routed %t, cut %v: %v", g.name, shift.Near, shift.Routed, shift.Cut, err)
+		}
+	})
 }
 
 // why words what is not known, or where it ends, of the packets to another end.
