@@ -74,7 +74,7 @@ func (f *finder) turn(g *turned) {
 		f.unknown(g.text(f.vm)+"; the policy forbids it ("+g.breaks+")", about...)
 	case g.opened:
 		f.warn(g.text(f.vm), about...)
-	case g.beside && f.policy.Beside == Pass:
+	case g.beside && f.policy.Beside != Block:
 		f.warn(g.text(f.vm)+"; no filter let it pass before, both were on "+f.source.Name(), about...)
 	case g.Sure:
 		f.block(g.text(f.vm), about...)
