@@ -21,7 +21,7 @@ host:c cpus=16
 func TestChecks_frozenOnUnknownWays(t *testing.T) {
 	t.Parallel()
 	policy := planner.Policy{Freezes: []planner.Freeze{{Name: "INC-7", Reason: "power", Objects: planner.Selector{"elsewhere"}}}}
-	plan, err := planner.New(scene(t, "vm:v Contains vdisk:v/vdz"), policy, noon.Add(time.Minute)).Migrate(t.Context(), key(topology.VM, "v"), key(topology.Host, "b"))
+	plan, err := planner.New(scene(t, rails+"vm:v Contains vdisk:v/vdz"), policy, noon.Add(time.Minute)).Migrate(t.Context(), key(topology.VM, "v"), key(topology.Host, "b"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func metaCases() []checkCase {
 			want: "block: b is frozen until 2026-01-31T18:00:00Z: power (INC-7)",
 		},
 		{
-			code: "META-3", name: "others are frozen", changes: "-vm:v Contains vdisk:v/vda", policy: planner.Policy{Freezes: []planner.Freeze{
+			code: "META-3", name: "others are frozen", changes: "-vm:v Contains vdisk:v/vda\n-vm:v Contains vdisk:v/vdb", policy: planner.Policy{Freezes: []planner.Freeze{
 				{Name: "INC-8", Reason: "power", Objects: planner.Selector{"elsewhere"}}, {Name: "INC-9", Reason: "over", Until: noon},
 			}},
 			want: "pass: nothing forbids to change anything now",

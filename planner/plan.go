@@ -72,6 +72,7 @@ type move struct {
 	missing            []string      // what the target lacks, in words (topology.MoveVM)
 
 	flowing *flowChange // what becomes of its flows, once somebody asks
+	units   []*unitWays // the ways to its logical units, once somebody asks
 
 	then *reach.Network  // after the move, once somebody asks
 	ways *ways           // once somebody asks

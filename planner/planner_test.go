@@ -39,6 +39,12 @@ func scene(t *testing.T, changes string) *topology.Snapshot {
 	devices := fresh // which has told of nothing
 	devices.Table = "nodeDevices"
 	d := topology.Delta{Time: noon, Renew: []topology.Reading{old, fresh, devices}}
+	for _, table := range []topology.ReadingKey{
+		{Device: "test", Source: topology.SourceLibvirt, Table: "pools"}, {Device: "test", Source: topology.SourceLibvirt, Table: "volumes"},
+		{Device: "test", Source: topology.SourceSSH, Table: "multipath"}, {Device: "test", Source: topology.SourceSSH, Table: "mounts"},
+	} {
+		d.Renew = append(d.Renew, topology.Reading{ReadingKey: table, Time: noon})
+	}
 	for _, line := range lines {
 		line, aged := strings.CutPrefix(line, "!")
 		f, err := topologytest.Fact(line)
@@ -81,10 +87,12 @@ type checkCase struct {
 }
 
 // estate is two hosts and a VM that runs on the first one. It passes all checks: each family brings what its own need.
-func estate() string { return strings.Join([]string{computeEstate, cpuEstate, flowEstate}, "") }
+func estate() string {
+	return strings.Join([]string{computeEstate, cpuEstate, flowEstate, storageEstate}, "")
+}
 
 func checkCases() []checkCase {
-	return slices.Concat(vmCases(), hostCases(), policyCases(), nameCases(), cpuCases(), capacityCases(), deviceCases(), channelCases(), metaCases(), flowCases())
+	return slices.Concat(vmCases(), hostCases(), policyCases(), nameCases(), cpuCases(), capacityCases(), deviceCases(), channelCases(), metaCases(), flowCases(), diskCases(), storageCases())
 }
 
 // TestChecks: each check has an estate in which it passes, one in which it alone gives its worst verdict, and one in which it does not know.

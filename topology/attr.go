@@ -225,7 +225,8 @@ const (
 	AttrReservations  // SCSI persistent reservations of the guest pass to the unit: "managed", or the socket of the helper (formatdomain: reservations)
 	AttrStartupPolicy // what becomes of a drive whose medium is missing: mandatory, requisite, optional (formatdomain: startupPolicy)
 	AttrLease         // of a VM: "LOCKSPACE KEY PATH" of a lease that it holds while it runs (formatdomain: lease)
-	AttrHostShare     // of a VM: what it shares with its host or others there: "filesystem DRIVER SOURCE TARGET", "shmem MODEL NAME"
+	AttrHostShare     // of a VM: a folder that it shares with its host: "DRIVER SOURCE TARGET" (formatdomain: filesystem)
+	AttrMount         // of a host: what it has mounted that holds files: "TYPE SOURCE FOLDER" (/proc/self/mounts, blanks as \040)
 	// AttrQueueing is what multipath does with commands to the unit on one host: "HOST-HANDLE features='…' hwhandler='…' policy='…'" (multipath -ll).
 	AttrQueueing
 
@@ -347,7 +348,8 @@ var attrs = [attrEnd]attrSpec{ //nolint:gochecknoglobals // read-only table
 
 	AttrSnapshots: {name: "snapshots", typ: TypeBool}, AttrReservations: {name: "reservations", typ: TypeText},
 	AttrStartupPolicy: {name: "startupPolicy", typ: TypeText}, AttrLease: {name: "lease", typ: TypeText, multi: true},
-	AttrHostShare: {name: "hostShare", typ: TypeText, multi: true}, AttrQueueing: {name: "queueing", typ: TypeText, multi: true},
+	AttrHostShare: {name: "hostShare", typ: TypeText, multi: true}, AttrMount: {name: "mount", typ: TypeText, multi: true},
+	AttrQueueing: {name: "queueing", typ: TypeText, multi: true},
 }
 
 // String gives the canonical name.

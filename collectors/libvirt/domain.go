@@ -47,7 +47,7 @@ func (s *sheet) domain(e *element, d Document) {
 				g.nic(device)
 			case "hostdev":
 				g.hostDevice(device)
-			case "filesystem", "shmem", "lease":
+			case "filesystem", "lease":
 				g.held(device)
 			default:
 				g.local(device)
@@ -242,15 +242,13 @@ func (g *guest) reservations(disk topology.Key, r *element) {
 	g.text(disk, topology.AttrReservations, helper)
 }
 
-// held states what ties a guest to its host although it is no disk: a folder, memory, a lease on storage.
+// held states what of storage ties a guest to its host although it is no disk: a folder, a lease.
 func (g *guest) held(e *element) {
 	source, target := e.child("source"), e.child("target")
 	switch e.name {
 	case "filesystem":
 		from := cmp.Or(source.attr("dir"), source.attr("file"), source.attr("dev"), source.attr("socket"), source.attr("name"), "-")
-		g.text(g.vm, topology.AttrHostShare, strings.Join([]string{"filesystem", cmp.Or(e.child("driver").attr("type"), e.attr("type"), "mount"), from, target.attr("dir")}, " "))
-	case "shmem":
-		g.text(g.vm, topology.AttrHostShare, strings.Join([]string{"shmem", cmp.Or(e.child("model").attr("type"), "-"), e.attr("name")}, " "))
+		g.text(g.vm, topology.AttrHostShare, strings.Join([]string{cmp.Or(e.child("driver").attr("type"), e.attr("type"), "mount"), from, target.attr("dir")}, " "))
 	case "lease":
 		g.text(g.vm, topology.AttrLease, strings.Join([]string{cmp.Or(e.child("lockspace").value(), "-"), e.child("key").value(), target.attr("path")}, " "))
 	}

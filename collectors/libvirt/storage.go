@@ -42,6 +42,9 @@ func (s *sheet) storagePool(e *element, d Document) {
 	s.text(p.key, topology.AttrSource, cmp.Or(p.source, source.child("adapter").attr("name"), source.child("adapter").attr("parent")))
 	s.text(p.key, topology.AttrSourceDir, p.dir)
 	s.text(p.key, topology.AttrFormat, source.child("format").attr("type"))
+	if v := source.child("protocol").attr("ver"); v != "" && p.typ == "netfs" {
+		s.text(p.key, topology.AttrProtocol, "nfs "+v) // formatstorage: of NFS alone
+	}
 	s.sizes(p.key, e)
 	available, ok := s.size(e.child("available"), "bytes")
 	s.number(p.key, topology.AttrAvailableBytes, available, ok)

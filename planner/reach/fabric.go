@@ -226,6 +226,24 @@ func (n *Network) segments(p nport) []segment {
 	return all
 }
 
+// Fabrics lists the fabrics in which a port is logged in, as switches know them.
+func (n *Network) Fabrics(port topology.Node) []topology.Node {
+	w, err := topology.ParseWWN(port.Key().ID)
+	if err != nil {
+		return nil
+	}
+	var all []topology.Node
+	for _, s := range n.segments(portOf(port.Snapshot(), w)) {
+		if !slices.Contains(all, s.fabric) {
+			all = append(all, s.fabric)
+		}
+	}
+	return all
+}
+
+// Zoning gives the zones of a fabric, as one switch knows it.
+func (n *Network) Zoning(fabric topology.Node) *Zoning { return n.zoning(fabric) }
+
 // saysOf tells whether the zones in force say of a port that it is logged in to the fabric: NotKnown where they do not have it, or say so of no port at all.
 func (z *Zoning) saysOf(p nport) Verdict {
 	in, has := z.login[p.wwpn]
@@ -331,6 +349,26 @@ type interlink struct {
 	to      topology.Node
 	verdict Verdict
 	why     string
+}
+
+// FabricHops is how many links between switches lie between two ports, by the shortest way over links that are not known to be down; 0 where none is known.
+func (n *Network) FabricHops(a, b topology.Node) int {
+	from, to := n.Fabrics(a), n.Fabrics(b)
+	if len(from) == 0 || len(to) == 0 {
+		return 0
+	}
+	one, _ := from[0].Owner()
+	two, _ := to[0].Owner()
+	distance := map[topology.Node]int{one: 0}
+	for queue := []topology.Node{one}; len(queue) > 0; queue = queue[1:] {
+		for _, l := range n.links(queue[0], virtual(from[0])) {
+			if _, seen := distance[l.to]; !seen && l.verdict != No {
+				distance[l.to] = distance[queue[0]] + 1
+				queue = append(queue, l.to)
+			}
+		}
+	}
+	return distance[two]
 }
 
 // links lists the inter-switch links of a switch.

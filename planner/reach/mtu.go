@@ -45,6 +45,27 @@ func (l *Leg) narrow(sender topology.Node) *Narrow {
 	return &least
 }
 
+// unsized finds an interface on a way of which nobody says how large packets may be, where the sender's may be larger than Ethernet's own.
+func (l *Leg) unsized(sender topology.Node) topology.Node {
+	sent, known := sender.Int(topology.AttrMTU)
+	switch {
+	case !known:
+		return sender
+	case sent <= usualMTU:
+		return topology.Node{}
+	}
+	for l := range l.All() {
+		for _, s := range l.Steps {
+			for _, h := range s.Hops {
+				if _, ok := h.Node.Int(topology.AttrMTU); !ok && h.Node.Kind().Interface() {
+					return h.Node
+				}
+			}
+		}
+	}
+	return topology.Node{}
+}
+
 // String says what becomes of packets that do not fit.
 func (n *Narrow) String() string {
 	owner := ""

@@ -26,6 +26,8 @@ type StoragePath struct {
 	Controller        string // of the array; "" if nobody has said it
 	Verdict           Verdict
 	Steps             []StorageStep // all have to be passed
+	Narrow            *Narrow       // of a path over IP: where large packets do not fit; it changes no verdict
+	Unsized           topology.Node // of such a path: an interface of which nobody says which packets fit, where that counts
 
 	begins string // what fails for all paths that begin there: the switch's port of the login, the interface
 }
@@ -98,7 +100,7 @@ func (a *StorageAnswer) judge(ask asked, targets []topology.Node, closed string)
 		}
 		masked = masked && p.Steps[len(p.Steps)-1].Verdict == No
 	}
-	a.Must, a.May = redundancyOf(must), redundancyOf(may)
+	a.Must, a.May = RedundancyOf(must), RedundancyOf(may)
 	switch {
 	case len(must) > 0:
 		a.Verdict = Yes
@@ -116,7 +118,8 @@ func (a *StorageAnswer) judge(ask asked, targets []topology.Node, closed string)
 	}
 }
 
-func redundancyOf(paths []StoragePath) Redundancy {
+// RedundancyOf counts what is distinct of some paths, whatever their verdicts.
+func RedundancyOf(paths []StoragePath) Redundancy {
 	count := func(of func(StoragePath) string) int {
 		seen := map[string]bool{}
 		for _, p := range paths {

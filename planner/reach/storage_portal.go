@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -62,6 +63,10 @@ func (n *Network) networkStep(ctx context.Context, p *StoragePath, host, array t
 		case verdict != is:
 			verdict, text = NotKnown, "it depends on the interface that "+host.Name()+" takes: "+why
 		}
+		if l := a.Forward.Leg; l != nil {
+			p.Unsized = cmp.Or(p.Unsized, l.unsized(from.Node))
+		}
+		p.Narrow = cmp.Or(p.Narrow, a.Forward.Narrow, a.Return.Narrow)
 		p.begins, p.Medium = base(from.Node).Key().ID, subnetOf(from)
 	}
 	p.step("network", verdict, text)
