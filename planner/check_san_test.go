@@ -194,8 +194,8 @@ func arrayCases() []checkCase {
 		{code: "SAN-9", name: "to nobody knows whom", changes: mapped + "10:00:00:00:00:00:00:ff", want: "warn: the array shows naa.600a0b80000000000000000000000001 to 10:00:00:00:00:00:00:ff, of which no source says whose it is"},
 		{
 			code: "SAN-9", name: "to a host that may not", changes: mapped + "10:00:00:00:00:00:00:c1\nhost:c Contains initiatorport:10:00:00:00:00:00:00:c1\nhost:c name=c",
-			policy: planner.Policy{Sharing: []planner.Sharing{{Units: planner.Selector{"naa.600a0b8*"}, Hosts: planner.Selector{"a", "b"}}}},
-			want:   "block: the array shows naa.600a0b80000000000000000000000001 to c, which may not see it by the policy",
+			policy: planner.Policy{Units: []planner.UnitRule{{Name: "databases", Units: planner.Selector{"naa.600a0b8*"}, Hosts: planner.Selector{"a", "b"}}}},
+			want:   "block: the array shows naa.600a0b80000000000000000000000001 to c, which may not see it by the policy (databases)",
 		},
 		{code: "SAN-9", name: "to all", changes: "mapping:s/m initiatorAddress=0.0.0.0/0", want: "warn: the array shows naa.600a0b80000000000000000000000001 to whoever asks from 0.0.0.0/0"},
 		{code: "SAN-9", name: "nobody says", changes: less(oneMap), also: storing, want: "unknown: no array says to whom it shows naa.600a0b80000000000000000000000001: collect it"},

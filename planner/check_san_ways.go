@@ -424,9 +424,9 @@ func (f *finder) maySee(u *unitWays, initiator topology.Node) {
 		f.warn(fmt.Sprintf("the array shows %s to %s, of which no source says whose it is", u.unit.Name(), initiator.Name()), initiator, u.unit)
 		return
 	}
-	for _, s := range f.policy.Sharing {
-		if s.Units.Has(u.unit) && owner.Kind() == topology.Host && !s.Hosts.Has(owner) {
-			f.block(fmt.Sprintf("the array shows %s to %s, which may not see it by the policy", u.unit.Name(), owner.Name()), initiator, owner, u.unit)
+	for _, rule := range f.policy.Units {
+		if rule.Units.Has(u.unit) && owner.Kind() == topology.Host && !rule.Hosts.Has(owner) {
+			f.block(fmt.Sprintf("the array shows %s to %s, which may not see it by the policy (%s)", u.unit.Name(), owner.Name(), rule.Name), initiator, owner, u.unit)
 			return
 		}
 	}

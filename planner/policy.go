@@ -22,8 +22,7 @@ type Policy struct {
 	Beside     Verdict // what it is to lose flows that no filter let pass, since both guests were in one bridge: Warn if it is Pass
 	Sessions   Verdict // what it is to cut sessions that are open: Warn if it is Pass
 
-	CopyDisks bool      // a move may copy disks that only the source has, where the target has room
-	Sharing   []Sharing // who may see logical units
+	CopyDisks bool // a move may copy disks that only the source has, where the target has room
 
 	Placements []Placement // where VMs may run: affinity, isolation, licences
 	Pinned     []Pin       // VMs that may not be moved
@@ -97,11 +96,6 @@ type Cordon struct {
 	Hosts  Selector
 	Reason string
 	Until  time.Time // zero: until the policy is changed
-}
-
-// Sharing says which hosts may see some logical units. A unit that no Sharing names may be seen by any host that is known.
-type Sharing struct {
-	Units, Hosts Selector
 }
 
 // Demand is flows between machines that have to pass, or must not.

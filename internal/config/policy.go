@@ -48,7 +48,7 @@ func ParsePolicy(file string, text []byte) (*Policy, error) {
 
 func policyKeys() []string {
 	return []string{
-		"version", "ages", "memory_ratio", "cpu_ratio", "host_memory", "redundancy", "channel", "sessions", "beside", "placements", "pinned", "cordons", "required", "forbidden", "paths", "units", "windows", "freezes",
+		"version", "ages", "memory_ratio", "cpu_ratio", "host_memory", "redundancy", "channel", "sessions", "beside", "copy_disks", "placements", "pinned", "cordons", "required", "forbidden", "paths", "units", "windows", "freezes",
 		"disabled", "overrides",
 	}
 }
@@ -89,6 +89,7 @@ func (r *policyReader) read(top *object) {
 	p.Channel = planner.Channel{MinBits: channel.quantity("min_speed", "speed", speeds, "such as 10 Gbit/s or 500 Mbit/s"), Networks: channel.prefixes("networks"), Concurrent: channel.number("concurrent", 1, most), PostCopy: channel.flag("post_copy")}
 	p.Sessions = top.verdict("sessions", planner.Warn, planner.Block)
 	p.Beside = top.verdict("beside", planner.Warn, planner.Block)
+	p.CopyDisks = top.flag("copy_disks")
 	r.each(top, "placements", "a placement", []string{"name", "rule", "vms", "hosts", "soft"}, func(o *object) {
 		p.Placements = append(p.Placements, planner.Placement{
 			Name: o.printable("name"), Rule: planner.PlacementRule(o.text("rule")), VMs: o.selector("vms"), Hosts: o.selector("hosts"), Soft: o.flag("soft"),

@@ -76,6 +76,7 @@ func TestPolicyReference(t *testing.T) {
 		Channel:    planner.Channel{MinBits: 10_000_000_000, Networks: []netip.Prefix{netip.MustParsePrefix("10.0.40.0/24")}, Concurrent: 2},
 		Sessions:   planner.Warn,
 		Beside:     planner.Warn,
+		CopyDisks:  true,
 		Placements: []planner.Placement{
 			{Name: "databases on two hosts", Rule: planner.Apart, VMs: planner.Selector{"db-01", "db-02"}},
 			{Name: "licences", Rule: planner.Only, VMs: planner.Selector{"db-*"}, Hosts: planner.Selector{"r01-*"}},
