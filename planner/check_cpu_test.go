@@ -74,6 +74,10 @@ func cpuCases() []checkCase {
 			want: "pass: the processors of b have what the CPU of web-07 needs",
 		},
 		{
+			code: "CPU-2", name: "what the hypervisor gives at times", changes: "vm:v cpuFeature=require umip\nhost:a cpuFeature=umip",
+			want: "unknown: whether the CPU of web-07 runs on b is not known: whether the hypervisor there gives umip, which the processors do not show, no source says: record the domain capabilities",
+		},
+		{
 			code: "CPU-2", name: "forbidden", changes: "vm:v cpuFeature=forbid svm\n-vm:v cpuFeature=disable svm",
 			want: "block: the CPU of web-07 does not run on b: the guest forbids what the processors there have: svm",
 		},

@@ -33,6 +33,9 @@ type hostKind struct {
 // everywhere are features that KVM gives all guests, whatever the processor has (Linux arch/x86/kvm/cpuid.c; QEMU target/i386/kvm: kvm_arch_get_supported_cpuid).
 var everywhere = cpu.SetOf("arch-capabilities", "hypervisor", "tsc-deadline", "tsc_adjust", "x2apic") //nolint:gochecknoglobals // read-only
 
+// sometimes are features that KVM gives guests on some processors that do not show them: it stops instructions for umip, and has SPEC_CTRL under the names of AMD (ibid.).
+var sometimes = cpu.SetOf("spec-ctrl", "ssbd", "stibp", "umip", "virt-ssbd") //nolint:gochecknoglobals // read-only
+
 // inAllModels is a feature that each model of x86 has: a host that names it says what its model stands for, one that does not names what it has beyond its model.
 const inAllModels = "fpu"
 
@@ -162,9 +165,10 @@ func (g *guest) weigh(from, to *processor, c cpu.Comparison) (v Verdict, why str
 	var missing, hidden cpu.Set
 	for _, name := range c.Missing {
 		switch {
-		case from.why != "" || !from.has.Has(name) && !from.like(to):
+		case from.why == "" && !from.has.Has(name) && from.like(to): // the hypervisor's, there as here
+		case from.why != "" || !from.has.Has(name) || sometimes.Has(name):
 			hidden = append(hidden, name)
-		case from.has.Has(name):
+		default:
 			missing = append(missing, name)
 		}
 	}
@@ -199,7 +203,7 @@ func (c *processor) cpu(gives cpu.Set) cpu.CPU {
 // like tells whether processors are of one generation: then what the hypervisor gives on one, it gives on the other.
 func (c *processor) like(o *processor) bool {
 	generation := func(c *processor) string { text, _, _ := strings.Cut(c.revision, " stepping "); return text }
-	return c.vendor != "" && c.vendor == o.vendor && c.model != "" && c.model == o.model && generation(c) == generation(o)
+	return c.vendor != "" && c.vendor == o.vendor && c.model != "" && c.model == o.model && c.revision != "" && generation(c) == generation(o)
 }
 
 // identical compares what is passed through to a guest: "live migration of a guest using host-passthrough is dangerous if the source and destination hosts are not identical in both
