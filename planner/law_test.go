@@ -15,7 +15,11 @@ import (
 	"github.com/throughline-dc/throughline/topology"
 )
 
-var lawSeed = flag.Uint64("law.seed", 0, "repeats the random worlds of a failed TestLaw") //nolint:gochecknoglobals // a flag
+//nolint:gochecknoglobals // flags
+var (
+	lawSeed  = flag.Uint64("law.seed", 0, "repeats the random worlds of a failed TestLaw")
+	lawCases = flag.Int("law.cases", 20_000, "losses that TestLaw tries")
+)
 
 // random is where random worlds come from, and the seed that repeats them.
 func random() (*rand.Rand, uint64) {
@@ -66,7 +70,7 @@ func joined(there []string, changes string) (after, lines []string, ok bool) {
 		switch {
 		case line == "":
 			continue
-		case away && i < 0, !away && slices.Contains(after, strings.TrimPrefix(line, "!")), !away && slices.Contains(after, "!"+line):
+		case away && i < 0, !away && slices.ContainsFunc(after, func(o string) bool { return strings.TrimPrefix(o, "!") == strings.TrimPrefix(line, "!") }):
 			return nil, nil, false
 		case away:
 			after = slices.Delete(after, i, i+1)
@@ -101,6 +105,8 @@ func (w *world) tell(s *topology.Snapshot) {
 		}
 		switch f.Subject.Kind { //nolint:exhaustive // all others have a table of their kind
 		case topology.VM, topology.VNIC, topology.VDisk:
+		case topology.Filter, topology.FilterText: // the text of all filters is read with them
+			f.Reading.Table = "filters"
 		default:
 			if old.Time.Equal(noon) && f.Reading.Table == "domains" {
 				f.Reading.Table = f.Subject.Kind.String()
@@ -114,10 +120,10 @@ func (w *world) tell(s *topology.Snapshot) {
 
 // teller is the device that says a fact: for a VM, the host on which it runs.
 func teller(s *topology.Snapshot, f topology.Fact, devices map[string]bool) string {
-	if f.Rel == topology.RunsOn {
-		return f.Object.ID
-	}
 	n, _ := s.Node(f.Subject)
+	if f.Rel == topology.RunsOn || f.Rel == topology.AppliesTo {
+		n, _ = s.Node(f.Object)
+	}
 	for range 8 {
 		if devices[n.Key().ID] {
 			return n.Key().ID
@@ -232,12 +238,16 @@ func (w *world) verdicts(t *testing.T, l loss) map[string]planner.Verdict {
 // another source says of its state.
 var lawless = []string{"META-1", "META-2", "HOST-2"} //nolint:gochecknoglobals // read-only table
 
+// comparing are the checks that compare what is before the move with what is after it: a device on the ways that is known neither time makes no difference. That it is
+// not known is what others say.
+var comparing = []string{"NET-9", "NET-10"} //nolint:gochecknoglobals // read-only table
+
 // TestLaw_whatIsNotKnownDoesNotPass: what is lost, broken off or too old never lets a check pass that did not pass. (R-1f)
 func TestLaw_whatIsNotKnownDoesNotPass(t *testing.T) {
 	t.Parallel()
-	cases := 100_000
+	cases := *lawCases
 	if testing.Short() {
-		cases = 3_000
+		cases = min(cases, 1_000)
 	}
 	r, seed := random()
 	wrong := map[string]int{}
@@ -248,6 +258,9 @@ func TestLaw_whatIsNotKnownDoesNotPass(t *testing.T) {
 			n++
 			is := w.verdicts(t, l)
 			for _, code := range slices.Sorted(maps.Keys(was)) {
+				if slices.Contains(comparing, code) && cmp.Or(l.device, l.reading.Device) != "a" && cmp.Or(l.device, l.reading.Device) != w.host {
+					continue
+				}
 				if is == nil || was[code] <= planner.Warn || is[code] > planner.Warn || slices.Contains(lawless, code) || is["HOST-1"] > was["HOST-1"] {
 					continue // HOST-1: what does not seem to run where it did has another question
 				}
