@@ -31,7 +31,9 @@ func (f *finder) flowsKept() {
 	c := f.flows()
 	switch {
 	case len(c.ends) == 0 && c.silent == nil:
-		f.idle(f.vm.Name()+" has no vNIC", f.vm)
+		if f.described(f.vm) {
+			f.idle(f.vm.Name()+" has no vNIC", f.vm)
+		}
 		return
 	case c.err != nil:
 		f.unknown("what becomes of the flows of "+f.vm.Name()+" was not found out: "+c.err.Error(), f.vm)
