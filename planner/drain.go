@@ -26,7 +26,7 @@ type Drain struct {
 // Stuck is a VM that cannot go.
 type Stuck struct {
 	VM      topology.Key
-	Plan    *Plan // to the host where least stands in its way, once the others have moved; nil: no host was asked
+	Plan    *Plan // of all that were asked the one in whose way least stands; nil: no host was asked
 	Verdict Verdict
 }
 
@@ -39,8 +39,9 @@ type Spare struct {
 
 // Bounds of a drain. Where all moves are at most so many, all are asked, and places are sought until all are tried; else hosts are asked one after the other until one will do.
 const (
-	maxMoves = 2000 // questions
+	maxMoves = 1000 // questions
 	maxHosts = 256  // that are looked at for one VM of many hosts
+	maxTried = 32   // of them that are asked for one VM
 	maxWorse = 8    // of them that warn, or are unknown, before the best of these is taken
 )
 
@@ -75,9 +76,7 @@ func (p *Planner) Drain(ctx context.Context, hosts []topology.Key) (*Drain, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := d.conclude(last); err != nil {
-		return nil, err
-	}
+	d.conclude(last)
 	return &d.Drain, nil
 }
 
@@ -115,6 +114,8 @@ type placing struct {
 	need  need
 	near  []topology.Node // hosts that are looked at
 	hosts []Choice        // those of them that it may go to, as far as that was asked
+	asked int             // how often it was asked for
+	best  *Plan           // of all that were asked the one in whose way least stands
 	least int             // what this VM and those behind it cost at least
 }
 
@@ -182,7 +183,17 @@ func (d *drain) look(p *Planner) error {
 
 func (d *drain) ask(p *Planner, v *placing, host topology.Key) (*Plan, error) {
 	d.Asked++
-	return p.Migrate(d.ctx, v.vm.Key(), host)
+	v.asked++
+	plan, err := p.Migrate(d.ctx, v.vm.Key(), host)
+	if err == nil && (v.best == nil || plan.less(v.best)) {
+		v.best = plan
+	}
+	return plan, err
+}
+
+// less tells that less stands in the way of a move than of another one.
+func (p *Plan) less(o *Plan) bool {
+	return p.Verdict < o.Verdict || p.Verdict == o.Verdict && len(p.Worst()) < len(o.Worst())
 }
 
 // place finds places for the VMs from i on, where some moves are made. It goes back and tries other places until none can be better, all is tried, or it has asked
@@ -205,7 +216,7 @@ func (d *drain) place(i int, at placement) error {
 	}
 	var worse []*Plan // that warn, or are unknown
 	for _, h := range d.inOrder(at.after, v) {
-		if d.enough(i, at) || !d.all && len(worse) == maxWorse {
+		if d.enough(i, at) || !d.all && (len(worse) == maxWorse || v.asked == maxTried) {
 			break
 		}
 		plan, err := d.ask(at.after, v, h)
@@ -267,20 +278,20 @@ func (d *drain) inOrder(p *Planner, v *placing) []topology.Key {
 // again asks for the VMs without a place once more, now that others have moved, until none moves any more.
 func (d *drain) again() (*Planner, error) {
 	p, f := d.found.after, d.found
-	for moved := true; moved; {
+	for moved := len(f.moves) > 0; moved; {
 		moved = false
 		for i, v := range f.stuck {
-			best, err := d.best(p, v)
+			plan, err := d.retry(p, v)
 			if err != nil {
 				return nil, err
 			}
-			if best == nil || best.Verdict == Block {
+			if plan == nil {
 				continue
 			}
-			if p, err = p.Assume(best.Move); err != nil {
+			if p, err = p.Assume(plan.Move); err != nil {
 				return nil, err
 			}
-			f.moves, f.stuck = append(f.moves, best), slices.Delete(f.stuck, i, i+1)
+			f.moves, f.stuck = append(f.moves, plan), slices.Delete(f.stuck, i, i+1)
 			moved = true
 			break
 		}
@@ -288,23 +299,26 @@ func (d *drain) again() (*Planner, error) {
 	return p, nil
 }
 
-// best is the move of a VM in whose way least stands; nil if there is no host to ask.
-func (d *drain) best(p *Planner, v *placing) (*Plan, error) {
-	var best *Plan
-	for _, h := range v.near[:min(len(v.near), maxMoves/max(1, len(d.found.stuck)))] {
-		plan, err := d.ask(p, v, h.Key())
-		if err != nil {
+// retry finds a place for a VM that had none; where there are very many, one of the first ones.
+func (d *drain) retry(p *Planner, v *placing) (*Plan, error) {
+	hosts := v.near
+	if !d.all {
+		hosts = hosts[:min(len(hosts), maxWorse)]
+	}
+	v.best = nil
+	for _, h := range hosts {
+		if _, err := d.ask(p, v, h.Key()); err != nil {
 			return nil, err
 		}
-		if best == nil || plan.Verdict < best.Verdict || plan.Verdict == best.Verdict && len(plan.Worst()) < len(best.Worst()) {
-			best = plan
-		}
 	}
-	return best, nil
+	if v.best == nil || v.best.Verdict == Block {
+		return nil, nil
+	}
+	return v.best, nil
 }
 
 // conclude says who is stuck, what is left to spare, and what all of it comes to.
-func (d *drain) conclude(p *Planner) error {
+func (d *drain) conclude(p *Planner) {
 	d.Moves = d.found.moves
 	for _, m := range d.Moves {
 		d.Verdict = Worst(d.Verdict, m.Verdict)
@@ -313,27 +327,19 @@ func (d *drain) conclude(p *Planner) error {
 		d.Verdict = Worst(d.Verdict, Unknown)
 	}
 	for _, v := range d.found.stuck {
-		s := Stuck{VM: v.vm.Key(), Verdict: Block}
-		var err error
-		if s.Plan, err = d.best(p, v); err != nil {
-			return err
-		}
-		if s.Plan != nil {
-			s.Verdict = s.Plan.Verdict
-		}
+		s := Stuck{VM: v.vm.Key(), Plan: v.best, Verdict: Block} // of the last time that it was asked for
 		d.Stuck = append(d.Stuck, s)
 		d.Verdict = Worst(d.Verdict, s.Verdict)
 	}
 	if len(d.Stuck) == 0 {
 		d.Cut = ""
 	} else if !d.all {
-		d.Cut = fmt.Sprintf("of each VM no more than %d hosts were looked at", maxHosts)
+		d.Cut = fmt.Sprintf("for no VM more than %d hosts were asked", maxTried)
 	}
 	d.Spares = p.spares(d.pool(p))
 	for _, s := range d.Spares {
 		d.Verdict = Worst(d.Verdict, s.Verdict)
 	}
-	return nil
 }
 
 // pool is the hosts that any of the VMs may go to.
