@@ -25,6 +25,30 @@ type lookalikes struct {
 	held  map[netip.Addr][]topology.Key // who has an address
 }
 
+// newNeighbours reads who has which hardware address in his neighbour cache: that is all that the ways of frames ask of others for an end (topology.NetworkPaths).
+func newNeighbours(p *Planner) *lookalikes {
+	a := &lookalikes{p: p, said: map[topology.MAC][]string{}}
+	for n := range p.s.Nodes(topology.Port, topology.NIC, topology.LAG, topology.VirtualSwitch) {
+		a.cached(n, topology.AttrARP)
+	}
+	return a
+}
+
+// ways names the class of a vNIC: the ways of frames from those of one name are the same, but for where they begin.
+func (a *lookalikes) ways(n topology.Node) string {
+	var words []string
+	a.say(&words, n)
+	tap := ""
+	if plug, ok := n.First(topology.AttachedTo); ok {
+		tap = a.tap(&words, n, plug)
+	} else {
+		words = append(words, n.Key().String())
+	}
+	words = append(words, a.mentioned(n, tap, "")...)
+	sum := sha256.Sum256([]byte(strings.Join(words, "\x00")))
+	return string(sum[:])
+}
+
 // newLookalikes reads what the whole snapshot says of addresses.
 func newLookalikes(p *Planner) *lookalikes {
 	a := &lookalikes{p: p, said: map[topology.MAC][]string{}, held: map[netip.Addr][]topology.Key{}}
@@ -113,24 +137,14 @@ func addrOf(w policy.Word, family policy.Family) netip.Addr {
 
 // mentions notes which hardware addresses a node has seen, and which addresses it has.
 func (a *lookalikes) mentions(n topology.Node) {
-	note := func(mac topology.MAC, at topology.Attr, text string) {
-		a.said[mac] = append(a.said[mac], fmt.Sprintf("%s %s %s", n.Key(), at, text))
-	}
 	for f := range n.About(topology.AttrLearned) {
 		e := f.Value.FDB()
-		note(e.MAC, topology.AttrLearned, fmt.Sprint(e.VID, e.Status, a.stale(f)))
+		a.note(n, e.MAC, topology.AttrLearned, fmt.Sprint(e.VID, e.Status, a.stale(f)))
 	}
-	for _, at := range []topology.Attr{topology.AttrARP, topology.AttrTunnelEntry} {
-		for f := range n.About(at) {
-			for _, word := range strings.Fields(f.Value.String()) {
-				if mac, err := topology.ParseMAC(word); err == nil {
-					note(mac, at, fmt.Sprint(a.stale(f), " ", strings.Replace(f.Value.String(), word, "", 1)))
-				}
-			}
-		}
-	}
+	a.cached(n, topology.AttrARP)
+	a.cached(n, topology.AttrTunnelEntry)
 	for f := range n.About(topology.AttrMAC) {
-		note(f.Value.MAC(), topology.AttrMAC, "")
+		a.note(n, f.Value.MAC(), topology.AttrMAC, "")
 	}
 	for _, at := range []topology.Attr{topology.AttrAddress, topology.AttrUnnumbered, topology.AttrVirtualAddress} {
 		for _, v := range n.Values(at) {
@@ -139,6 +153,47 @@ func (a *lookalikes) mentions(n topology.Node) {
 			}
 		}
 	}
+}
+
+func (a *lookalikes) note(n topology.Node, mac topology.MAC, at topology.Attr, text string) {
+	a.said[mac] = append(a.said[mac], fmt.Sprintf("%s %s %s", n.Key(), at, text))
+}
+
+// cached notes the hardware addresses in texts of a node.
+func (a *lookalikes) cached(n topology.Node, at topology.Attr) {
+	for f := range n.About(at) {
+		for word := range strings.FieldsSeq(f.Value.String()) {
+			if mac, err := topology.ParseMAC(word); err == nil {
+				a.note(n, mac, at, fmt.Sprint(a.stale(f), " ", strings.Replace(f.Value.String(), word, "", 1)))
+			}
+		}
+	}
+}
+
+// mentioned is what others say of a vNIC's hardware address. Its own port, and its own address, are called so.
+func (a *lookalikes) mentioned(n topology.Node, tap, addr string) []string {
+	mac, ok := n.Value(topology.AttrMAC)
+	if !ok {
+		return nil
+	}
+	var seen []string
+	for _, s := range a.said[mac.MAC()] {
+		node, rest, _ := strings.Cut(s, " ")
+		switch node {
+		case n.Key().String():
+			continue
+		case tap:
+			node = "tap"
+		}
+		if addr != "" {
+			rest = strings.ReplaceAll(rest, addr, "own")
+		} else {
+			rest = "" // that it is there
+		}
+		seen = append(seen, node+" "+rest)
+	}
+	slices.Sort(seen)
+	return slices.Compact(seen)
 }
 
 func (a *lookalikes) stale(f topology.Fact) bool {
@@ -163,20 +218,8 @@ func (a *lookalikes) class(e reach.Endpoint) string {
 	if plug, ok := e.Node.First(topology.AttachedTo); ok {
 		tap = a.tap(&words, e.Node, plug)
 	}
+	words = append(words, a.mentioned(e.Node, tap, e.Addr.String())...)
 	if mac, ok := e.Node.Value(topology.AttrMAC); ok {
-		seen := make([]string, 0, len(a.said[mac.MAC()]))
-		for _, s := range a.said[mac.MAC()] {
-			node, rest, _ := strings.Cut(s, " ")
-			switch node {
-			case e.Node.Key().String():
-				continue
-			case tap:
-				node = "tap"
-			}
-			seen = append(seen, node+" "+strings.ReplaceAll(rest, e.Addr.String(), "own"))
-		}
-		slices.Sort(seen)
-		words = append(words, seen...)
 		for i, of := range a.macs {
 			words = append(words, fmt.Sprint("mac ", i, of.Has(policy.Num(uint64(mac.MAC())))))
 		}

@@ -77,7 +77,9 @@ func (p *Planner) Violations(ctx context.Context) (*Violations, error) {
 type violations struct {
 	*Planner
 	Violations
-	at map[string]int // of All, by class, rule and text
+	at    map[string]int // of All, by class, rule and text
+	ways  *lookalikes    // vNICs whose frames go the same ways
+	known map[string]reach.RailState
 }
 
 // found takes one down. Those that are alike are one.
@@ -135,18 +137,46 @@ func (c *violations) rails(ctx context.Context) error {
 				of = append(of, r)
 			}
 		}
-		for _, r := range vm.Rails() {
+		for _, s := range c.states(vm, host) {
+			r := s.Rail
 			c.Rails++
-			s := c.network().StateOf(r, host)
 			c.outage(s)
 			for _, rule := range of {
 				if rule.Rail == r.Name && s.Served && s.Ways > 0 {
-					c.ways(s, rule)
+					c.hold(s, rule)
 				}
 			}
 		}
 	}
 	return nil
+}
+
+// states gives what is known of the ways of a VM's rails. vNICs that are alike have the same.
+func (c *violations) states(vm, host topology.Node) []reach.RailState {
+	if c.ways == nil {
+		c.ways, c.known = newNeighbours(c.Planner), map[string]reach.RailState{}
+	}
+	var all []reach.RailState
+	for part := range vm.Objects(topology.Contains) {
+		if part.Kind() != topology.VNIC {
+			if part.Kind() == topology.VDisk || part.Kind() == topology.InitiatorPort {
+				for _, r := range part.Rails() {
+					all = append(all, c.network().StateOf(r, host))
+				}
+			}
+			continue
+		}
+		class := host.Key().String() + c.ways.ways(part)
+		s, known := c.known[class]
+		if !known {
+			s = c.network().StateOf(part.Rails()[0], host)
+			s.Paths = nil // which begin elsewhere
+			c.known[class] = s
+		}
+		s.From = part
+		all = append(all, s)
+	}
+	return all
 }
 
 // outage tells of a rail without a way: an outage if all that might be one is broken.
@@ -172,8 +202,8 @@ func titleOf(n topology.Node) string {
 	return fmt.Sprintf("%s %s", n.Kind(), n.Name())
 }
 
-// ways holds the ways of a rail to one rule. Where there may be more ways than are known, too few of them are no violation for certain.
-func (c *violations) ways(s reach.RailState, rule PathRule) {
+// hold holds the ways of a rail to one rule. Where there may be more ways than are known, too few of them are no violation for certain.
+func (c *violations) hold(s reach.RailState, rule PathRule) {
 	fewer := Violation{Rail: s.Name, Rule: rule.Name, Verdict: Block}
 	if s.Doubt != "" {
 		fewer.Verdict = Unknown

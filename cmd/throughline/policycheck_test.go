@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -148,6 +149,41 @@ func TestPolicyCheck_classes(t *testing.T) {
 	}
 	if got, want := counts(v, planner.PathOutage, planner.Unknown), want["required unknown"]; got != want {
 		t.Errorf("of %d pairs it is not known, want %d", got, want)
+	}
+}
+
+// TestPolicyCheck_ways: what is said of vNICs that are alike is what the ways of each of them are.
+func TestPolicyCheck_ways(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	printed(t, exitOK, "demo", "--dir", dir)
+	s := newest(t, filepath.Join(dir, "throughline.db"))
+	now := s.Time().Add(time.Minute)
+	net := reach.NewNetwork(s, topology.AgeLimits{}, now)
+	want, got := map[planner.ViolationClass]int{}, map[planner.ViolationClass]int{}
+	for vm := range s.Nodes(topology.VM) {
+		host, _ := vm.First(topology.RunsOn)
+		for _, r := range vm.Rails() {
+			if st := net.StateOf(r, host); r.Name == planner.RailNetwork && vm.Text(topology.AttrState) != "shutoff" && st.Ways > 0 {
+				want[planner.SinglePoint] += len(st.Shared)
+				want[planner.MissingPorts] += min(1, 3-len(st.Ports))
+				want[planner.MissingRedundancy] += max(0, 2-st.Independent)
+				want[planner.TooManyHops] += min(1, max(0, st.Hops-3))
+			}
+		}
+	}
+	rule := planner.PathRule{Name: "all", VMs: planner.Selector{"*"}, Rail: planner.RailNetwork, HostPorts: 3, Ways: 2, Hops: 3}
+	v, err := planner.New(s, planner.Policy{Paths: []planner.PathRule{rule}}, now).Violations(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range v.All {
+		if x.Rule == "all" {
+			got[x.Class] += x.Count
+		}
+	}
+	if !maps.Equal(got, want) || want[planner.SinglePoint] == 0 {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
 
