@@ -38,7 +38,7 @@ func Moves(ctx context.Context, before, after *Network, was, is Endpoint) (Shift
 	s := &shifting{
 		Shift: Shift{Was: was, Is: is, before: before, h: h}, h: h,
 		old: before.side(ctx, was), now: after.side(ctx, is),
-		own: [2]packet.Set{h.address(policy.Source, was.Addr), h.address(policy.Destination, was.Addr)},
+		own: [2]packet.Set{h.Intersect(h.address(policy.Source, was.Addr), h.askable()), h.Intersect(h.address(policy.Destination, was.Addr), h.askable())},
 	}
 	err := h.within(ctx, func() {
 		s.routed()
@@ -53,6 +53,12 @@ func Moves(ctx context.Context, before, after *Network, was, is Endpoint) (Shift
 		}
 	}
 	return s.Shift, err
+}
+
+// askable is the packets that anybody asks about, and the answers to them: whole ones, without marks.
+func (h *Headers) askable() packet.Set {
+	none := packet.One(packet.Value{})
+	return h.Box(packet.Box{h.term(fieldFragment, none), h.term(fieldMark, none), h.term(fieldDSCP, none), h.term(fieldUntracked, none)}, packet.Full)
 }
 
 func (h *Headers) address(f policy.Field, a netip.Addr) packet.Set {

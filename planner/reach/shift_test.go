@@ -104,6 +104,7 @@ func TestLaw_thereAndBack(t *testing.T) {
 		w := drawLAN(rt)
 		f := w.facts()
 		for _, d := range w.hosts {
+			f.say("%s handle=test", d.key) // it is the host itself that has names for ports
 			for _, g := range d.guests {
 				f.say("vm:%s RunsOn %s", g.name, d.key)
 			}

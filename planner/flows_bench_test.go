@@ -1,0 +1,157 @@
+package planner_test
+
+import (
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	generated "github.com/throughline-dc/throughline/fixtures/sim/estate"
+	"github.com/throughline-dc/throughline/planner/reach"
+	"github.com/throughline-dc/throughline/topology"
+	"github.com/throughline-dc/throughline/topology/policy"
+)
+
+// moving is an estate of which everything is known that flows depend on: ways, addresses, and filters, which are the same lists at the ports of all hosts.
+type moving struct {
+	*generated.Estate
+	s *topology.Snapshot
+}
+
+func movingEstate(b *testing.B) *moving {
+	b.Helper()
+	hosts := 160
+	if n, err := strconv.Atoi(os.Getenv("BENCH_HOSTS")); err == nil {
+		hosts = n
+	}
+	size := generated.Hosts(hosts)
+	size.VMsPerHost = 10
+	e, err := generated.New(size, 1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	reading := topology.Reading{ReadingKey: topology.ReadingKey{Device: "bench", Source: topology.SourceLibvirt, Table: "truth"}, Time: noon}
+	d := topology.Delta{Time: noon, Renew: []topology.Reading{reading}}
+	add := func(f topology.Fact) {
+		f.Reading, f.Since, f.Confidence = reading.ReadingKey, noon, topology.ConfidenceStated
+		d.Add = append(d.Add, f)
+	}
+	for f := range e.Truth() {
+		add(f)
+	}
+	none := topology.Key{Kind: topology.FilterText, ID: "none"}
+	add(topology.Attribute(none, topology.AttrState, topology.TextValue("parsed")))
+	for i := range e.Devices {
+		id := generated.DeviceID(i)
+		switch dev := &e.Devices[i]; dev.Role {
+		case generated.Leaf, generated.Spine, generated.Hypervisor, generated.Gateway:
+			add(topology.Relate(none, topology.AppliesTo, e.DeviceKey(id)))
+			if dev.Role == generated.Gateway {
+				routed(e, id, add)
+			}
+			if dev.Role == generated.Leaf {
+				lists(e, id, add)
+			}
+		default:
+		}
+	}
+	for _, n := range e.VNICs {
+		k, a := e.VNICKey(n), e.VNICAddr(n)
+		add(topology.Attribute(k, topology.AttrAddress, topology.PrefixValue(a)))
+		add(topology.Relate(k, topology.InSubnet, topology.Key{Kind: topology.Subnet, ID: a.Masked().String()}))
+	}
+	s, err := topology.Empty().Apply(d)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return &moving{e, s}
+}
+
+// routed states the subnets of a gateway, and its routes to them.
+func routed(e *generated.Estate, d generated.DeviceID, add func(topology.Fact)) {
+	for _, v := range e.PodVLANs(e.Devices[d].Pod) {
+		k, p := e.SubinterfaceKey(d, v.VID), e.GatewayAddr(d, v).Masked()
+		route := topology.Key{Kind: topology.Route, ID: e.DeviceKey(d).ID + "/default/" + p.Addr().String() + "%2F" + strconv.Itoa(p.Bits()) + "/" + strconv.Itoa(int(v.VID))}
+		add(topology.Attribute(k, topology.AttrVID, topology.IntValue(v.VID)))
+		add(topology.Relate(k, topology.InSubnet, topology.Key{Kind: topology.Subnet, ID: p.String()}))
+		add(topology.Relate(e.DeviceKey(d), topology.Contains, route))
+		add(topology.Attribute(route, topology.AttrPrefix, topology.PrefixValue(p)))
+		add(topology.Relate(route, topology.RoutesVia, k))
+	}
+}
+
+// lists states one list at the ports of all hosts of a leaf, for what they get.
+func lists(e *generated.Estate, leaf generated.DeviceID, add func(topology.Fact)) {
+	f := policy.Filter{Name: "to-hosts", Dialect: "eos", Family: policy.IPv4, Default: policy.Deny}
+	tcp := policy.Term{Field: policy.Protocol, Of: []policy.Range{policy.Is(6)}}
+	answers := policy.Rule{Verdict: policy.Permit, Match: []policy.Term{tcp, {Field: policy.TCPFlags, Of: []policy.Range{policy.Bits(16, 16), policy.Bits(4, 4)}}}}
+	f.Rules = []policy.Rule{answers}
+	for _, v := range e.Tenants(e.Devices[leaf].Pod) {
+		f.Rules = append(f.Rules, policy.Rule{Verdict: policy.Permit, Match: []policy.Term{tcp, {Field: policy.DestinationPort, Of: []policy.Range{policy.Is(uint64(e.Offers(v)))}}}})
+	}
+	for i := range f.Rules {
+		f.Rules[i].Text = f.Rules[i].String()
+	}
+	span := e.Devices[leaf].LAGs
+	hosts := e.Racks[e.Devices[leaf].Rack].Hosts.Len()
+	for l := span.From; l < span.From+int32(hosts); l++ {
+		f.Attached = append(f.Attached, policy.Attachment{Hook: policy.HookEgress, Interface: e.LAGName(generated.LAGID(l))})
+	}
+	k := topology.PartKey(topology.Filter, e.DeviceKey(leaf), f.Name)
+	add(topology.Relate(e.DeviceKey(leaf), topology.Contains, k))
+	add(topology.Attribute(k, topology.AttrRules, topology.TextValue(f.Encode())))
+}
+
+// BenchmarkFlows is what the flows of one VM's move cost where nothing is lost: ours looks where the ways part, each compares it with every other end of its VLAN and of the next one.
+func BenchmarkFlows(b *testing.B) {
+	m := movingEstate(b)
+	n := reach.NewNetwork(m.s, topology.AgeLimits{}, noon.Add(time.Minute))
+	type one struct {
+		vm, host topology.Key
+		vnic     topology.Key
+		cs       topology.ChangeSet
+		then     *topology.Snapshot
+	}
+	var moves []one
+	for i := 0; len(moves) < 64 && i < len(m.VNICs); i += 1 + len(m.VNICs)/64 {
+		v := m.VNICs[i]
+		from := m.VMs[v.VM].Host
+		rack := m.Racks[m.Devices[from].Rack]
+		to := generated.DeviceID(rack.Hosts.From + (int32(from)-rack.Hosts.From+7)%int32(rack.Hosts.Len()))
+		o := one{vm: m.VMKey(v.VM), host: m.DeviceKey(to), vnic: m.VNICKey(v)}
+		var err error
+		if o.cs, _, err = m.s.MoveVM(o.vm, o.host); err != nil {
+			b.Fatal(err)
+		}
+		if o.then, err = m.s.With(o.cs); err != nil {
+			b.Fatal(err)
+		}
+		moves = append(moves, o)
+	}
+	ask := func(o one) reach.Shift {
+		was, _ := m.s.Node(o.vnic)
+		is, _ := o.then.Node(o.vnic)
+		shift, err := reach.Moves(b.Context(), n, n.After(o.then, o.cs), reach.Endpoints(was)[0], reach.Endpoints(is)[0])
+		if err != nil {
+			b.Fatal(err)
+		}
+		return shift
+	}
+	near, routed, places := 0, 0, 0
+	for _, o := range moves { // warm
+		shift := ask(o)
+		near, places = near+len(shift.Near), places+shift.Places
+		if shift.Routed {
+			routed++
+		}
+		if len(moves) > 0 && near < 0 {
+			b.Log(shift.Same)
+		}
+	}
+	b.Logf("%d moves: %d ends near differ, %d routed, %d places, same %q", len(moves), near, routed, places, ask(moves[0]).Same)
+	b.Run("ours", func(b *testing.B) {
+		for i := 0; b.Loop(); i++ {
+			ask(moves[i%len(moves)])
+		}
+	})
+}
