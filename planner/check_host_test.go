@@ -16,7 +16,7 @@ func hostCases() []checkCase {
 			want: "block: a and b have one UUID, 3f7d2a10-0000-4000-8000-0000000000a1: libvirt takes them for one host",
 		},
 		{
-			code: "HOST-1", name: "nowhere", changes: "-vm:v RunsOn host:a", also: slices.Concat(relying, []string{"VM-4", "HOST-5", "MIG-1"}),
+			code: "HOST-1", name: "nowhere", changes: "-vm:v RunsOn host:a", also: slices.Concat(relying, []string{"VM-4", "HOST-5", "MIG-1", "NET-5", "NET-H9"}),
 			want: "unknown: no source says where web-07 runs",
 		},
 		{code: "HOST-1", name: "nobody says", changes: "-host:b uuid=3f7d2a10-0000-4000-8000-0000000000b1", want: "unknown: no source says the uuid of host b"},

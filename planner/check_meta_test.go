@@ -38,7 +38,7 @@ func metaCases() []checkCase {
 		{code: "META-1", name: "young", want: "pass: all that the answer rests on is younger than its limits; the oldest is 1m0s old"},
 		{
 			code: "META-1", name: "nearly too old", policy: planner.Policy{Ages: topology.AgeLimits{Default: 65 * time.Second}},
-			want: "warn: nearly too old, or beside what the answer rests on: test libvirt domains (1m0s, limit 1m5s)",
+			want: "warn: nearly too old, or beside what the answer rests on: test libvirt domains (1m0s, limit 1m5s), test cli eos-config (1m0s, limit 1m5s)",
 		},
 		{
 			code: "META-1", name: "too old", changes: "-vm:v state=running\n!vm:v state=running", also: []string{"VM-1", "VM-3"},

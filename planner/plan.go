@@ -73,6 +73,7 @@ type move struct {
 
 	flowing *flowChange // what becomes of its flows, once somebody asks
 	units   []*unitWays // the ways to its logical units, once somebody asks
+	wires   []*lane     // of its vNICs, once somebody asks
 
 	then *reach.Network  // after the move, once somebody asks
 	ways *ways           // once somebody asks

@@ -17,13 +17,17 @@ import (
 
 var noon = time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 
-// scene is the estate with lines taken away ("-host:a name=a"), added, and said by a reading of two hours ago ("!vm:v state=running").
+// scene is the estate with lines taken away ("-host:a name=a"), added, and said by a reading of two hours ago ("!vm:v state=running"), or by
+// a switch's configuration (">lag:s/1 ifAlias=a").
 func scene(t *testing.T, changes string) *topology.Snapshot {
 	t.Helper()
 	lines := strings.Split(strings.TrimSpace(estate()), "\n")
 	for line := range strings.Lines(changes) {
 		line = strings.TrimSpace(line)
 		gone, ok := strings.CutPrefix(line, "-")
+		if line == "" {
+			continue
+		}
 		if !ok {
 			lines = append(lines, line)
 			continue
@@ -38,7 +42,10 @@ func scene(t *testing.T, changes string) *topology.Snapshot {
 	old := topology.Reading{ReadingKey: topology.ReadingKey{Device: "test", Source: topology.SourceLibvirt, Table: "capabilities"}, Time: noon.Add(-2 * time.Hour)}
 	devices := fresh // which has told of nothing
 	devices.Table = "nodeDevices"
-	d := topology.Delta{Time: noon, Renew: []topology.Reading{old, fresh, devices}}
+	networks := fresh
+	networks.Table = "networks"
+	config := topology.Reading{ReadingKey: topology.ReadingKey{Device: "test", Source: topology.SourceCLI, Table: "eos-config"}, Time: noon}
+	d := topology.Delta{Time: noon, Renew: []topology.Reading{old, fresh, devices, networks, config}}
 	for _, table := range []topology.ReadingKey{
 		{Device: "test", Source: topology.SourceLibvirt, Table: "pools"}, {Device: "test", Source: topology.SourceLibvirt, Table: "volumes"},
 		{Device: "test", Source: topology.SourceSSH, Table: "multipath"}, {Device: "test", Source: topology.SourceSSH, Table: "mounts"},
@@ -47,12 +54,15 @@ func scene(t *testing.T, changes string) *topology.Snapshot {
 	}
 	for _, line := range lines {
 		line, aged := strings.CutPrefix(line, "!")
+		line, configured := strings.CutPrefix(line, ">")
 		f, err := topologytest.Fact(line)
 		if err != nil {
 			t.Fatalf("%q: %v", line, err)
 		}
 		if f.Reading, f.Since = fresh.ReadingKey, noon; aged {
 			f.Reading = old.ReadingKey
+		} else if configured {
+			f.Reading = config.ReadingKey
 		}
 		d.Add = append(d.Add, f)
 	}
@@ -88,11 +98,12 @@ type checkCase struct {
 
 // estate is two hosts and a VM that runs on the first one. It passes all checks: each family brings what its own need.
 func estate() string {
-	return strings.Join([]string{computeEstate, cpuEstate, flowEstate, storageEstate}, "")
+	return strings.Join([]string{computeEstate, cpuEstate, networkEstate, flowEstate, storageEstate}, "")
 }
 
 func checkCases() []checkCase {
-	return slices.Concat(vmCases(), hostCases(), policyCases(), nameCases(), cpuCases(), capacityCases(), deviceCases(), channelCases(), metaCases(), flowCases(), diskCases(), storageCases())
+	return slices.Concat(vmCases(), hostCases(), policyCases(), nameCases(), cpuCases(), capacityCases(), deviceCases(), channelCases(), metaCases(), flowCases(), diskCases(), storageCases(),
+		hostNetworkCases(), networkCases())
 }
 
 // TestChecks: each check has an estate in which it passes, one in which it alone gives its worst verdict, and one in which it does not know.

@@ -162,6 +162,9 @@ const (
 	// AttrLocalDevice is what of a VM lives in its host, or in a program that does not move with it: "serial file PATH", "parallel dev PATH", "input PATH",
 	// "video virgl", "clipboard", "memory nvdimm PATH" (<devices>).
 	AttrLocalDevice
+	// AttrConsole is where the hypervisor listens for who wants to see or type on a VM's console: "vnc ADDRESS", or "spice network NAME" (<graphics>, <listen>).
+	AttrConsole
+	AttrTeaming // of a vNIC that the guest pairs with another one (VIRTIO_NET_F_STANDBY): "persistent", or "transient NAME" of one that is unplugged for a move (<teaming>)
 
 	// Storage.
 
@@ -318,6 +321,7 @@ var attrs = [attrEnd]attrSpec{ //nolint:gochecknoglobals // read-only table
 	AttrCPUPin: {name: "cpuPin", typ: TypeText, multi: true}, AttrNUMATune: {name: "numaTune", typ: TypeText, multi: true},
 	AttrHugePages: {name: "hugePages", typ: TypeText, multi: true}, AttrHugePageFree: {name: "hugePageFree", typ: TypeText, multi: true},
 	AttrMemorySource: {name: "memorySource", typ: TypeText, multi: true}, AttrLocalDevice: {name: "localDevice", typ: TypeText, multi: true}, AttrManager: {name: "manager", typ: TypeText, multi: true},
+	AttrConsole: {name: "console", typ: TypeText, multi: true}, AttrTeaming: {name: "teaming", typ: TypeText},
 
 	AttrPath: {name: "path", typ: TypeText}, AttrPoolType: {name: "poolType", typ: TypeText},
 	AttrSourceDevice: {name: "sourceDevice", typ: TypeText, multi: true},

@@ -20,14 +20,15 @@ const (
 
 // Cause gives the kind of the hop's fault, else of its doubt.
 func (h Hop) Cause() Cause {
+	if h.Fault == "" && h.Doubt == "" {
+		return NoCause
+	}
 	var fault, doubt string
 	device, owned := h.Node.Owner()
 	if owned {
 		fault, doubt = bridged(device, h.VID)
 	}
 	switch {
-	case h.Fault == "" && h.Doubt == "":
-		return NoCause
 	case h.Fault != "":
 		return faultCause(h, fault)
 	case h.Doubt == doubt:

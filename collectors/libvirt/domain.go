@@ -49,6 +49,9 @@ func (s *sheet) domain(e *element, d Document) {
 				g.hostDevice(device)
 			case "filesystem", "lease":
 				g.held(device)
+			case "graphics":
+				g.console(device)
+				g.local(device)
 			default:
 				g.local(device)
 			}

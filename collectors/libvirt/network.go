@@ -5,6 +5,7 @@ import (
 	"net"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/throughline-dc/throughline/topology"
 )
@@ -29,6 +30,9 @@ func (g *guest) nic(e *element) {
 	g.vlan(k, e.child("vlan"))
 	g.isolated(k, e.child("port"))
 	g.virtualPort(k, e.child("virtualport"))
+	if t := e.child("teaming"); t != nil {
+		g.text(k, topology.AttrTeaming, strings.TrimSpace(t.attr("type")+" "+t.attr("persistent")))
+	}
 	n, ok := g.unsigned(e.child("boot"), "order")
 	g.number(k, topology.AttrBootOrder, n, ok)
 

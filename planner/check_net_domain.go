@@ -1,0 +1,419 @@
+package planner
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/throughline-dc/throughline/topology"
+)
+
+// segment is a place of a broadcast domain: a VLAN on a bridge, or an interface that routes it.
+type segment struct {
+	key topology.Key
+	vid topology.VID
+}
+
+// domain is NET-5.
+func (f *finder) domain() {
+	for _, l := range f.vnics() {
+		f.evidence = nil
+		switch {
+		case l.plug().IsZero():
+			f.unknown(fmt.Sprintf("where %s would be plugged in on %s is not known, nor what that leads to (NET-H1)", l.vnic.Name(), f.target.Name()), l.vnic)
+		case l.switchedOff():
+			f.idle(l.vnic.Name()+" is switched off: it sends no frames", l.vnic)
+		case f.source.IsZero():
+			f.unknown("no source says where "+f.vm.Name()+" runs, nor in which broadcast domain it is", f.vm)
+		default:
+			f.layers(l)
+			f.bridges(l)
+			f.meets(l)
+		}
+	}
+}
+
+// meets asks of each way out of the target whether it gets to where the way from the source gets.
+func (f *finder) meets(l *lane) {
+	there, mode := hostbound(l.next)
+	here, was := hostbound(l.now)
+	switch {
+	case there.IsZero() && here.IsZero():
+	case !there.IsZero() && !here.IsZero() && there.Key() == here.Key():
+		f.pass(l.vnic.Name()+" stays on network "+placeOf(there), there)
+		return
+	case there.IsZero():
+		f.block(fmt.Sprintf("%s is on network %s (%s), which does not leave its host: from %s nothing on it is reached", l.vnic.Name(), placeOf(here), was, f.target.Name()), l.plug(), here)
+		return
+	default:
+		f.block(fmt.Sprintf("network %s (%s) does not leave its host: what %s shares a broadcast domain with is not on it", placeOf(there), mode, l.vnic.Name()), there, l.vnic)
+		return
+	}
+	from := originOf(l.now)
+	all := make([]meeting, len(l.exits))
+	for i, x := range l.exits {
+		all[i] = from.meets(x)
+	}
+	if slices.ContainsFunc(all, func(m meeting) bool { return m.grade != joined }) {
+		l.search(all)
+	}
+	f.judge(l, all)
+}
+
+// origin is where frames get from where the VM is.
+type origin struct {
+	at   map[segment]bool
+	vnis map[int64]bool // of the VLANs there
+}
+
+// originOf follows the ways as far as nothing on them is wrong.
+func originOf(r topology.Rail) origin {
+	h := origin{map[segment]bool{}, map[int64]bool{}}
+	for _, p := range r.Paths {
+		for _, hop := range p.Hops {
+			if hop.Fault != "" || hop.Doubt != "" {
+				break
+			}
+			h.at[segmentOf(hop)] = true
+			if vni, ok := vniOf(hop); ok {
+				h.vnis[vni] = true
+			}
+		}
+	}
+	return h
+}
+
+// segmentOf is where in a broadcast domain a hop is: a switch is one for all its ports in a VLAN.
+func segmentOf(h topology.Hop) segment {
+	device, ok := h.Node.Owner()
+	if _, bridged := topology.VLANHolder(h.Node); ok && bridged && h.VID > 0 && device.Kind() != topology.Host {
+		return segment{device.Key(), h.VID}
+	}
+	return segment{h.Node.Key(), h.VID}
+}
+
+// vniOf gives the VXLAN network that a switch puts the VLAN of a hop into.
+func vniOf(h topology.Hop) (int64, bool) {
+	device, ok := h.Node.Owner()
+	if !ok || h.VID == 0 {
+		return 0, false
+	}
+	vlan, ok := h.Node.Snapshot().Node(topology.PartKey(topology.VLAN, device.Key(), strconv.Itoa(int(h.VID))))
+	if !ok {
+		return 0, false
+	}
+	return vlan.Int(topology.AttrVNI)
+}
+
+// meeting is what becomes of frames that leave by one exit.
+type meeting struct {
+	grade meetingGrade
+	at    topology.Hop // where they meet, or what stops them
+	text  string       // what is not known
+	hops  []topology.Hop
+}
+
+type meetingGrade uint8
+
+const (
+	joined meetingGrade = iota
+	doubted
+	stopped
+)
+
+// meets follows the ways behind an exit; the best of them counts.
+func (h origin) meets(x exit) meeting {
+	best := meeting{grade: stopped + 1}
+	for _, p := range x.paths {
+		if m := h.follow(p); m.grade < best.grade {
+			best = m
+		}
+	}
+	return best
+}
+
+func (h origin) follow(p topology.Path) meeting {
+	m := meeting{}
+	for i, hop := range p.Hops {
+		if hop.Fault != "" {
+			return meeting{grade: stopped, at: hop, hops: p.Hops[:i+1]}
+		}
+		if hop.Doubt != "" && m.grade == joined {
+			m = meeting{grade: doubted, at: hop, text: placeOf(hop.Node) + ": " + hop.Doubt}
+		}
+		vni, has := vniOf(hop)
+		if h.at[segmentOf(hop)] && i > 0 || has && h.vnis[vni] {
+			m.hops = p.Hops[:i+1]
+			if m.grade == joined {
+				m.at = hop
+			}
+			return m
+		}
+	}
+	if m.grade == joined { // it gets to its end, and the domain of the source is not there
+		last := p.Hops[len(p.Hops)-1]
+		m = meeting{grade: doubted, at: last, text: p.Gap}
+		if p.Gap == "" {
+			m = meeting{grade: stopped, at: last}
+		}
+	}
+	m.hops = p.Hops
+	return m
+}
+
+// search looks through the fabric between where the VM is and the exits whose ways do not meet those of the source by themselves.
+func (l *lane) search(all []meeting) {
+	s := l.then.Snapshot()
+	var back []topology.Path // the ways from the source in the snapshot after the move, from what it is plugged into on
+	for _, p := range l.now.Paths {
+		q := topology.Path{Complete: p.Complete, Gap: p.Gap}
+		for _, h := range p.Hops[1:] {
+			h.Node, _ = s.Node(h.Node.Key())
+			q.Hops = append(q.Hops, h)
+		}
+		if len(q.Hops) > 0 {
+			back = append(back, q)
+		}
+	}
+	if len(back) == 0 {
+		return
+	}
+	ways, gap := topology.Ways(l.then, back[0].Hops[0].Node, func(n topology.Node) []topology.Path {
+		if n == l.then {
+			return l.next.Paths
+		}
+		return back
+	})
+	for i, x := range l.exits {
+		for _, w := range ways {
+			j := firstCable(w.Hops)
+			if j < 0 || w.Hops[j].Node != x.far || w.Hops[j-1].Node != x.near {
+				continue
+			}
+			m := meeting{grade: joined, at: w.Hops[j], hops: w.Hops}
+			switch {
+			case w.Fault != "":
+				m.grade, m.at = stopped, w.Hops[slices.IndexFunc(w.Hops, func(h topology.Hop) bool { return h.Fault != "" })]
+			case w.Doubt != "":
+				m.grade, m.text = doubted, w.Doubt
+			}
+			if m.grade < all[i].grade || m.grade == all[i].grade && all[i].at.Fault == "" && all[i].text == "" {
+				all[i] = m
+			}
+		}
+		if all[i].grade == stopped && all[i].at.Fault == "" {
+			if why := l.opening(x, gap); why != "" {
+				all[i].grade, all[i].text = doubted, why
+			}
+		}
+	}
+}
+
+// opening says why the domain behind an exit may reach further than is known; "" if all of its ports are accounted for. Switches are looked at one after the other.
+func (l *lane) opening(x exit, gap string) string {
+	const most = 64
+	first, _ := x.far.Owner()
+	vid := l.vid()
+	if vid == 0 || first.Kind() != topology.Switch {
+		return gap
+	}
+	todo := []topology.Node{first}
+	for i := 0; i < len(todo); i++ { //nolint:intrange // it grows meanwhile
+		if i == most {
+			return fmt.Sprintf("VLAN %d has more switches behind %s than are looked at", vid, placeOf(x.far))
+		}
+		for _, e := range todo[i].Out(topology.Contains) {
+			holder, known := topology.VLANHolder(e.To)
+			if !e.To.Kind().Interface() || !known || !topology.Carries(holder, vid) || isDown(e.To) || e.To.Kind() == topology.LAG && len(e.To.Out(topology.SupportedBy)) > 0 {
+				continue
+			}
+			peers := e.To.Peers(topology.Link)
+			if len(peers) == 0 {
+				return fmt.Sprintf("%s carries VLAN %d, and no source says what is behind it", placeOf(e.To), vid)
+			}
+			for _, p := range peers {
+				if device, _ := p.Owner(); device.Kind() == topology.Switch && !slices.Contains(todo, device) {
+					todo = append(todo, device)
+				}
+			}
+		}
+	}
+	return ""
+}
+
+func isDown(n topology.Node) bool {
+	state := n.Text(topology.AttrState)
+	return state == "down" || state == "lowerLayerDown" || state == "notPresent" || n.Text(topology.AttrAdminState) == "down"
+}
+
+// judge sums up what becomes of frames by all exits: which of them they take is hashed.
+func (f *finder) judge(l *lane, all []meeting) {
+	said := len(f.found)
+	some := slices.ContainsFunc(all, func(m meeting) bool { return m.grade == joined })
+	var met []topology.Node
+	for i, m := range all {
+		x := l.exits[i]
+		switch cause := m.at.Cause(); {
+		case !f.rely(m.hops...):
+		case m.grade == joined:
+			met = append(met, m.at.Node)
+		case !some:
+		case m.grade == doubted && (cause == topology.NoCause || cause == topology.Cabling || cause == topology.Gateway):
+			f.unknown(fmt.Sprintf("whether frames that leave %s by %s get to %s is not known: %s", f.target.Name(), x.near.Name(), f.source.Name(), m.text), x.near, l.vnic)
+		case m.grade == stopped && m.at.Fault == "":
+			f.block(fmt.Sprintf("frames that leave %s by %s do not get to the broadcast domain of %s on %s", f.target.Name(), x.near.Name(), l.vnic.Name(), f.source.Name()), x.near, l.vnic)
+		case m.grade == stopped && cause == topology.Down && m.at.Node != x.near && m.at.Node != x.far && m.at.Rel != 0:
+			f.block(fmt.Sprintf("frames that leave %s by %s get no further: %s", f.target.Name(), x.near.Name(), faultText(m.at)), m.at.Node, x.near, l.vnic)
+		}
+	}
+	if len(f.found) > said {
+		return
+	}
+	if some {
+		f.pass(fmt.Sprintf("%s: what leaves %s and %s meets at %s", frames(l.vid()), f.target.Name(), f.source.Name(), places(met)), met...)
+		return
+	}
+	f.severed(l, all)
+}
+
+// severed says why nothing gets from the target to the broadcast domain.
+func (f *finder) severed(l *lane, all []meeting) {
+	if i := slices.IndexFunc(all, func(m meeting) bool { return m.grade == doubted }); i >= 0 {
+		f.unknown(fmt.Sprintf("whether %s has the broadcast domain of %s is not known: %s", f.target.Name(), l.vnic.Name(), all[i].text), all[i].at.Node, l.vnic)
+		return
+	}
+	if len(all) == 0 {
+		f.unknown("no source says by which interface frames of "+l.vnic.Name()+" would leave "+f.target.Name(), f.target, l.vnic)
+		return
+	}
+	why := fmt.Sprintf("nothing joins what is behind it with what is behind %s", f.source.Name())
+	if all[0].at.Fault != "" {
+		why = faultText(all[0].at)
+	}
+	f.block(fmt.Sprintf("%s does not have the broadcast domain of %s: %s", f.target.Name(), l.vnic.Name(), why), all[0].at.Node, l.vnic)
+}
+
+// stopped tells that there are ways, and that nothing passes on any.
+func (l *lane) stopped() bool {
+	return len(l.next.Paths) > 0 && !slices.ContainsFunc(l.next.Paths, func(p topology.Path) bool { return !p.Faulty() })
+}
+
+// gateway is NET-7.
+func (f *finder) gateway(l *lane) {
+	if network, mode := hostbound(l.next); !network.IsZero() {
+		if mode == "isolated" {
+			f.idle("network "+placeOf(network)+" is isolated: it has no gateway", network)
+		} else {
+			f.pass(fmt.Sprintf("%s routes network %s itself (%s)", f.target.Name(), network.Name(), mode), network)
+		}
+		return
+	}
+	f.bridges(l)
+	var gateways []topology.Node
+	var open, shut *topology.Path
+	for i := range l.next.Paths {
+		switch p := &l.next.Paths[i]; {
+		case soundPath(*p):
+			if at := p.Hops[len(p.Hops)-1].Node; !slices.Contains(gateways, at) && f.rely(p.Hops...) {
+				gateways = append(gateways, at)
+			}
+		case !p.Faulty():
+			open = cmp.Or(open, p)
+		default:
+			shut = cmp.Or(shut, p)
+		}
+	}
+	switch {
+	case len(gateways) > 0:
+		f.pass(fmt.Sprintf("%s: %s routes it", frames(l.vid()), places(gateways)), gateways...)
+	case reaches(l.next): // too old, which is told
+	case open != nil:
+		text := "no gateway is known to be reached from " + f.target.Name() + ": " + open.Gap
+		if !reaches(l.now) {
+			text += "; none is from " + nameOf(f.source) + ", either"
+		}
+		f.unknown(text, open.Hops[len(open.Hops)-1].Node, l.vnic)
+	case shut != nil:
+		i := slices.IndexFunc(shut.Hops, func(h topology.Hop) bool { return h.Fault != "" })
+		f.block(fmt.Sprintf("no gateway of %s is reached from %s: %s", l.vnic.Name(), f.target.Name(), faultText(shut.Hops[i])), shut.Hops[i].Node, l.vnic)
+	default:
+		f.unknown("no way of "+l.vnic.Name()+" from "+f.target.Name()+" is known", f.target, l.vnic)
+	}
+}
+
+// redundancy is NET-12.
+func (f *finder) redundancy(l *lane) {
+	switch text := "no gateway is known to be reached from " + f.target.Name() + " (NET-7)"; {
+	case reaches(l.next):
+	case l.stopped():
+		f.idle(text, f.target)
+		return
+	default:
+		f.unknown(text, f.target)
+		return
+	}
+	f.bridges(l)
+	least := cmp.Or(f.policy.Redundancy.Network, 1)
+	now, next := l.now.Independent, l.next.Independent
+	text := fmt.Sprintf("%s from %s to gateways that share no device, %d from %s", countOf(next, "way"), f.target.Name(), now, nameOf(f.source))
+	lost := l.hops(func(s spot) bool { return s.Fault != "" && !s.shared })
+	about := []topology.Node{f.target, l.vnic}
+	if len(lost) > 0 {
+		about = []topology.Node{lost[0].Node, f.target, l.vnic}
+		text += ": " + faultText(lost[0])
+	}
+	unsure := slices.ContainsFunc(l.next.Paths, func(p topology.Path) bool { return !p.Complete && !p.Faulty() })
+	switch {
+	case next < least && unsure:
+		f.unknown(fmt.Sprintf("%s; the policy demands %d, and not all ways are known", text, least), about...)
+	case next < least:
+		f.block(fmt.Sprintf("%s; the policy demands %d", text, least), about...)
+	case next < now:
+		f.warn(text, about...)
+	case f.closer(l):
+	default:
+		f.pass(text, about...)
+	}
+}
+
+func countOf(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// closer warns where the switches behind the target are fewer, or in fewer racks, than those behind the source.
+func (f *finder) closer(l *lane) bool {
+	devices, racks := behind(l.next)
+	before, inRacks := behind(l.now)
+	switch {
+	case len(devices) < len(before) && len(devices) > 0:
+		f.warn(fmt.Sprintf("%s is on %s alone, %s on %s", f.target.Name(), strings.Join(devices, ", "), nameOf(f.source), strings.Join(before, ", ")), f.target, l.vnic)
+	case len(racks) < len(inRacks) && len(racks) > 0:
+		f.warn(fmt.Sprintf("the switches of %s are all in rack %s, those of %s in %s", f.target.Name(), strings.Join(racks, ", "), nameOf(f.source), strings.Join(inRacks, ", ")), f.target, l.vnic)
+	default:
+		return false
+	}
+	return true
+}
+
+// behind names the devices at the first cables of sound ways, and their racks, as far as they are known.
+func behind(r topology.Rail) (devices, racks []string) {
+	for _, p := range r.Paths {
+		i := firstCable(p.Hops)
+		if i < 0 || !soundPath(p) {
+			continue
+		}
+		device, _ := p.Hops[i].Node.Owner()
+		if !slices.Contains(devices, device.Name()) {
+			devices = append(devices, device.Name())
+		}
+		if rack, ok := device.First(topology.MountedIn); ok && !slices.Contains(racks, rack.Name()) {
+			racks = append(racks, rack.Name())
+		}
+	}
+	return devices, racks
+}
