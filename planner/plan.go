@@ -95,7 +95,16 @@ type ways struct{ before, after []topology.Rail }
 // rails gives the rails of the VM, as they are and as they would be. They are looked for once.
 func (m *move) rails() *ways {
 	if m.ways == nil {
-		m.ways = &ways{m.vm.Rails(), m.after.Rails()}
+		m.ways = &ways{}
+		for _, l := range m.lanes() {
+			m.ways.before, m.ways.after = append(m.ways.before, l.now), append(m.ways.after, l.next)
+		}
+		for part := range m.vm.Objects(topology.Contains) {
+			if part.Kind() == topology.VDisk || part.Kind() == topology.InitiatorPort {
+				then, _ := part.On(m.after.Snapshot())
+				m.ways.before, m.ways.after = append(m.ways.before, part.Rails()...), append(m.ways.after, then.Rails()...)
+			}
+		}
 	}
 	return m.ways
 }
