@@ -3,6 +3,7 @@ package reach
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/throughline-dc/throughline/planner/reach/packet"
@@ -123,7 +124,8 @@ func (h *Headers) midway() packet.Set {
 
 // cut lists the devices on the new ways that hold connections, are on no old way, and break those that are open.
 func (s *shifting) cut(ends [2][]reached, was, is map[topology.Key]topology.Node) {
-	for k, d := range is {
+	for _, k := range slices.SortedFunc(maps.Keys(is), topology.Key.Compare) {
+		d := is[k]
 		if _, both := was[k]; both || slices.ContainsFunc(s.Cut, func(o topology.Node) bool { return o == d }) {
 			continue
 		}

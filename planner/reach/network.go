@@ -34,6 +34,7 @@ type Network struct {
 	waysLast bool                  // of all that they do not touch the ways of frames are what they were
 
 	crossings map[[2]topology.Key]crossings    // ways of frames
+	berths    map[topology.Key]berth           // where frames of vNICs enter the switches
 	shifts    map[policy.Family]*Headers       // in which moves are compared
 	sorted    []netip.Addr                     // of all that have one, once somebody asks
 	onLinks   map[netip.Prefix][]topology.Node // who may deliver packets to the addresses of a prefix, once somebody asks
@@ -43,7 +44,7 @@ type Network struct {
 func NewNetwork(s *topology.Snapshot, limits topology.AgeLimits, now time.Time) *Network {
 	n := &Network{
 		Snapshot: s, limits: limits, now: now, devices: map[topology.Key]*device{}, owners: map[netip.Addr][]topology.Node{}, shared: map[netip.Addr][]topology.Node{},
-		ways: map[topology.Key][]topology.Path{}, neighbours: map[[2]topology.Key]whyNot{}, discovery: map[policy.Family]*Headers{}, shifts: map[policy.Family]*Headers{}, crossings: map[[2]topology.Key]crossings{},
+		ways: map[topology.Key][]topology.Path{}, neighbours: map[[2]topology.Key]whyNot{}, discovery: map[policy.Family]*Headers{}, shifts: map[policy.Family]*Headers{}, crossings: map[[2]topology.Key]crossings{}, berths: map[topology.Key]berth{},
 		zonings: map[topology.Key]*Zoning{}, crossed: map[[2]topology.WWN]crossed{},
 	}
 	for node := range s.Nodes(topology.VNIC, topology.Port, topology.NIC, topology.LAG) {

@@ -1,7 +1,6 @@
 package reach
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -449,24 +448,52 @@ func (s *shifting) place(q Endpoint) string {
 	if q.Node.Kind() != topology.VNIC {
 		return own
 	}
-	bridges := s.bridges()
+	p := s.before.berthOf(q.Node)
+	if p.text == "" || slices.ContainsFunc(p.plugs, func(k topology.Key) bool { return s.bridges()[k] }) {
+		return own
+	}
+	return p.text
+}
+
+// berth is where frames of a vNIC enter the switches, "" if something stops or hampers them before, and what it plugs into on the way there.
+type berth struct {
+	text  string
+	plugs []topology.Key
+}
+
+// berthOf finds the berth of a vNIC. It is looked for once.
+func (n *Network) berthOf(vnic topology.Node) berth {
+	known, ok := n.berths[vnic.Key()]
+	if !ok {
+		known = n.findBerth(vnic)
+		n.berths[vnic.Key()] = known
+	}
+	return known
+}
+
+func (n *Network) findBerth(vnic topology.Node) (at berth) {
 	var b strings.Builder
-	for _, p := range s.old.paths(q.Node) {
+	for _, p := range n.paths(vnic) {
 		for i, h := range p.Hops {
-			owner, ok := h.Node.Owner()
-			switch {
-			case h.Fault != "" || h.Doubt != "" || bridges[h.Node.Key()]:
-				return own
-			case i == 0 || h.Rel != topology.Link:
+			if h.Fault != "" || h.Doubt != "" {
+				return berth{}
+			}
+			if k := h.Node.Key(); i > 0 && h.Rel != topology.Link && !slices.Contains(at.plugs, k) {
+				at.plugs = append(at.plugs, k)
+			}
+			if i == 0 || h.Rel != topology.Link {
 				continue
-			case !ok || limited(h.Node):
-				return own
+			}
+			owner, ok := h.Node.Owner()
+			if !ok || limited(h.Node) {
+				return berth{}
 			}
 			fmt.Fprintf(&b, "%s %d %t %s\n", owner.Key(), h.VID, h.Tagged, halves(h.Node))
 			break
 		}
 	}
-	return cmp.Or(b.String(), own)
+	at.text = b.String()
+	return at
 }
 
 // bridges gives what the interface plugs into, before and after.
