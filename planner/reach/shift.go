@@ -235,32 +235,17 @@ type reached struct{ was, is topology.Node }
 
 // compare gives what of the packets that the interface sends to some ends, and gets from others, may fare otherwise. It is not ok where that depends on what is behind them.
 func (s *shifting) compare(ends [2][]reached) (parts [2]packet.Set, ok bool) {
-	var opens [2][2][]*Leg // by direction, before and after
-	for _, e := range ends[outward] {
-		opens[outward][0] = append(opens[outward][0], s.old.to(s.old.x, e.was))
-		opens[outward][1] = append(opens[outward][1], s.now.to(s.now.x, e.is))
-	}
-	for _, e := range ends[inward] {
-		opens[inward][0] = append(opens[inward][0], s.old.from(s.old.x, e.was))
-		opens[inward][1] = append(opens[inward][1], s.now.from(s.now.x, e.is))
-	}
+	opens := s.legs([2]*explorer{s.old.x, s.now.x}, ends)
 	for direction := range opens {
 		parts[direction] = s.differences(opens[direction], direction)
-		for _, l := range opens[direction][0] {
-			for _, text := range doubts(l) {
-				s.doubt(text)
-			}
-			s.concrete = s.concrete || looksAtEnds(l)
-		}
-		for _, l := range opens[direction][1] {
-			s.concrete = s.concrete || looksAtEnds(l)
-		}
+		s.doubts(opens[direction][0])
+		s.concrete = s.concrete || slices.ContainsFunc(slices.Concat(opens[direction][0], opens[direction][1]), looksAtEnds)
 	}
 	if len(s.old.x.nats)+len(s.now.x.nats) > 0 {
 		return parts, false
 	}
-	holdOld, stateful, ok := s.old.sessions(opens[outward][0], opens[inward][0])
-	holdNow, stateful2, ok2 := s.now.sessions(opens[outward][1], opens[inward][1])
+	holdOld, stateful, ok := s.old.sessions(slices.Concat(opens[outward][0], opens[inward][0]))
+	holdNow, stateful2, ok2 := s.now.sessions(slices.Concat(opens[outward][1], opens[inward][1]))
 	if !ok || !ok2 || !apartAsHosts(stateful, stateful2) {
 		return parts, false
 	}
@@ -268,20 +253,33 @@ func (s *shifting) compare(ends [2][]reached) (parts [2]packet.Set, ok bool) {
 		return parts, true // nobody asks whether a packet is an answer
 	}
 	s.cut(ends, stateful, stateful2)
-	answers := [2]*explorer{s.old.holding(holdOld), s.now.holding(holdNow)}
-	var replies [2][2][]*Leg
-	for _, e := range ends[outward] {
-		replies[outward][0] = append(replies[outward][0], s.old.to(answers[0], e.was))
-		replies[outward][1] = append(replies[outward][1], s.now.to(answers[1], e.is))
-	}
-	for _, e := range ends[inward] {
-		replies[inward][0] = append(replies[inward][0], s.old.from(answers[0], e.was))
-		replies[inward][1] = append(replies[inward][1], s.now.from(answers[1], e.is))
-	}
+	replies := s.legs([2]*explorer{s.old.holding(holdOld), s.now.holding(holdNow)}, ends)
 	for direction := range replies {
 		parts[direction] = s.h.Union(parts[direction], s.differences(replies[direction], direction))
 	}
 	return parts, true
+}
+
+// legs gives the ways to some ends, and from others: by direction, before and after.
+func (s *shifting) legs(x [2]*explorer, ends [2][]reached) (all [2][2][]*Leg) {
+	for _, e := range ends[outward] {
+		all[outward][0] = append(all[outward][0], s.old.to(x[0], e.was))
+		all[outward][1] = append(all[outward][1], s.now.to(x[1], e.is))
+	}
+	for _, e := range ends[inward] {
+		all[inward][0] = append(all[inward][0], s.old.from(x[0], e.was))
+		all[inward][1] = append(all[inward][1], s.now.from(x[1], e.is))
+	}
+	return all
+}
+
+// doubts takes down what is not known of some ways.
+func (s *shifting) doubts(legs []*Leg) {
+	for _, l := range legs {
+		for _, text := range doubts(l) {
+			s.doubt(text)
+		}
+	}
 }
 
 // looksAtEnds tells that a filter looks at hardware addresses, or into ARP: it may tell ends apart that send the same packets.
@@ -309,29 +307,11 @@ func (s *shifting) differences(legs [2][]*Leg, direction int) (all packet.Set) {
 
 // sessions tells what devices on the ways to and from the interface hold of packets that answer others: all that passed them. Stateful are those that ask for it. It is not
 // ok where some ways cross such a device and others do not, so that what it holds depends on the way, or where it does not track everything.
-func (s *side) sessions(out, in []*Leg) (holds func(topology.Node) sessions, stateful map[topology.Key]topology.Node, ok bool) {
-	stateful = map[topology.Key]topology.Node{}
-	for _, legs := range [][]*Leg{out, in} {
-		for _, l := range legs {
-			for l := range l.All() {
-				for i := range l.Steps {
-					if step := &l.Steps[i]; step.Filter != nil && asksState(step.Filter, step.filters) {
-						stateful[step.Device.Key()] = step.Device
-					}
-				}
-			}
-		}
-	}
+func (s *side) sessions(legs []*Leg) (holds func(topology.Node) sessions, stateful map[topology.Key]topology.Node, ok bool) {
+	stateful = s.holders(legs...)
 	for k, device := range stateful {
-		if s.device(device).untracks {
+		if s.device(device).untracks || slices.ContainsFunc(legs, func(l *Leg) bool { c := l.crossed(); return c.some != nil && !c.always[k] || l.lost() }) {
 			return nil, stateful, false
-		}
-		for _, legs := range [][]*Leg{out, in} {
-			for _, l := range legs {
-				if c := l.crossed(); c.some != nil && !c.always[k] || l.lost() {
-					return nil, stateful, false
-				}
-			}
 		}
 	}
 	return func(d topology.Node) sessions {
