@@ -103,13 +103,13 @@ func (f *finder) channel() {
 			bad++
 		}
 	}
-	switch text := strings.Join(faults, "; "); {
+	switch text := strings.Join(once(faults), "; "); {
 	case bad == len(nets):
 		f.block(text, f.target, f.source)
 	case bad > 0:
 		f.warn(text+": whether moves go there is not known: name the networks of moves in the policy", f.target, f.source)
 	case known:
-		f.pass("interfaces for moves are up: "+strings.Join(words, ", "), f.source, f.target)
+		f.pass("interfaces for moves are up: "+strings.Join(once(words), ", "), f.source, f.target)
 	}
 }
 
@@ -136,8 +136,19 @@ func (f *finder) named(all []end, nets []netip.Prefix) {
 		}
 	}
 	if well {
-		f.pass("interfaces for moves are up: "+strings.Join(words, ", "), f.source, f.target)
+		f.pass("interfaces for moves are up: "+strings.Join(once(words), ", "), f.source, f.target)
 	}
+}
+
+// once leaves out what was said before: a bridge is a switch and an interface of one name.
+func once(words []string) []string {
+	var all []string
+	for _, w := range words {
+		if !slices.Contains(all, w) {
+			all = append(all, w)
+		}
+	}
+	return all
 }
 
 // common lists the subnets that two hosts have an address in. One address at both, as of libvirt's own networks, joins nothing.

@@ -15,6 +15,10 @@ func channelCases() []checkCase {
 	const bridged = `-nic:b/mig0 address=10.0.9.2/24
 host:b Contains virtualswitch:b/br9
 virtualswitch:b/br9 address=10.0.9.2/24
+host:b Contains port:b/br9
+port:b/br9 address=10.0.9.2/24
+port:b/br9 state=up
+port:b/br9 SupportedBy virtualswitch:b/br9
 virtualswitch:b/br9 SupportedBy port:b/bond0.9
 port:b/bond0.9 SupportedBy lag:b/bond0
 port:b/bond0.9 state=up
