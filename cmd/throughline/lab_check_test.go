@@ -126,9 +126,9 @@ func labObject(g *topology.Snapshot, k topology.Key) string {
 		return ""
 	case owned && k.Kind.Interface():
 		return owner.Name() + "/" + n.Name()
-	case k.Kind == topology.Mapping:
-		target, _ := n.First(topology.MapsTarget)
-		return target.Name()
+	case k.Kind == topology.TargetPort:
+		name, _, _ := strings.Cut(k.ID, ",") // of one portal
+		return name
 	}
 	return n.Name()
 }
