@@ -49,7 +49,7 @@ const (
 // placement is the plan of a move where those before it are made: room, affinity and all else that they change is looked at as it is then. No move that is blocked is
 // among them; one of which something is not known is, where there is no better one, and makes the whole unknown.
 func (p *Planner) Drain(ctx context.Context, hosts []topology.Key) (*Drain, error) {
-	d := &drain{Drain: Drain{Hosts: hosts, Revision: p.s.Revision()}, ctx: ctx}
+	d := &drain{Drain: Drain{Hosts: hosts, Revision: p.s.Revision()}, ctx: ctx, p: p, rooms: map[topology.Key]Room{}}
 	for _, h := range hosts {
 		host, ok := p.s.Node(h)
 		if !ok || h.Kind != topology.Host {
@@ -103,9 +103,11 @@ func (p *Planner) unlisted(host topology.Node) string {
 type drain struct {
 	Drain
 	ctx   context.Context //nolint:containedctx // a drain is one question: it lives as long as its context
-	vms   []*placing      // those with the fewest places first
-	all   bool            // all moves were asked for beforehand
-	found *placement      // the best so far
+	p     *Planner        // before anything is moved
+	rooms map[topology.Key]Room
+	vms   []*placing // those with the fewest places first
+	all   bool       // all moves were asked for beforehand
+	found *placement // the best so far
 }
 
 // placing is a VM that needs a place.
@@ -215,7 +217,7 @@ func (d *drain) place(i int, at placement) error {
 		return d.place(i+1, placement{then, append(at.moves, plan), at.stuck, at.cost + costOf(plan.Verdict)})
 	}
 	var worse []*Plan // that warn, or are unknown
-	for _, h := range d.inOrder(at.after, v) {
+	for _, h := range d.inOrder(at, v) {
 		if d.enough(i, at) || !d.all && (len(worse) == maxWorse || v.asked == maxTried) {
 			break
 		}
@@ -259,11 +261,22 @@ func (d *drain) enough(i int, at placement) bool {
 }
 
 // inOrder gives the hosts that a VM may go to: of those that have room for it now the better verdict first, then the ones with most left.
-func (d *drain) inOrder(p *Planner, v *placing) []topology.Key {
+func (d *drain) inOrder(at placement, v *placing) []topology.Key {
 	choices := slices.Clone(v.hosts)
 	for i, c := range choices {
-		h, _ := p.s.Node(c.Host)
-		choices[i].Room = p.room(h).with(v.need, 1)
+		room, known := d.rooms[c.Host]
+		if !known {
+			h, _ := d.p.s.Node(c.Host)
+			room = d.p.room(h)
+			d.rooms[c.Host] = room
+		}
+		for _, m := range at.moves {
+			if m.Host == c.Host {
+				vm, _ := d.p.s.Node(m.VM)
+				room = room.with(d.p.needOf(vm), 1)
+			}
+		}
+		choices[i].Room = room.with(v.need, 1)
 	}
 	slices.SortStableFunc(choices, func(a, b Choice) int {
 		return cmp.Or(cmp.Compare(a.Verdict, b.Verdict), b.Room.Share()-a.Room.Share(), a.Host.Compare(b.Host))
