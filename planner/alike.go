@@ -54,7 +54,7 @@ func newLookalikes(p *Planner) *lookalikes {
 	a := &lookalikes{p: p, said: map[topology.MAC][]string{}, held: map[netip.Addr][]topology.Key{}}
 	read := map[string]bool{}
 	for n := range p.s.Nodes() {
-		switch n.Kind() { //nolint:exhaustive // the others mention none
+		switch n.Kind() {
 		case topology.Route:
 			if v, ok := n.Value(topology.AttrPrefix); ok {
 				a.cut(v.Prefix())

@@ -209,13 +209,6 @@ func (d *drain) place(i int, at placement) error {
 		return nil
 	}
 	v := d.vms[i]
-	next := func(plan *Plan) error {
-		then, err := at.after.Assume(plan.Move)
-		if err != nil {
-			return err
-		}
-		return d.place(i+1, placement{then, append(at.moves, plan), at.stuck, at.cost + costOf(plan.Verdict)})
-	}
 	var worse []*Plan // that warn, or are unknown
 	for _, h := range d.inOrder(at, v) {
 		if d.enough(i, at) || !d.all && (len(worse) == maxWorse || v.asked == maxTried) {
@@ -223,7 +216,7 @@ func (d *drain) place(i int, at placement) error {
 		}
 		plan, err := d.ask(at.after, v, h)
 		if err == nil && plan.Verdict == Pass {
-			err = next(plan)
+			err = d.next(i, at, plan)
 		} else if err == nil && plan.Verdict < Block {
 			worse = append(worse, plan)
 		}
@@ -236,7 +229,7 @@ func (d *drain) place(i int, at placement) error {
 		if d.enough(i, at) {
 			break
 		}
-		if err := next(plan); err != nil {
+		if err := d.next(i, at, plan); err != nil {
 			return err
 		}
 	}
@@ -244,6 +237,15 @@ func (d *drain) place(i int, at placement) error {
 		return nil
 	}
 	return d.place(i+1, placement{at.after, at.moves, append(at.stuck, v), at.cost + costStuck})
+}
+
+// next makes a move of VM i, and finds places for those behind it.
+func (d *drain) next(i int, at placement, plan *Plan) error {
+	then, err := at.after.Assume(plan.Move)
+	if err != nil {
+		return err
+	}
+	return d.place(i+1, placement{then, append(at.moves, plan), at.stuck, at.cost + costOf(plan.Verdict)})
 }
 
 // enough tells that nothing better than what was found can come of VM i and those behind it, or that no more is asked.
@@ -273,10 +275,10 @@ func (d *drain) inOrder(at placement, v *placing) []topology.Key {
 		for _, m := range at.moves {
 			if m.Host == c.Host {
 				vm, _ := d.p.s.Node(m.VM)
-				room = room.with(d.p.needOf(vm), 1)
+				room = room.with(d.p.needOf(vm))
 			}
 		}
-		choices[i].Room = room.with(v.need, 1)
+		choices[i].Room = room.with(v.need)
 	}
 	slices.SortStableFunc(choices, func(a, b Choice) int {
 		return cmp.Or(cmp.Compare(a.Verdict, b.Verdict), b.Room.Share()-a.Room.Share(), a.Host.Compare(b.Host))
@@ -411,7 +413,7 @@ func fit(vms []need, rooms []Room) (Verdict, string) {
 			}
 		}
 		if best >= 0 {
-			rooms[best] = rooms[best].with(v, 1)
+			rooms[best] = rooms[best].with(v)
 			placed++
 		}
 	}

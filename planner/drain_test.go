@@ -28,7 +28,7 @@ func only(codes ...string) planner.Policy {
 	return p
 }
 
-// said makes a snapshot of lines, all of one fresh reading, but for those with "!", which are of two hours ago.
+// stated makes a snapshot of lines, all of one fresh reading, but for those with "!", which are of two hours ago.
 func stated(tb rapid.TB, lines string) *topology.Snapshot {
 	fresh := topology.Reading{ReadingKey: topology.ReadingKey{Device: "h", Source: topology.SourceLibvirt, Table: "domains"}, Time: noon}
 	old := topology.Reading{ReadingKey: topology.ReadingKey{Device: "h", Source: topology.SourceLibvirt, Table: "capabilities"}, Time: noon.Add(-2 * time.Hour)}
@@ -136,6 +136,20 @@ func TestDrain(t *testing.T) {
 				t.Errorf("%s:\n%s\nwant %s:\n%s", d.Verdict, got, c.verdict, c.want)
 			}
 		})
+	}
+}
+
+// TestDrain_apart: VMs that have to be apart are so where they go, too.
+func TestDrain_apart(t *testing.T) {
+	t.Parallel()
+	policy := only("HOST-1", "CAP-1", "POL-1")
+	policy.Placements = []planner.Placement{{Name: "pair", Rule: planner.Apart, VMs: planner.Selector{"v?"}}}
+	d, err := planner.New(stated(t, site("a 32: v1 4", "b 32: v2 4", "c 32: o 16", "d 32: p 20")), policy, noon.Add(time.Minute)).Drain(t.Context(), hostKeys("a", "b"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := drained(d), "v1 to c: pass\nv2 to d: pass"; !strings.HasPrefix(got, want) {
+		t.Errorf("%s\nwant\n%s", got, want)
 	}
 }
 

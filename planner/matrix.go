@@ -33,20 +33,17 @@ type MatrixOptions struct {
 // Matrix asks of every VM whether it may move to every host. The error is that of the context.
 func (p *Planner) Matrix(ctx context.Context, o MatrixOptions) (*Matrix, error) {
 	m := &Matrix{}
-	for n := range p.s.Nodes(topology.VM, topology.Host) {
-		switch n.Kind() { //nolint:exhaustive // there are no others among them
-		case topology.VM:
-			if o.VMs.Has(n) {
-				m.VMs = append(m.VMs, n.Key())
-			}
-		case topology.Host:
-			if o.Hosts.Has(n) {
-				m.Hosts = append(m.Hosts, n.Key())
-			}
+	for n := range p.s.Nodes(topology.VM) {
+		if o.VMs.Has(n) {
+			m.VMs = append(m.VMs, n.Key())
+		}
+	}
+	for n := range p.s.Nodes(topology.Host) {
+		if o.Hosts.Has(n) {
+			m.Hosts = append(m.Hosts, n.Key())
 		}
 	}
 	m.Cells = make([]Cell, 0, len(m.VMs)*len(m.Hosts))
-	told := map[string]bool{}
 	for i, vm := range m.VMs {
 		v, _ := p.s.Node(vm)
 		source, _ := v.First(topology.RunsOn)
@@ -59,12 +56,7 @@ func (p *Planner) Matrix(ctx context.Context, o MatrixOptions) (*Matrix, error) 
 				return nil, err
 			}
 			m.Cells = append(m.Cells, c)
-			for _, s := range plan.Skipped {
-				if !told[s.Code] {
-					told[s.Code] = true
-					m.Skipped = append(m.Skipped, s)
-				}
-			}
+			m.skip(plan.Skipped)
 		}
 		if o.Progress != nil {
 			o.Progress(i+1, len(m.VMs))
@@ -72,6 +64,15 @@ func (p *Planner) Matrix(ctx context.Context, o MatrixOptions) (*Matrix, error) 
 	}
 	slices.SortStableFunc(m.Cells, Cell.compare)
 	return m, nil
+}
+
+// skip notes what was not looked at.
+func (m *Matrix) skip(all []Skipped) {
+	for _, s := range all {
+		if !slices.ContainsFunc(m.Skipped, func(known Skipped) bool { return known.Code == s.Code }) {
+			m.Skipped = append(m.Skipped, s)
+		}
+	}
 }
 
 func (c Cell) compare(d Cell) int {

@@ -3,13 +3,11 @@ package planner
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/throughline-dc/throughline/planner/reach"
-	"github.com/throughline-dc/throughline/planner/reach/packet"
 	"github.com/throughline-dc/throughline/topology"
 	"github.com/throughline-dc/throughline/topology/policy"
 )
@@ -141,7 +139,7 @@ func (o *orphans) units(ctx context.Context) error {
 		var units []topology.Edge
 		var mappings []topology.Reading // that the array's mappings rest on
 		for _, e := range array.Out(topology.Contains) {
-			switch e.To.Kind() { //nolint:exhaustive // others are not asked about
+			switch e.To.Kind() {
 			case topology.LogicalUnit:
 				units = append(units, e)
 			case topology.Mapping:
@@ -201,27 +199,31 @@ func (o *orphans) rules(ctx context.Context) error {
 		doubt  string
 	}
 	texts := map[string]*known{}
+	look := func(text string) (*known, error) {
+		k := &known{}
+		var err error
+		if k.filter, err = policy.DecodeFilter(text); err != nil {
+			k.doubt = "it cannot be read: " + err.Error()
+			return k, nil
+		}
+		var looked bool
+		if k.hidden, looked, err = reach.HiddenRules(ctx, k.filter); err != nil {
+			return nil, err
+		}
+		if k.hidden = wholeLines(k.filter, k.hidden); !looked && len(k.filter.Rules) > 1 {
+			k.doubt = fmt.Sprintf("its %d rules are of frames, or too many to be compared", len(k.filter.Rules))
+		}
+		return k, nil
+	}
 	for n := range o.s.Nodes(topology.Filter) {
 		text := n.Text(topology.AttrRules)
 		k := texts[text]
 		if k == nil {
-			k = &known{}
-			texts[text] = k
 			var err error
-			if k.filter, err = policy.DecodeFilter(text); err != nil {
-				k.doubt = "it cannot be read: " + err.Error()
-			} else {
-				var looked bool
-				k.hidden, looked, err = reach.HiddenRules(ctx, k.filter)
-				k.hidden = wholeLines(k.filter, k.hidden)
-				var overflow *packet.OverflowError
-				switch {
-				case errors.As(err, &overflow), err == nil && !looked && len(k.filter.Rules) > 1:
-					k.doubt = fmt.Sprintf("its %d rules are of frames, or too many to be compared", len(k.filter.Rules))
-				case err != nil:
-					return err
-				}
+			if k, err = look(text); err != nil {
+				return err
 			}
+			texts[text] = k
 		}
 		if k.filter != nil {
 			o.Looked[OrphanRule] += lines(k.filter)
@@ -230,13 +232,9 @@ func (o *orphans) rules(ctx context.Context) error {
 			o.unknown(OrphanRule, "filter "+filterName(n)+": "+k.doubt, n)
 		}
 		for _, h := range k.hidden {
-			var by []topology.Reading
-			if fact, ok := n.Evidence(topology.AttrRules); ok {
-				if r, ok := o.s.Reading(fact.Reading); ok {
-					by = append(by, r)
-				}
-			}
-			o.found(OrphanRule, hiddenText(n, k.filter, h), by, n)
+			fact, _ := n.Evidence(topology.AttrRules)
+			r, _ := o.s.Reading(fact.Reading)
+			o.found(OrphanRule, hiddenText(n, k.filter, h), []topology.Reading{r}, n)
 		}
 	}
 	return nil

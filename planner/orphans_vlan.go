@@ -70,13 +70,7 @@ func (o *orphans) bridgePorts(device topology.Node) *bridgePorts {
 		if !i.Kind().Interface() {
 			continue
 		}
-		if vid, ok := i.Int(topology.AttrVID); ok {
-			d.own[topology.VID(vid)] = true
-		} else if vid, ok := strings.CutPrefix(strings.ToLower(i.Name()), "vlan"); ok {
-			if v, err := topology.ParseVID(vid); err == nil {
-				d.own[v] = true
-			}
-		}
+		d.own[vlanInterface(i)] = true
 		for v := range i.Stated(topology.AttrLearned) {
 			d.stations[v.FDB().VID] = true
 		}
@@ -98,6 +92,18 @@ func (o *orphans) bridgePorts(device topology.Node) *bridgePorts {
 		d.doubt = fmt.Sprintf("which VLANs the ports of %s carry was not read to the end", device.Name())
 	}
 	return d
+}
+
+// vlanInterface is the VLAN that an interface is on, by its number or by its name; 0: none.
+func vlanInterface(i topology.Node) topology.VID {
+	if vid, ok := i.Int(topology.AttrVID); ok {
+		return topology.VID(vid)
+	}
+	vid, ok := strings.CutPrefix(strings.ToLower(i.Name()), "vlan")
+	if v, err := topology.ParseVID(vid); ok && err == nil {
+		return v
+	}
+	return 0
 }
 
 // look tells where a VLAN leads from one device.

@@ -23,10 +23,10 @@ func (r Room) Share() int {
 	return int(min((r.Memory-r.MemoryUsed)*100/r.Memory, (r.CPUs-r.CPUsUsed)*100/r.CPUs))
 }
 
-// with is the room once some VM has come, or gone.
-func (r Room) with(n need, times int64) Room {
-	r.MemoryUsed += times * n.memory
-	r.CPUsUsed += times * n.cpus
+// with is the room once a VM has come.
+func (r Room) with(n need) Room {
+	r.MemoryUsed += n.memory
+	r.CPUsUsed += n.cpus
 	r.Doubt = cmp.Or(r.Doubt, n.doubt)
 	return r
 }
@@ -52,7 +52,7 @@ func (p *Planner) room(host topology.Node) Room {
 		Doubt: cmp.Or(noMemory, noCPUs),
 	}
 	for _, n := range p.needs(host) {
-		r = r.with(n, 1)
+		r = r.with(n)
 	}
 	return r
 }

@@ -131,12 +131,7 @@ func (c *violations) rails(ctx context.Context) error {
 			continue
 		}
 		host, _ := vm.First(topology.RunsOn)
-		var of []PathRule
-		for _, r := range rules {
-			if r.VMs.Has(vm) {
-				of = append(of, r)
-			}
-		}
+		of := slices.DeleteFunc(slices.Clone(rules), func(r PathRule) bool { return !r.VMs.Has(vm) })
 		for _, s := range c.states(vm, host) {
 			r := s.Rail
 			c.Rails++
@@ -231,11 +226,11 @@ func (c *violations) hold(s reach.RailState, rule PathRule) {
 		say(MissingPorts, fewer.Verdict, host, fmt.Sprintf("ways leave %s by %d of its ports, and not by %d", nameOr(host, "the host"), len(s.Ports), rule.HostPorts))
 	}
 	if s.Independent < rule.Ways {
-		text := fmt.Sprintf("%d of %d ways from %s share nothing", s.Independent, s.Ways, nameOr(host, "the host"))
+		words := []string{fmt.Sprintf("%d of %d ways from %s share nothing", s.Independent, s.Ways, nameOr(host, "the host"))}
 		for _, h := range s.Broken {
-			text += fmt.Sprintf("; %s: %s", titleOf(h.Node), h.Fault)
+			words = append(words, fmt.Sprintf("%s: %s", titleOf(h.Node), h.Fault))
 		}
-		say(MissingRedundancy, fewer.Verdict, host, text)
+		say(MissingRedundancy, fewer.Verdict, host, strings.Join(words, "; "))
 	}
 	for _, d := range s.Shared {
 		if rule.Ways > 1 && d.Kind() != topology.Array {

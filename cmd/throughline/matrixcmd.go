@@ -69,8 +69,8 @@ func (a *app) matrix(ctx context.Context, o planner.MatrixOptions, file string) 
 	if err != nil {
 		return err
 	}
-	done := func() {}
-	o.Progress, done = a.rowsDone()
+	progress, done := a.rowsDone()
+	o.Progress = progress
 	m, err := a.planner(s).Matrix(ctx, o)
 	done()
 	if err != nil {
@@ -107,8 +107,8 @@ func (a *app) matrix(ctx context.Context, o planner.MatrixOptions, file string) 
 	return nil
 }
 
-// rowsDone shows on a terminal how many VMs were asked about; the other function clears that.
-func (a *app) rowsDone() (show func(done, total int), clear func()) {
+// rowsDone shows on a terminal how many VMs were asked about; the other function takes that away.
+func (a *app) rowsDone() (show func(done, total int), end func()) {
 	if terminalWidth(a.errs) == 0 {
 		return nil, func() {}
 	}

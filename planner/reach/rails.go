@@ -62,7 +62,7 @@ func (s *RailState) add(n *Network, p topology.Path, host topology.Node) {
 	}
 	hops := 0
 	for _, d := range on {
-		switch d.Kind() { //nolint:exhaustive // the others are ends
+		switch d.Kind() {
 		case topology.Switch, topology.Router, topology.Firewall, topology.FCSwitch:
 			hops++
 		}

@@ -2,6 +2,7 @@ package reach
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,7 +25,7 @@ const (
 
 // HiddenRules lists the rules of a filter to which no packet gets that they match. Rules hide others only if they decide, certainly, of all packets that they match, in the same
 // circumstances (interfaces, states, VLANs) or more; a jump, or a rule that writes something, lets anything come behind it. Rules that nobody understood are not looked at. The
-// error is a packet.OverflowError if the filter is too wide, or that of the context. Filters of frames, and very long ones, are not looked at: known is false.
+// error is that of the context. Filters of frames, and very long or wide ones, are not looked at: known is false.
 func HiddenRules(ctx context.Context, f *policy.Filter) (hidden []Hidden, known bool, err error) {
 	if f.Family&^policy.IP != 0 || f.Family&policy.IP == 0 || len(f.Rules) > hiddenRules {
 		return nil, false, nil
@@ -48,7 +49,11 @@ func HiddenRules(ctx context.Context, f *policy.Filter) (hidden []Hidden, known 
 				}
 			}
 		})
-		if err != nil {
+		var overflow *packet.OverflowError
+		switch {
+		case errors.As(err, &overflow):
+			return nil, false, nil
+		case err != nil:
 			return nil, false, err
 		}
 	}
