@@ -20,15 +20,15 @@ func diskChecks() []Check {
 		},
 		{
 			Code: "STO-2", Asks: "Is it the same storage on both hosts, by designator or by server and directory?",
-			Facts: "designators of units (array, host), sources of pools (libvirt), mounts of both hosts (SSH)", Mends: "mount the same there, or let the array say which unit it is",
+			Facts: "designators of units (array, host), sources of pools (libvirt), mounts of both hosts", Mends: "mount the same there, or let the array say which unit it is",
 			run: func(f *finder) { f.eachImage(false, (*finder).sameThere, "both hosts have the same storage for them") },
 		},
 		{
-			Code: "STO-3", Asks: "Is no disk local to the source?", Facts: "disks of the VM, pools (libvirt), mounts of the source (SSH)",
+			Code: "STO-3", Asks: "Is no disk local to the source?", Facts: "disks of the VM, pools (libvirt), mounts of the source",
 			Mends: "move the disk to shared storage, or let the policy allow that disks are copied", run: localDisks,
 		},
 		{
-			Code: "STO-4", Asks: "Is the cache mode of each disk one with which a guest may move?", Facts: "cache modes (libvirt), version of the source's QEMU, mounts (SSH)",
+			Code: "STO-4", Asks: "Is the cache mode of each disk one with which a guest may move?", Facts: "cache modes (libvirt), version of the source's QEMU, mounts",
 			Mends: "set the cache mode none or directsync, and start the VM anew", run: cacheModes,
 		},
 		{
@@ -44,11 +44,11 @@ func diskChecks() []Check {
 			Mends: "delete or commit the snapshots", run: snapshots,
 		},
 		{
-			Code: "STO-8", Asks: "Has the target the media in the VM's drives?", Facts: "drives, their media and startup policies, volumes of the target (libvirt), mounts (SSH)",
+			Code: "STO-8", Asks: "Has the target the media in the VM's drives?", Facts: "drives, their media and startup policies, volumes of the target (libvirt), mounts",
 			Mends: "eject the medium", run: media,
 		},
 		{
-			Code: "STO-9", Asks: "Are the VM's leases on storage that the target has, too?", Facts: "leases (libvirt), mounts of both hosts (SSH)", Mends: "put the lockspace on shared storage", run: leases,
+			Code: "STO-9", Asks: "Are the VM's leases on storage that the target has, too?", Facts: "leases (libvirt), mounts of both hosts", Mends: "put the lockspace on shared storage", run: leases,
 		},
 		{
 			Code: "STO-10", Asks: "Is each unit connected on the target before memory moves?", When: AtRun, Facts: "logins, SCSI devices and multipath devices of the target",

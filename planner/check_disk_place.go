@@ -36,7 +36,7 @@ func (f *finder) placeOf(host, pool topology.Node, path string) place {
 	}
 	if _, ok := host.Value(topology.AttrMount); !ok || !f.listed(host, topology.SourceSSH, "mounts") {
 		if !ok {
-			f.unknown(fmt.Sprintf("no source says in which file system of %s %s lies: read its mounts by SSH", host.Name(), path), host)
+			f.unknown(fmt.Sprintf("no source says in which file system of %s %s lies: whether others have it, too, is not known", host.Name(), path), host)
 		}
 		return place{}
 	}

@@ -213,7 +213,7 @@ func diskCases() []checkCase {
 
 		{code: "STO-3", name: "not local", want: "pass: no disk of web-07 is local to a"},
 		{code: "STO-3", name: "local", changes: local, want: "block: disk vdc of web-07 (/var/lib/images/c.qcow2) is on a file system of a alone (xfs)"},
-		{code: "STO-3", name: "nobody has read the mounts", changes: strings.ReplaceAll(local, "host:a mount", "host:o mount"), also: placing, want: "unknown: no source says in which file system of a /var/lib/images/c.qcow2 lies: read its mounts by SSH"},
+		{code: "STO-3", name: "nobody has read the mounts", changes: strings.ReplaceAll(local, "host:a mount", "host:o mount"), also: placing, want: "unknown: no source says in which file system of a /var/lib/images/c.qcow2 lies: whether others have it, too, is not known"},
 		{code: "STO-3", name: "may be copied", changes: copied + "storagepool:b/local availableBytes=107374182400", policy: planner.Policy{CopyDisks: true}, want: "warn: disk vdc of web-07 is copied: 10.0 GiB to pool local of b"},
 		{code: "STO-3", name: "may be copied, without room", changes: copied + "storagepool:b/local availableBytes=1073741824", policy: planner.Policy{CopyDisks: true}, want: "block: disk vdc of web-07 has to be copied and needs 10.0 GiB; pool local of b has 1.0 GiB"},
 		{code: "STO-3", name: "may be copied, to nobody knows where", changes: local, policy: planner.Policy{CopyDisks: true}, want: "unknown: disk vdc of web-07 has to be copied, and no source says how much room b has for it: define its pool there"},
@@ -268,7 +268,7 @@ func diskCases() []checkCase {
 		{code: "STO-9", name: "on shared storage", changes: lease + mounted + "host:b mount=nfs4 nfs1:/leases /srv/leases", want: "pass: the leases of web-07 are on storage that b has, too"},
 		{code: "STO-9", name: "not there", changes: lease + mounted, want: "block: lease web of web-07 is on nfs1:/leases, which b does not have at /srv/leases/web"},
 		{code: "STO-9", name: "local", changes: lease + "host:a mount=ext4 /dev/sda2 /\nhost:b mount=ext4 /dev/sda2 /", want: "block: lease web of web-07 (/srv/leases/web) is on a file system of a alone (ext4)"},
-		{code: "STO-9", name: "nobody knows", changes: lease, also: []string{"META-5"}, want: "unknown: no source says in which file system of a /srv/leases/web lies: read its mounts by SSH"},
+		{code: "STO-9", name: "nobody knows", changes: lease, also: []string{"META-5"}, want: "unknown: no source says in which file system of a /srv/leases/web lies: whether others have it, too, is not known"},
 
 		{code: "STO-12", name: "none", want: "pass: web-07 shares no folder with its host"},
 		{code: "STO-12", name: "one", changes: "vm:v hostShare=mount /srv/share share", want: "block: web-07 shares /srv/share share with a (mount): a guest that has it mounted does not move"},

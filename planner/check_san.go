@@ -41,7 +41,7 @@ func storageChecks() []Check {
 			Mends: "open the way to the portal on the storage VLAN", run: portals,
 		},
 		{
-			Code: "SAN-7", Asks: "Does the server of each file system admit the target, with the same version of the protocol?", Facts: "pools and mounts of both hosts (libvirt, SSH)",
+			Code: "SAN-7", Asks: "Does the server of each file system admit the target, with the same version of the protocol?", Facts: "pools of both hosts (libvirt), mounts",
 			Mends: "mount it on the target", run: exports,
 		},
 		{

@@ -229,7 +229,7 @@ const (
 	AttrStartupPolicy // what becomes of a drive whose medium is missing: mandatory, requisite, optional (formatdomain: startupPolicy)
 	AttrLease         // of a VM: "LOCKSPACE KEY PATH" of a lease that it holds while it runs (formatdomain: lease)
 	AttrHostShare     // of a VM: a folder that it shares with its host: "DRIVER SOURCE TARGET" (formatdomain: filesystem)
-	AttrMount         // of a host: what it has mounted that holds files: "TYPE SOURCE FOLDER" (/proc/self/mounts, blanks as \040)
+	AttrMount         // of a host: what it has mounted that holds files: "TYPE SOURCE FOLDER" (/proc/self/mounts, blanks as \040); no collector reads it yet
 	// AttrQueueing is what multipath does with commands to the unit on one host: "HOST-HANDLE features='…' hwhandler='…' policy='…'" (multipath -ll).
 	AttrQueueing
 
