@@ -86,8 +86,8 @@ const (
 
 // medium tells by what a unit is reached; "" if nobody says.
 func (u *unitWays) medium() string {
-	for _, p := range slices.Concat(u.before.Paths, u.after.Paths) {
-		if fibre(p.Target) {
+	if all := slices.Concat(u.before.Paths, u.after.Paths); len(all) > 0 {
+		if fibre(all[0].Target) {
 			return fibreChannel
 		}
 		return overIP
@@ -155,21 +155,9 @@ func (f *finder) waysTo(unit, disk topology.Node) *unitWays {
 
 // compare finds for each port of the array at which the VM is served, or may be, why the target would not be.
 func (u *unitWays) compare() {
-	served := map[topology.Key][]reach.StoragePath{}
-	var targets []topology.Key
-	note := func(paths []reach.StoragePath, all bool) {
-		for _, p := range paths {
-			k := p.Target.Key()
-			if _, known := served[k]; (all || p.Verdict != reach.No) && !known {
-				targets = append(targets, k)
-			}
-			if all || p.Verdict != reach.No {
-				served[k] = append(served[k], p)
-			}
-		}
-	}
-	if note(u.before.Paths, false); len(targets) == 0 {
-		note(u.after.Paths, true)
+	targets, served := serving(u.before.Paths, false)
+	if len(targets) == 0 {
+		targets, served = serving(u.after.Paths, true)
 	}
 	for _, t := range targets {
 		best, ok := nearest(u.after.Paths, t)
@@ -177,16 +165,35 @@ func (u *unitWays) compare() {
 		case ok && best.Verdict != reach.Yes:
 			u.blame(best, served[t])
 		case !ok && len(u.after.Paths) > 0:
-			u.fault(wayFault{code: u.loginCode(), verdict: reach.NotKnown, why: "no initiator port of " + u.after.From.Name() + " is known that could log in there", path: reach.StoragePath{Target: served[t][0].Target}, was: served[t]})
+			u.fault(wayFault{
+				code: u.loginCode(), verdict: reach.NotKnown, why: "no initiator port of " + u.after.From.Name() + " is known that could log in there",
+				path: reach.StoragePath{Target: served[t][0].Target}, was: served[t],
+			})
 		}
 	}
 	if u.after.Verdict != reach.Yes && len(u.faults) == 0 {
-		code := "SAN-3"
-		if len(targets) > 0 || len(u.after.Paths) > 0 || !strings.HasPrefix(u.after.Why, "no array") {
-			code = u.loginCode()
+		code := u.loginCode()
+		if len(u.after.Paths) == 0 && strings.HasPrefix(u.after.Why, "no array") {
+			code = "SAN-3"
 		}
 		u.faults = append(u.faults, wayFault{code: code, verdict: reach.NotKnown, why: u.after.Why})
 	}
+}
+
+// serving gives the ports of the array of some paths, of all or of those alone that may be there, and the paths by them.
+func serving(paths []reach.StoragePath, all bool) (targets []topology.Key, by map[topology.Key][]reach.StoragePath) {
+	by = map[topology.Key][]reach.StoragePath{}
+	for _, p := range paths {
+		if !all && p.Verdict == reach.No {
+			continue
+		}
+		k := p.Target.Key()
+		if _, known := by[k]; !known {
+			targets = append(targets, k)
+		}
+		by[k] = append(by[k], p)
+	}
+	return targets, by
 }
 
 func (u *unitWays) loginCode() string {
@@ -377,11 +384,10 @@ func (f *finder) citeWays() {
 
 func (f *finder) sayFault(u *unitWays, fault wayFault) {
 	f.citeWays()
-	verdict, text := f.weigh(u, fault), ""
+	verdict := f.weigh(u, fault)
+	text := fmt.Sprintf("%s from %s: %s", u.unit.Name(), f.target.Name(), fault.why)
 	about := []topology.Node{u.unit, f.target}
-	if fault.path.Initiator.IsZero() {
-		text = fmt.Sprintf("%s from %s: %s", u.unit.Name(), f.target.Name(), fault.why)
-	} else {
+	if !fault.path.Initiator.IsZero() {
 		about = slices.Concat([]topology.Node{fault.path.Initiator}, fault.targets, about)
 		in := ""
 		if fault.path.Medium != "" {

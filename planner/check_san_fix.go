@@ -13,21 +13,7 @@ import (
 // has a copy of the zone, and may have the zone as it is configured: activation writes all of them.
 func (f *finder) mendZone(fault wayFault) {
 	fabrics := f.network().Fabrics(fault.path.Target)
-	var best topology.Node
-	for _, fabric := range fabrics {
-		for _, zone := range f.network().Zoning(fabric).Zones {
-			if !holds(zone, fault.path.Target) || slices.ContainsFunc(zone.Members, func(m reach.ZoneMember) bool { return m.Role == "principal" || m.Role == "peer" }) {
-				continue
-			}
-			mine := slices.ContainsFunc(fault.was, func(p reach.StoragePath) bool { return holds(zone, p.Initiator) })
-			if best.IsZero() || mine {
-				best = zone.Node
-			}
-			if mine {
-				break
-			}
-		}
-	}
+	best := f.zoneFor(fabrics, fault)
 	if best.IsZero() {
 		return
 	}
@@ -41,6 +27,25 @@ func (f *finder) mendZone(fault wayFault) {
 		}
 	}
 	f.mend(fmt.Sprintf("add %s to zone %s in %s", fault.path.Initiator.Name(), best.Name(), fault.path.Medium), changes...)
+}
+
+// zoneFor is the zone in force to which an initiator is to be added: one that has the target, and who is served there now if there is one.
+func (f *finder) zoneFor(fabrics []topology.Node, fault wayFault) (best topology.Node) {
+	for _, fabric := range fabrics {
+		for _, zone := range f.network().Zoning(fabric).Zones {
+			peers := slices.ContainsFunc(zone.Members, func(m reach.ZoneMember) bool { return m.Role == "principal" || m.Role == "peer" })
+			if peers || !holds(zone, fault.path.Target) {
+				continue
+			}
+			if slices.ContainsFunc(fault.was, func(p reach.StoragePath) bool { return holds(zone, p.Initiator) }) {
+				return zone.Node
+			}
+			if best.IsZero() {
+				best = zone.Node
+			}
+		}
+	}
+	return best
 }
 
 func holds(zone reach.Zone, port topology.Node) bool {
@@ -112,10 +117,11 @@ func (f *finder) mendMapping(u *unitWays, fault wayFault) {
 		for _, other := range guardedWith(m, fault.path.Target) {
 			changes = append(changes, topology.Change{Subject: other.Key(), Rel: topology.MapsInitiator, Object: fault.path.Initiator.Key(), Add: true})
 		}
+		also := ""
 		if len(changes) > 1 {
-			text += fmt.Sprintf(", which shows it all %d units of the target", len(changes))
+			also = fmt.Sprintf(", which shows it all %d units of the target", len(changes))
 		}
-		f.mend(text, changes...)
+		f.mend(text+also, changes...)
 		return
 	}
 	k := topology.PartKey(topology.Mapping, array.Key(), u.unit.Key().ID+" "+fault.path.Initiator.Key().ID)

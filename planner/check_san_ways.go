@@ -384,7 +384,6 @@ func sharing(f *finder) {
 		maps := u.unit.In(topology.MapsUnit)
 		if len(maps) == 0 {
 			f.unknown(fmt.Sprintf("no array says to whom it shows %s: collect it", u.unit.Name()), u.unit)
-			continue
 		}
 		var seen []topology.Node
 		for _, m := range maps {
@@ -395,20 +394,24 @@ func sharing(f *finder) {
 				f.unknown(fmt.Sprintf("the mappings of %s were not read whole: there may be others that see it", u.unit.Name()), u.unit)
 			}
 			for i := range m.From.Objects(topology.MapsInitiator) {
-				if slices.Contains(seen, i) {
-					continue
-				}
-				seen = append(seen, i)
-				f.maySee(u, i)
-			}
-			for _, v := range m.From.Values(topology.AttrInitiatorAddress) {
-				if v.Prefix().Bits() == 0 {
-					f.warn(fmt.Sprintf("the array shows %s to whoever asks from %s", u.unit.Name(), v), m.From, u.unit)
+				if !slices.Contains(seen, i) {
+					seen = append(seen, i)
+					f.maySee(u, i)
 				}
 			}
+			f.anybody(u, m.From)
 		}
 	}
 	f.good("the array shows the units of %[1]s to nobody who may not see them")
+}
+
+// anybody tells of a mapping that admits whoever asks.
+func (f *finder) anybody(u *unitWays, mapping topology.Node) {
+	for _, v := range mapping.Values(topology.AttrInitiatorAddress) {
+		if v.Prefix().Bits() == 0 {
+			f.warn(fmt.Sprintf("the array shows %s to whoever asks from %s", u.unit.Name(), v), mapping, u.unit)
+		}
+	}
 }
 
 // maySee asks whether an initiator may see a unit.
@@ -472,13 +475,13 @@ func (f *finder) others(disk, on topology.Node) {
 			places = append(places, slices.Collect(u.Subjects(topology.IdentifiedAs))...)
 		}
 	} else if on.Kind() == topology.LogicalUnit {
-		real := on
+		unit := on
 		if to, ok := on.First(topology.IdentifiedAs); ok {
-			real = to
+			unit = to
 		}
-		places = append(places, real)
-		places = append(places, slices.Collect(real.Subjects(topology.StoredOn))...)
-		places = append(places, slices.Collect(real.Subjects(topology.IdentifiedAs))...)
+		places = append(places, unit)
+		places = append(places, slices.Collect(unit.Subjects(topology.StoredOn))...)
+		places = append(places, slices.Collect(unit.Subjects(topology.IdentifiedAs))...)
 	}
 	var seen []topology.Node
 	for _, p := range places {
