@@ -45,7 +45,7 @@ func (l *Leg) narrow(sender topology.Node) *Narrow {
 	return &least
 }
 
-// unsized finds an interface on a way of which nobody says how large packets may be, where the sender's may be larger than Ethernet's own.
+// unsized finds an interface on a way of which nobody says how large packets may be, or whoever does was not read whole, where the sender's may be larger than Ethernet's own.
 func (l *Leg) unsized(sender topology.Node) topology.Node {
 	sent, known := sender.Int(topology.AttrMTU)
 	switch {
@@ -57,7 +57,7 @@ func (l *Leg) unsized(sender topology.Node) topology.Node {
 	for l := range l.All() {
 		for _, s := range l.Steps {
 			for _, h := range s.Hops {
-				if _, ok := h.Node.Int(topology.AttrMTU); !ok && h.Node.Kind().Interface() {
+				if said, ok := h.Node.Evidence(topology.AttrMTU); (!ok || said.Reading.Partial) && h.Node.Kind().Interface() {
 					return h.Node
 				}
 			}
