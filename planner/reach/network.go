@@ -44,7 +44,8 @@ type Network struct {
 func NewNetwork(s *topology.Snapshot, limits topology.AgeLimits, now time.Time) *Network {
 	n := &Network{
 		Snapshot: s, limits: limits, now: now, devices: map[topology.Key]*device{}, owners: map[netip.Addr][]topology.Node{}, shared: map[netip.Addr][]topology.Node{},
-		ways: map[topology.Key][]topology.Path{}, neighbours: map[[2]topology.Key]whyNot{}, discovery: map[policy.Family]*Headers{}, shifts: map[policy.Family]*Headers{}, crossings: map[[2]topology.Key]crossings{}, berths: map[topology.Key]berth{},
+		ways: map[topology.Key][]topology.Path{}, neighbours: map[[2]topology.Key]whyNot{}, discovery: map[policy.Family]*Headers{},
+		shifts: map[policy.Family]*Headers{}, crossings: map[[2]topology.Key]crossings{}, berths: map[topology.Key]berth{},
 		zonings: map[topology.Key]*Zoning{}, crossed: map[[2]topology.WWN]crossed{},
 	}
 	for node := range s.Nodes(topology.VNIC, topology.Port, topology.NIC, topology.LAG) {
