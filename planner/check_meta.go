@@ -57,29 +57,12 @@ func list(words []string) string {
 
 // ages sums up the readings that the other checks rest on, those of what is on the ways, and those of both hosts.
 func (f *finder) ages() {
-	var rests []Evidence
-	add := func(to *[]Evidence, e Evidence) {
-		if e.Source != 0 && e.Source != topology.SourcePlan && !slices.ContainsFunc(*to, func(o Evidence) bool { return o.ReadingKey == e.ReadingKey }) {
-			*to = append(*to, e)
-		}
-	}
-	for _, found := range f.plan.Findings {
-		for _, e := range found.Evidence {
-			add(&rests, e)
-		}
-	}
-	for _, r := range slices.Concat(f.rails().before, f.rails().after) {
-		for _, p := range r.Paths {
-			for _, h := range p.Hops {
-				add(&rests, f.evidenceOf(h.Reading))
-			}
-		}
-	}
+	rests := f.restsOn()
 	var beside []Evidence
 	for _, n := range f.involved() {
 		for r := range n.Readings() {
 			if !slices.ContainsFunc(rests, func(o Evidence) bool { return o.ReadingKey == r.ReadingKey }) {
-				add(&beside, f.evidenceOf(r))
+				beside = f.with(beside, f.evidenceOf(r))
 			}
 		}
 	}
@@ -95,6 +78,31 @@ func (f *finder) ages() {
 	if len(f.found) == 0 {
 		f.pass(fmt.Sprintf("all that the answer rests on is younger than its limits; the oldest is %s old", oldest.Round(time.Second)), f.vm)
 	}
+}
+
+// restsOn lists the readings that the other checks have named, and those of the ways.
+func (f *finder) restsOn() (all []Evidence) {
+	for _, found := range f.plan.Findings {
+		for _, e := range found.Evidence {
+			all = f.with(all, e)
+		}
+	}
+	for _, r := range slices.Concat(f.rails().before, f.rails().after) {
+		for _, p := range r.Paths {
+			for _, h := range p.Hops {
+				all = f.with(all, f.evidenceOf(h.Reading))
+			}
+		}
+	}
+	return all
+}
+
+// with adds a reading that is not there yet. That of a plan is none.
+func (*finder) with(all []Evidence, e Evidence) []Evidence {
+	if e.Source == 0 || e.Source == topology.SourcePlan || slices.ContainsFunc(all, func(o Evidence) bool { return o.ReadingKey == e.ReadingKey }) {
+		return all
+	}
+	return append(all, e)
 }
 
 // sorted names the readings that are too old and those that nearly are, the oldest first.

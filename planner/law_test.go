@@ -23,7 +23,7 @@ var (
 
 // random is where random worlds come from, and the seed that repeats them.
 func random() (*rand.Rand, uint64) {
-	seed := cmp.Or(*lawSeed, uint64(time.Now().UnixNano()))
+	seed := cmp.Or(*lawSeed, rand.Uint64())
 	return rand.New(rand.NewPCG(seed, 1)), seed //nolint:gosec // worlds are no secret
 }
 

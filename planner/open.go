@@ -222,29 +222,34 @@ func (o *opening) isolation(near []topology.Node) error {
 		near = append(near, vm)
 	}
 	asked := 0
-	for _, d := range o.before.policy.Forbidden {
+	for i := range o.before.policy.Forbidden {
+		d := &o.before.policy.Forbidden[i]
 		for _, a := range near {
 			for _, b := range near {
 				if a == b || !d.From.Has(a) || !d.To.Has(b) || asked == nearPairs {
 					continue
 				}
 				asked++
-				before, err := o.passes(o.before, a, b, d.Flow)
-				if err != nil {
+				if err := o.forbidden(d, a, b); err != nil {
 					return err
-				}
-				after, err := o.passes(o.after, a, b, d.Flow)
-				if err != nil {
-					return err
-				}
-				if after != reach.No && after != before {
-					o.say("NET-9", map[bool]Verdict{true: Unknown, false: Block}[after == reach.NotKnown],
-						fmt.Sprintf("%q forbids what may then pass from %s to %s", d.Name, a.Name(), b.Name()), a, b)
 				}
 			}
 		}
 	}
 	return nil
+}
+
+// forbidden tells of what may pass after the changes, and did not before.
+func (o *opening) forbidden(d *Demand, a, b topology.Node) error {
+	before, err := o.passes(o.before, a, b, d.Flow)
+	if err != nil {
+		return err
+	}
+	after, err := o.passes(o.after, a, b, d.Flow)
+	if err == nil && after != reach.No && after != before {
+		o.say("NET-9", map[bool]Verdict{true: Unknown, false: Block}[after == reach.NotKnown], fmt.Sprintf("%q forbids what may then pass from %s to %s", d.Name, a.Name(), b.Name()), a, b)
+	}
+	return err
 }
 
 // passes tells whether packets of a flow get from one machine to another, by any of their addresses.
@@ -290,24 +295,30 @@ func (o *opening) units() error {
 				continue
 			}
 			asked++
-			before, _, err := o.sees(o.before, who, unit)
-			if err != nil {
+			if err := o.shared(who, unit, mine); err != nil {
 				return err
 			}
-			after, now, err := o.sees(o.after, who, unit)
-			if err != nil {
-				return err
-			}
-			if after == reach.No || before == after || before == reach.Yes {
-				continue
-			}
-			verdict, also := Warn, ""
-			if mine {
-				verdict, also = Block, ", on which "+vm.Name()+" writes"
-			}
-			o.say("SAN-9", verdict, fmt.Sprintf("%s may see unit %s%s, which it did not for certain before", now.From.Name(), now.Unit.Name(), also), now.From, now.Unit)
 		}
 	}
+	return nil
+}
+
+// shared tells of a unit that somebody may see after the changes, and did not before; mine: it is one of the VM's.
+func (o *opening) shared(who, unit topology.Key, mine bool) error {
+	before, _, err := o.sees(o.before, who, unit)
+	if err != nil {
+		return err
+	}
+	after, now, err := o.sees(o.after, who, unit)
+	if err != nil || after == reach.No || before == after || before == reach.Yes {
+		return err
+	}
+	verdict, also := Warn, ""
+	if mine {
+		vm, _ := o.before.s.Node(o.vm)
+		verdict, also = Block, ", on which "+vm.Name()+" writes"
+	}
+	o.say("SAN-9", verdict, fmt.Sprintf("%s may see unit %s%s, which it did not for certain before", now.From.Name(), now.Unit.Name(), also), now.From, now.Unit)
 	return nil
 }
 
@@ -350,14 +361,8 @@ func (o *opening) masked() (owners, units []topology.Key) {
 				add(&units, u)
 			}
 		case topology.FCZone, topology.FCZoneAlias:
-			for _, v := range n.Values(topology.AttrZoneMember) {
-				for _, word := range strings.Fields(v.String()) {
-					for _, kind := range []topology.Kind{topology.InitiatorPort, topology.TargetPort} {
-						if p, ok := o.after.s.Node(topology.Key{Kind: kind, ID: word}); ok {
-							port(p)
-						}
-					}
-				}
+			for _, p := range zoned(n) {
+				port(p)
 			}
 		case topology.LogicalUnit:
 			add(&units, n)
@@ -366,4 +371,18 @@ func (o *opening) masked() (owners, units []topology.Key) {
 		}
 	}
 	return owners, units
+}
+
+// zoned lists the ports that a zone or alias names.
+func zoned(zone topology.Node) (ports []topology.Node) {
+	for _, v := range zone.Values(topology.AttrZoneMember) {
+		for word := range strings.FieldsSeq(v.String()) {
+			for _, kind := range []topology.Kind{topology.InitiatorPort, topology.TargetPort} {
+				if p, ok := zone.Snapshot().Node(topology.Key{Kind: kind, ID: word}); ok {
+					ports = append(ports, p)
+				}
+			}
+		}
+	}
+	return ports
 }
