@@ -65,13 +65,16 @@ func blocked(name string) *report.Check {
 		},
 		Before: []report.Rail{{Name: "network", From: "vnic web-07 vnet0", Title: "Network rail of vnic web-07 vnet0: 2 paths, 2 independent", Lines: []report.Line{
 			line,
-			{Number: 2, Indent: "  ├ ", Title: "port leaf1 Ethernet1"}, {Number: 3, Indent: "  │ ", Title: "port spine Ethernet9"}, {Number: 4, Indent: "  └ ", Title: "port leaf3 Ethernet1"},
+			{Number: 2, Indent: "  ├ ", Title: "port leaf1 Ethernet1"},
+			{Number: 3, Indent: "  │ ", Title: "port spine Ethernet9"},
+			{Number: 4, Indent: "  └ ", Title: "port leaf3 Ethernet1"},
 			{Indent: "    ", Title: "port spine Ethernet9", See: 3},
 		}}},
 		After: []report.Rail{
 			{Name: "network", From: "vnic web-07 vnet0", Title: "Network rail of vnic web-07 vnet0: 1 BROKEN", Lines: []report.Line{
 				line,
-				{Number: 2, Indent: "  ", Title: "port leaf2 Ethernet4", Text: "up", Evidence: "[leaf2 snmp ifTable, 3h, STALE]", Stale: true}, {Indent: "  ", Text: "VLAN 120 is not carried on " + name, Mark: "X"},
+				{Number: 2, Indent: "  ", Title: "port leaf2 Ethernet4", Text: "up", Evidence: "[leaf2 snmp ifTable, 3h, STALE]", Stale: true},
+				{Indent: "  ", Text: "VLAN 120 is not carried on " + name, Mark: "X"},
 				{Indent: "  ", Text: "nobody says what is behind", Mark: "?"},
 			}},
 			{Name: "storage", From: "vdisk web-07 vda", Title: "Storage rail of vdisk web-07 vda: no complete path is known"},
