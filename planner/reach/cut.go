@@ -99,13 +99,18 @@ func (n *Network) Cut(ctx context.Context, c Comparison) ([]topology.Node, error
 // open makes an explorer of packets of sessions that are open: devices hold them, but for some.
 func (n *Network) open(ctx context.Context, but map[topology.Key]bool) *explorer {
 	x := n.explorer(ctx, nil)
-	x.holds = func(d topology.Node) sessions {
+	x.holds = holdBut(but)
+	return x
+}
+
+// holdBut tells of each device that it holds the sessions that are open, but for some, which have seen nothing of them.
+func holdBut(but map[topology.Key]bool) func(topology.Node) sessions {
+	return func(d topology.Node) sessions {
 		if but[d.Key()] {
 			return unheld
 		}
 		return held
 	}
-	return x
 }
 
 // breaks tells that packets in the middle of sessions arrive by the one leg and do not have to by the other.
@@ -126,16 +131,10 @@ func (h *Headers) midway() packet.Set {
 func (s *shifting) cut(ends [2][]reached, was, is map[topology.Key]topology.Node) {
 	for _, k := range slices.SortedFunc(maps.Keys(is), topology.Key.Compare) {
 		d := is[k]
-		if _, both := was[k]; both || slices.ContainsFunc(s.Cut, func(o topology.Node) bool { return o == d }) {
+		if _, both := was[k]; both || slices.Contains(s.Cut, d) {
 			continue
 		}
-		with := s.now.holding(func(topology.Node) sessions { return held })
-		without := s.now.holding(func(d topology.Node) sessions {
-			if d.Key() == k {
-				return unheld
-			}
-			return held
-		})
+		with, without := s.now.holding(holdBut(nil)), s.now.holding(holdBut(map[topology.Key]bool{k: true}))
 		for direction := range ends {
 			for _, e := range ends[direction] {
 				legs := [2]*Leg{s.now.to(with, e.is), s.now.to(without, e.is)}

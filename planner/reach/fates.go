@@ -38,11 +38,11 @@ func (c Comparison) Lost() []Turn {
 }
 
 // try makes turns. Where that takes too much, nothing is known but of which packets it is.
-func (c Comparison) try(s packet.Set, make func() []Turn) (all []Turn) {
+func (c Comparison) try(s packet.Set, turns func() []Turn) (all []Turn) {
 	if c.Same() || c.Limit != "" {
 		return nil
 	}
-	if err := c.Headers.Try(func() { all = make() }); err != nil {
+	if err := c.Headers.Try(func() { all = turns() }); err != nil {
 		return []Turn{{Opens: s, Why: err.Error(), Headers: c.Headers}}
 	}
 	return all

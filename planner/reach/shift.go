@@ -118,6 +118,17 @@ func (n *Network) addresses() []netip.Addr {
 	return n.sorted
 }
 
+// addressesIn lists the addresses in a prefix that somebody has, in order.
+func (n *Network) addressesIn(p netip.Prefix) []netip.Addr {
+	all := n.addresses()
+	first, _ := slices.BinarySearchFunc(all, p.Masked().Addr(), netip.Addr.Compare)
+	all = all[first:]
+	if past := slices.IndexFunc(all, func(a netip.Addr) bool { return !p.Contains(a) }); past >= 0 {
+		all = all[:past] // in order, a prefix is in one piece
+	}
+	return all
+}
+
 // ends gives who has an address, but for the owner of another one.
 func (n *Network) ends(a netip.Addr, but Endpoint) []Endpoint {
 	var all []Endpoint
@@ -156,10 +167,12 @@ func (s *side) holding(holds func(topology.Node) sessions) *explorer {
 	return x
 }
 
-// to and from are the ways of frames between the interface and another one, and no further.
+// to is the ways of frames from the interface to another one, and no further.
 func (s *side) to(x *explorer, other topology.Node) *Leg {
 	return x.frames(s.end.Node, other, delivered)
 }
+
+// from is the ways of frames from another one to the interface, and no further.
 func (s *side) from(x *explorer, other topology.Node) *Leg {
 	return x.frames(other, s.end.Node, delivered)
 }
@@ -356,16 +369,11 @@ func (s *shifting) near(n topology.Node) bool {
 // neighbours lists the ends in the interface's own segment.
 func (s *shifting) neighbours() iter.Seq[Endpoint] {
 	return func(yield func(Endpoint) bool) {
-		all := s.before.addresses()
 		for _, p := range addressesOf(s.Was.Node) {
 			if p.IsSingleIP() || familyOf(p.Addr()) != s.h.Family {
 				continue
 			}
-			first, _ := slices.BinarySearchFunc(all, p.Masked().Addr(), netip.Addr.Compare)
-			for _, a := range all[first:] {
-				if !p.Contains(a) {
-					break
-				}
+			for _, a := range s.before.addressesIn(p) {
 				for _, e := range s.before.ends(a, s.Was) {
 					if !yield(e) {
 						return

@@ -94,7 +94,7 @@ func TestMoves_againstEachEnd(t *testing.T) {
 			}
 		}
 	})
-	t.Log(fmt.Sprintf("%d of %d ends differ, %d are said to be the same at once", differ, all, same))
+	t.Logf("%d of %d ends differ, %d are said to be the same at once", differ, all, same)
 }
 
 // TestLaw_thereAndBack: a guest that moves there and back has the flows that it had, whatever is not known.
@@ -147,23 +147,23 @@ func (m moved) why(t *testing.T, o [2]reach.Endpoint) string {
 }
 
 func tree(l *reach.Leg, depth int) string {
-	text := ""
+	var text strings.Builder
 	for _, s := range l.Steps {
-		text += fmt.Sprintf("\n%*s", 2*depth, "")
+		fmt.Fprintf(&text, "\n%*s", 2*depth, "")
 		if !s.Device.IsZero() {
-			text += s.Device.Name() + " "
+			text.WriteString(s.Device.Name() + " ")
 		}
 		if s.Filter != nil {
-			text += "filter " + s.Filter.Name
+			text.WriteString("filter " + s.Filter.Name)
 		}
 		for _, h := range s.Hops {
-			text += " " + h.Node.Key().String()
+			text.WriteString(" " + h.Node.Key().String())
 		}
-		text += s.Route + " " + s.Doubt
+		text.WriteString(s.Route + " " + s.Doubt)
 	}
-	text += fmt.Sprintf("\n%*s%d %s", 2*depth, "", l.End, l.Why)
+	fmt.Fprintf(&text, "\n%*s%d %s", 2*depth, "", l.End, l.Why)
 	for _, b := range l.Next {
-		text += tree(b.Leg, depth+1)
+		text.WriteString(tree(b.Leg, depth+1))
 	}
-	return text
+	return text.String()
 }
