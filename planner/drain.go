@@ -208,23 +208,10 @@ func (d *drain) place(i int, at placement) error {
 		}
 		return nil
 	}
-	v := d.vms[i]
-	var worse []*Plan // that warn, or are unknown
-	for _, h := range d.inOrder(at, v) {
-		if d.enough(i, at) || !d.all && (len(worse) == maxWorse || v.asked == maxTried) {
-			break
-		}
-		plan, err := d.ask(at.after, v, h)
-		if err == nil && plan.Verdict == Pass {
-			err = d.next(i, at, plan)
-		} else if err == nil && plan.Verdict < Block {
-			worse = append(worse, plan)
-		}
-		if err != nil {
-			return err
-		}
+	worse, err := d.placeWell(i, at)
+	if err != nil {
+		return err
 	}
-	slices.SortStableFunc(worse, func(a, b *Plan) int { return cmp.Compare(a.Verdict, b.Verdict) })
 	for _, plan := range worse {
 		if d.enough(i, at) {
 			break
@@ -236,7 +223,30 @@ func (d *drain) place(i int, at placement) error {
 	if d.enough(i, at) {
 		return nil
 	}
-	return d.place(i+1, placement{at.after, at.moves, append(at.stuck, v), at.cost + costStuck})
+	return d.place(i+1, placement{at.after, at.moves, append(at.stuck, d.vms[i]), at.cost + costStuck})
+}
+
+// placeWell makes each move of VM i that passes, and finds places for those behind it. It gives the moves that warn or are unknown, the better ones first: they are
+// for when none that passes is good enough.
+func (d *drain) placeWell(i int, at placement) ([]*Plan, error) {
+	var worse []*Plan
+	v := d.vms[i]
+	for _, h := range d.inOrder(at, v) {
+		if d.enough(i, at) || !d.all && (len(worse) == maxWorse || v.asked == maxTried) {
+			break
+		}
+		plan, err := d.ask(at.after, v, h)
+		if err == nil && plan.Verdict == Pass {
+			err = d.next(i, at, plan)
+		} else if err == nil && plan.Verdict < Block {
+			worse = append(worse, plan)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.SortStableFunc(worse, func(a, b *Plan) int { return cmp.Compare(a.Verdict, b.Verdict) })
+	return worse, nil
 }
 
 // next makes a move of VM i, and finds places for those behind it.

@@ -15,7 +15,6 @@ import (
 	"github.com/throughline-dc/throughline/topology"
 )
 
-//nolint:gochecknoglobals // flags
 var (
 	lawSeed  = flag.Uint64("law.seed", 1, "the random worlds of TestLaw; 0: new ones")
 	lawCases = flag.Int("law.cases", 20_000, "losses that TestLaw tries")
@@ -24,7 +23,7 @@ var (
 // random is where random worlds come from, and the seed that repeats them.
 func random() (*rand.Rand, uint64) {
 	seed := cmp.Or(*lawSeed, rand.Uint64())
-	return rand.New(rand.NewPCG(seed, 1)), seed //nolint:gosec // worlds are no secret
+	return rand.New(rand.NewPCG(seed, 1)), seed
 }
 
 // world is an estate as its sources tell it: each fact in a reading of the device that says it, of a table of its kind, so that one can be lost or old by itself.
@@ -104,7 +103,7 @@ func (w *world) tell(s *topology.Snapshot) {
 				f.Value = topology.TextValue(f.Reading.Device)
 			}
 		}
-		switch f.Subject.Kind { //nolint:exhaustive // all others have a table of their kind
+		switch f.Subject.Kind {
 		case topology.VM, topology.VNIC, topology.VDisk:
 		case topology.Filter, topology.FilterText: // the text of all filters is read with them
 			f.Reading.Table = "filters"
@@ -240,13 +239,13 @@ func (w *world) verdicts(t *testing.T, l loss) map[string]planner.Verdict {
 
 // lawless are the checks that may find nothing any more when something is lost: META-1 and META-2 look at what is there, and the host of HOST-2 answers, whatever
 // another source says of its state.
-var lawless = []string{"META-1", "META-2", "HOST-2"} //nolint:gochecknoglobals // read-only table
+var lawless = []string{"META-1", "META-2", "HOST-2"}
 
 // leaning are checks that lean on what others say is not known. NET-9 and NET-10 compare what is before the move with what is after it, and a device on the ways that is known
 // neither time makes no difference; SAN-4 and SAN-10 ask about paths and reservations of units that SAN-3 knows. Where they pass, the whole must not.
-var leaning = []string{"NET-9", "NET-10", "SAN-4", "SAN-10"} //nolint:gochecknoglobals // read-only table
+var leaning = []string{"NET-9", "NET-10", "SAN-4", "SAN-10"}
 
-// TestLaw_whatIsNotKnownDoesNotPass: what is lost, broken off or too old never lets a check pass that did not pass. (R-1f)
+// TestLaw_whatIsNotKnownDoesNotPass: what is lost, broken off or too old never lets a check pass that did not pass (R-1f).
 func TestLaw_whatIsNotKnownDoesNotPass(t *testing.T) {
 	t.Parallel()
 	cases := *lawCases

@@ -146,7 +146,7 @@ func (z puzzle) least() (acts int, ends []uint8) {
 }
 
 func drawPuzzle(t *rapid.T, acts, wants int) (z puzzle) {
-	settings := func(name string, most, switches int) *rapid.Generator[[]setting] {
+	settings := func(most, switches int) *rapid.Generator[[]setting] {
 		return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) (s setting) {
 			for range rapid.IntRange(1, switches).Draw(t, "switches") {
 				s.which |= 1 << rapid.IntRange(0, 7).Draw(t, "switch")
@@ -156,14 +156,14 @@ func drawPuzzle(t *rapid.T, acts, wants int) (z puzzle) {
 		}), 1, most)
 	}
 	z.start = rapid.Uint8().Draw(t, "start")
-	z.acts = settings("acts", acts, 2).Draw(t, "acts")
+	z.acts = settings(acts, 2).Draw(t, "acts")
 	target := rapid.Uint8().Draw(t, "target")
 	if rapid.IntRange(0, 4).Draw(t, "agree") > 0 { // the order of acts does not matter
 		for i := range z.acts {
 			z.acts[i].up = z.acts[i].which & target
 		}
 	}
-	z.wanted = settings("wanted", wants, 3).Draw(t, "wanted")
+	z.wanted = settings(wants, 3).Draw(t, "wanted")
 	for range z.wanted {
 		s := setting{}
 		if rapid.IntRange(0, 3).Draw(t, "hidden") == 0 {

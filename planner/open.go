@@ -21,11 +21,10 @@ const (
 
 // opening looks for what changes open to others than the VM that is moved, or take from them.
 type opening struct {
-	context.Context //nolint:containedctx // it is one question
-	before, after   *Planner
-	vm, host        topology.Key
-	changes         []topology.Change
-	found           []Finding
+	before, after *Planner
+	vm, host      topology.Key
+	changes       []topology.Change
+	found         []Finding
 }
 
 // opens tells what changes alone open to others, or take from them, before anything moves: ways that other VMs get or lose, filters that let other packets pass,
@@ -35,14 +34,14 @@ func (p *Planner) opens(ctx context.Context, plan *Plan, changes topology.Change
 	if err != nil {
 		return nil, err
 	}
-	o := &opening{Context: ctx, before: p, after: after, vm: plan.VM, host: plan.Host, changes: changes.Changes}
+	o := &opening{before: p, after: after, vm: plan.VM, host: plan.Host, changes: changes.Changes}
 	near := o.machines()
 	o.rails(near)
 	o.filters()
-	if err := o.isolation(near); err != nil {
+	if err := o.isolation(ctx, near); err != nil {
 		return nil, err
 	}
-	return o.found, o.units()
+	return o.found, o.units(ctx)
 }
 
 func (o *opening) say(code string, v Verdict, text string, about ...topology.Node) {
@@ -78,39 +77,7 @@ func device(n topology.Node) topology.Node {
 // machines lists VMs to which cables lead from what is changed, but for the one that is to move: those of the host of which something is changed, or of hosts
 // behind the port, or the ports of the device.
 func (o *opening) machines() (vms []topology.Node) {
-	var hosts []topology.Node
-	seen := map[topology.Node]bool{}
-	var open []topology.Node // interfaces to follow
-	visit := func(n topology.Node) {
-		d := device(n)
-		switch {
-		case seen[d] || len(seen) == nearDevices:
-			return
-		case d.Kind() == topology.Host && len(hosts) < nearHosts:
-			hosts = append(hosts, d)
-		case d.Kind().Device():
-			open = slices.AppendSeq(open, d.Objects(topology.Contains))
-		}
-		seen[d] = true
-	}
-	for _, c := range o.changes {
-		if n, ok := o.node(c.Subject); ok && !o.storage(c) {
-			if n.Kind().Interface() && device(n).Kind() != topology.Host {
-				open = append(open, n)
-				open = slices.AppendSeq(open, n.Objects(topology.SupportedBy))
-				continue
-			}
-			visit(n)
-		}
-	}
-	for len(open) > 0 && len(hosts) < nearHosts {
-		next := open[0]
-		open = open[1:]
-		for _, peer := range next.Peers(topology.Link) {
-			visit(peer)
-		}
-	}
-	for _, h := range hosts {
+	for _, h := range o.hosts() {
 		for vm := range h.Subjects(topology.RunsOn) {
 			if was, ok := o.before.s.Node(vm.Key()); ok && vm.Key() != o.vm && len(vms) < nearMachines {
 				vms = append(vms, was)
@@ -118,6 +85,51 @@ func (o *opening) machines() (vms []topology.Node) {
 		}
 	}
 	return vms
+}
+
+// hosts lists those to which cables lead from what is changed.
+func (o *opening) hosts() []topology.Node {
+	around := &surroundings{seen: map[topology.Node]bool{}}
+	for _, c := range o.changes {
+		n, ok := o.node(c.Subject)
+		switch {
+		case !ok || o.storage(c):
+		case n.Kind().Interface() && device(n).Kind() != topology.Host: // the other ports of its device are not changed
+			around.open = append(around.open, n)
+			around.open = slices.AppendSeq(around.open, n.Objects(topology.SupportedBy))
+		default:
+			around.visit(n)
+		}
+	}
+	for len(around.open) > 0 && len(around.hosts) < nearHosts {
+		next := around.open[0]
+		around.open = around.open[1:]
+		for _, peer := range next.Peers(topology.Link) {
+			around.visit(peer)
+		}
+	}
+	return around.hosts
+}
+
+// surroundings are what cables lead to from what is changed, as far as it was followed.
+type surroundings struct {
+	hosts []topology.Node
+	open  []topology.Node        // interfaces to follow
+	seen  map[topology.Node]bool // devices
+}
+
+// visit takes down the device of a node: a host is an end, and the cables of any other are followed.
+func (s *surroundings) visit(n topology.Node) {
+	d := device(n)
+	switch {
+	case s.seen[d] || len(s.seen) == nearDevices:
+		return
+	case d.Kind() == topology.Host && len(s.hosts) < nearHosts:
+		s.hosts = append(s.hosts, d)
+	case d.Kind().Device():
+		s.open = slices.AppendSeq(s.open, d.Objects(topology.Contains))
+	}
+	s.seen[d] = true
 }
 
 func (o *opening) storage(c topology.Change) bool {
@@ -217,7 +229,7 @@ func (o *opening) own(r reach.Region) bool {
 }
 
 // isolation asks the flows that the policy forbids, between the machines near the changes.
-func (o *opening) isolation(near []topology.Node) error {
+func (o *opening) isolation(ctx context.Context, near []topology.Node) error {
 	if vm, ok := o.before.s.Node(o.vm); ok {
 		near = append(near, vm)
 	}
@@ -230,7 +242,7 @@ func (o *opening) isolation(near []topology.Node) error {
 					continue
 				}
 				asked++
-				if err := o.forbidden(d, a, b); err != nil {
+				if err := o.forbidden(ctx, d, a, b); err != nil {
 					return err
 				}
 			}
@@ -240,12 +252,12 @@ func (o *opening) isolation(near []topology.Node) error {
 }
 
 // forbidden tells of what may pass after the changes, and did not before.
-func (o *opening) forbidden(d *Demand, a, b topology.Node) error {
-	before, err := o.passes(o.before, a, b, d.Flow)
+func (o *opening) forbidden(ctx context.Context, d *Demand, a, b topology.Node) error {
+	before, err := o.passes(ctx, o.before, a, b, d.Flow)
 	if err != nil {
 		return err
 	}
-	after, err := o.passes(o.after, a, b, d.Flow)
+	after, err := o.passes(ctx, o.after, a, b, d.Flow)
 	if err == nil && after != reach.No && after != before {
 		o.say("NET-9", map[bool]Verdict{true: Unknown, false: Block}[after == reach.NotKnown], fmt.Sprintf("%q forbids what may then pass from %s to %s", d.Name, a.Name(), b.Name()), a, b)
 	}
@@ -253,7 +265,7 @@ func (o *opening) forbidden(d *Demand, a, b topology.Node) error {
 }
 
 // passes tells whether packets of a flow get from one machine to another, by any of their addresses.
-func (o *opening) passes(p *Planner, a, b topology.Node, flow reach.Flow) (reach.Verdict, error) {
+func (o *opening) passes(ctx context.Context, p *Planner, a, b topology.Node, flow reach.Flow) (reach.Verdict, error) {
 	worst := reach.No
 	from, _ := p.s.Node(a.Key())
 	to, _ := p.s.Node(b.Key())
@@ -262,7 +274,7 @@ func (o *opening) passes(p *Planner, a, b topology.Node, flow reach.Flow) (reach
 			if x.Addr.Is4() != y.Addr.Is4() {
 				continue
 			}
-			answer, err := p.network().Between(o, x, y, flow)
+			answer, err := p.network().Between(ctx, x, y, flow)
 			if err != nil {
 				return worst, err
 			}
@@ -275,8 +287,8 @@ func (o *opening) passes(p *Planner, a, b topology.Node, flow reach.Flow) (reach
 }
 
 // units asks who sees units that did not before: the target others than the VM's, and others those of the VM.
-func (o *opening) units() error {
-	owners, units := o.masked()
+func (o *opening) units(ctx context.Context) error {
+	named := o.masked()
 	vm, _ := o.before.s.Node(o.vm)
 	source, _ := vm.First(topology.RunsOn)
 	var own []topology.Key
@@ -288,14 +300,14 @@ func (o *opening) units() error {
 		}
 	}
 	asked := 0
-	for _, who := range owners {
-		for _, unit := range units {
+	for _, who := range named.owners {
+		for _, unit := range named.units {
 			mine := slices.Contains(own, unit)
 			if mine && (who == o.host || who == source.Key() || who == o.vm) || asked == nearPairs {
 				continue
 			}
 			asked++
-			if err := o.shared(who, unit, mine); err != nil {
+			if err := o.shared(ctx, who, unit, mine); err != nil {
 				return err
 			}
 		}
@@ -304,12 +316,12 @@ func (o *opening) units() error {
 }
 
 // shared tells of a unit that somebody may see after the changes, and did not before; mine: it is one of the VM's.
-func (o *opening) shared(who, unit topology.Key, mine bool) error {
-	before, _, err := o.sees(o.before, who, unit)
+func (o *opening) shared(ctx context.Context, who, unit topology.Key, mine bool) error {
+	before, _, err := o.sees(ctx, o.before, who, unit)
 	if err != nil {
 		return err
 	}
-	after, now, err := o.sees(o.after, who, unit)
+	after, now, err := o.sees(ctx, o.after, who, unit)
 	if err != nil || after == reach.No || before == after || before == reach.Yes {
 		return err
 	}
@@ -322,55 +334,64 @@ func (o *opening) shared(who, unit topology.Key, mine bool) error {
 	return nil
 }
 
-func (o *opening) sees(p *Planner, who, unit topology.Key) (reach.Verdict, reach.StorageAnswer, error) {
+func (o *opening) sees(ctx context.Context, p *Planner, who, unit topology.Key) (reach.Verdict, reach.StorageAnswer, error) {
 	w, there := p.s.Node(who)
 	u, known := p.s.Node(unit)
 	if !there || !known {
 		return reach.No, reach.StorageAnswer{}, nil
 	}
-	a, err := p.network().Storage(o, w, u)
+	a, err := p.network().Storage(ctx, w, u)
 	return a.Verdict, a, err
 }
 
-// masked lists who and what the mappings and zones that are changed name: the owners of initiators, and the units that are mapped or shown at the targets.
-func (o *opening) masked() (owners, units []topology.Key) {
-	add := func(to *[]topology.Key, n topology.Node) {
-		if !n.IsZero() && !slices.Contains(*to, n.Key()) {
-			*to = append(*to, n.Key())
-		}
-	}
-	port := func(n topology.Node) {
-		if owner, ok := n.Owner(); ok && n.Kind() == topology.InitiatorPort {
-			add(&owners, owner)
-		}
-		for u := range n.Objects(topology.Exports) {
-			add(&units, u)
-		}
-	}
+// masked is who and what the mappings and zones that are changed name: the owners of initiators, and the units that are mapped or shown at the targets.
+type masked struct{ owners, units []topology.Key }
+
+func (o *opening) masked() (m masked) {
 	for _, c := range o.changes {
-		n, ok := o.after.s.Node(c.Subject)
-		if !ok || !o.storage(c) {
-			continue
-		}
-		switch n.Kind() { //nolint:exhaustive // others are ports and units themselves
-		case topology.Mapping:
-			for i := range n.Objects(topology.MapsInitiator) {
-				port(i)
-			}
-			for u := range n.Objects(topology.MapsUnit) {
-				add(&units, u)
-			}
-		case topology.FCZone, topology.FCZoneAlias:
-			for _, p := range zoned(n) {
-				port(p)
-			}
-		case topology.LogicalUnit:
-			add(&units, n)
-		default:
-			port(n)
+		if n, ok := o.after.s.Node(c.Subject); ok && o.storage(c) {
+			m.named(n)
 		}
 	}
-	return owners, units
+	return m
+}
+
+// named takes down what a mapping, a zone, a port or a unit names.
+func (m *masked) named(n topology.Node) {
+	switch n.Kind() {
+	case topology.Mapping:
+		for i := range n.Objects(topology.MapsInitiator) {
+			m.port(i)
+		}
+		for u := range n.Objects(topology.MapsUnit) {
+			m.units = adding(m.units, u)
+		}
+	case topology.FCZone, topology.FCZoneAlias:
+		for _, p := range zoned(n) {
+			m.port(p)
+		}
+	case topology.LogicalUnit:
+		m.units = adding(m.units, n)
+	default:
+		m.port(n)
+	}
+}
+
+func (m *masked) port(n topology.Node) {
+	if owner, ok := n.Owner(); ok && n.Kind() == topology.InitiatorPort {
+		m.owners = adding(m.owners, owner)
+	}
+	for u := range n.Objects(topology.Exports) {
+		m.units = adding(m.units, u)
+	}
+}
+
+// adding appends a node to those that are there, unless it is one of them.
+func adding(keys []topology.Key, n topology.Node) []topology.Key {
+	if n.IsZero() || slices.Contains(keys, n.Key()) {
+		return keys
+	}
+	return append(keys, n.Key())
 }
 
 // zoned lists the ports that a zone or alias names.

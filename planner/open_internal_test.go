@@ -154,7 +154,8 @@ func TestOpens(t *testing.T) {
 		{"somebody else, what it is not to see", masked(unit, "c"), "block SAN-9: c may see unit data, on which web-07 writes, which it did not for certain before"},
 		{"the target, another unit", masked(topology.Key{Kind: topology.Mapping, ID: "x/2"}, "b"), "warn SAN-9: b may see unit logs, which it did not for certain before"},
 		{
-			"packets of others", topology.Change{Subject: list, Attr: topology.AttrRules, Before: rules(list443()), After: rules(list443(any443))},
+			"packets of others",
+			topology.Change{Subject: list, Attr: topology.AttrRules, Before: rules(list443()), After: rules(list443(any443))},
 			"warn NET-9: in of gw: passed from now on: tcp 443, from any to 0.0.0.0-192.0.2.6, from any to 192.0.2.8-255.255.255.255",
 		},
 		{"packets of its own", topology.Change{Subject: list, Attr: topology.AttrRules, Before: rules(list443()), After: rules(list443(only))}, ""},

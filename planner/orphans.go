@@ -201,12 +201,11 @@ func (o *orphans) rules(ctx context.Context) error {
 	texts := map[string]*known{}
 	look := func(text string) (*known, error) {
 		k := &known{}
-		var err error
-		if k.filter, err = policy.DecodeFilter(text); err != nil {
-			k.doubt = "it cannot be read: " + err.Error()
+		if k.filter, k.doubt = decoded(text); k.filter == nil {
 			return k, nil
 		}
 		var looked bool
+		var err error
 		if k.hidden, looked, err = reach.HiddenRules(ctx, k.filter); err != nil {
 			return nil, err
 		}
@@ -238,6 +237,15 @@ func (o *orphans) rules(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// decoded reads a filter, or gives why it cannot be read. That is told of this filter, and ends no search: others can be read.
+func decoded(text string) (f *policy.Filter, doubt string) {
+	f, err := policy.DecodeFilter(text)
+	if err != nil {
+		return nil, "it cannot be read: " + err.Error()
+	}
+	return f, ""
 }
 
 // line is where a rule stands: several rules may be made of one line, and are told as one. Of what has no lines each rule stands for itself.

@@ -97,8 +97,10 @@ func TestOrphans(t *testing.T) {
 		{"what the far end has is not known", without(twoSwitches, "port:s2/trunk tagged=10,20"), "? vlan: no source says which VLANs the ports of s2 carry"},
 		{"what its own ports have was read long ago", aged(twoSwitches, "port:s1/trunk tagged=10,20,30"), "? vlan: what h said by libvirt capabilities is too old: collect it\n? vlan: what h said by libvirt capabilities is too old: collect it"},
 		{"zones", fabricOfThree, "zone: zone gone of m: of its 2 members 10:00:00:00:5e:00:53:01 alone is logged in"},
-		{"zones of a name server that nobody read", without(without(fabricOfThree, "initiatorport:10:00:00:00:5e:00:53:01 MemberOf fcfabric:m/5"), "targetport:50:00:00:00:5e:00:53:02 MemberOf fcfabric:m/5"),
-			"? zone: zone gone of m: no source has a login of 10:00:00:00:5e:00:53:01: collect the FC switch at its other end\n? zone: zone good of m: no source has a login of 10:00:00:00:5e:00:53:01: collect the FC switch at its other end"},
+		{
+			"zones of a name server that nobody read", without(without(fabricOfThree, "initiatorport:10:00:00:00:5e:00:53:01 MemberOf fcfabric:m/5"), "targetport:50:00:00:00:5e:00:53:02 MemberOf fcfabric:m/5"),
+			"? zone: zone gone of m: no source has a login of 10:00:00:00:5e:00:53:01: collect the FC switch at its other end\n? zone: zone good of m: no source has a login of 10:00:00:00:5e:00:53:01: collect the FC switch at its other end",
+		},
 		{"a member that is no port name", fabricOfThree + "fczone:m/5/active/gone zoneMember=fcid 0x010300", "? zone: zone gone of m: which port is \"fcid 0x010300\", it does not say"},
 		{"units", arrayOfTwo, "unit: unit naa.2 of y is mapped to nobody"},
 		{"a mapping that admits nobody", without(arrayOfTwo, "mapping:y/1 MapsInitiator initiatorport:10:00:00:00:5e:00:53:01"), "unit: unit naa.1 of y: its mapping admits nobody\nunit: unit naa.2 of y is mapped to nobody"},

@@ -47,8 +47,10 @@ func scene(t *testing.T, changes string) *topology.Snapshot {
 	config := topology.Reading{ReadingKey: topology.ReadingKey{Device: "test", Source: topology.SourceCLI, Table: "eos-config"}, Time: noon}
 	d := topology.Delta{Time: noon, Renew: []topology.Reading{old, fresh, devices, networks, config}}
 	for _, table := range []topology.ReadingKey{
-		{Device: "test", Source: topology.SourceLibvirt, Table: "pools"}, {Device: "test", Source: topology.SourceLibvirt, Table: "volumes"},
-		{Device: "test", Source: topology.SourceSSH, Table: "multipath"}, {Device: "test", Source: topology.SourceSSH, Table: "mounts"},
+		{Device: "test", Source: topology.SourceLibvirt, Table: "pools"},
+		{Device: "test", Source: topology.SourceLibvirt, Table: "volumes"},
+		{Device: "test", Source: topology.SourceSSH, Table: "multipath"},
+		{Device: "test", Source: topology.SourceSSH, Table: "mounts"},
 	} {
 		d.Renew = append(d.Renew, topology.Reading{ReadingKey: table, Time: noon})
 	}
