@@ -211,7 +211,7 @@ const (
 
 	// Processors and what ties a guest to them (libvirt: capabilities, domainCapabilities, domain).
 
-	AttrModelFeatures // of a host: what a CPU model that a guest of its has stands for there: "MODEL: FEATURE FEATURE …" (virConnectBaselineCPU)
+	AttrModelFeatures // of a host: what a CPU model that a guest of its has stands for there: "MODEL: FEATURE …" (virConnectBaselineCPU)
 	AttrGuestFeature  // of a host: CPU feature that its hypervisor gives guests, whatever its processors have (domainCapabilities, host-model)
 	AttrCPURevision   // of a host's processors: "family N model N stepping N microcode N"
 	AttrMachines      // of a host: machine types that it emulates, aliases by what they stand for: "ARCH: pc-q35-7.2 q35=pc-q35-7.2 …"
