@@ -11,7 +11,7 @@ func channelCases() []checkCase {
 	networks := func(prefix string) planner.Policy {
 		return planner.Policy{Channel: planner.Channel{Networks: []netip.Prefix{netip.MustParsePrefix(prefix)}}}
 	}
-	//nolint:dupword // lines of a graph: the address is on a bridge, over a VLAN of a bond
+	// The address is on a bridge, over a VLAN of a bond.
 	const bridged = `-nic:b/mig0 address=10.0.9.2/24
 host:b Contains virtualswitch:b/br9
 virtualswitch:b/br9 address=10.0.9.2/24
@@ -24,7 +24,7 @@ port:b/bond0.9 SupportedBy lag:b/bond0
 port:b/bond0.9 state=up
 lag:b/bond0 speedBits=20000000000
 `
-	//nolint:dupword // lines of a graph: both hosts have an address in another subnet, too
+	// Both hosts have an address in another subnet, too.
 	const two = "nic:a/mig0 address=10.0.7.1/24\nhost:b Contains nic:b/old0\nnic:b/old0 address=10.0.7.2/24\n"
 	return []checkCase{
 		{code: "MIG-1", name: "up", want: "pass: interfaces for moves are up: mig0 of a (10.0.9.1), mig0 of b (10.0.9.2)"},

@@ -175,10 +175,12 @@ func (d *declared) required(demand Demand, peer topology.Node, out bool) {
 		return
 	}
 	verdict, words := Block, "cannot reach"
-	if is.Verdict == reach.NotKnown {
+	switch is.Verdict {
+	case reach.NotKnown:
 		verdict, words = Unknown, "may not reach"
-	} else if is.Verdict == reach.Some {
+	case reach.Some:
 		words = "reaches only with a part of it"
+	default: // nothing of it passes
 	}
 	why := is.Why()
 	if was, ok := d.between(d.network(), peer, out, demand.Flow); ok && was.Verdict == is.Verdict {

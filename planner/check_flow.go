@@ -160,7 +160,7 @@ func (c *flowChange) kept(m *move) string {
 		text += fmt.Sprintf("; with %d machines it goes another way with other filters, and fares the same", c.followed)
 	}
 	if len(c.same) > 0 {
-		text += fmt.Sprintf("; what nobody knows of its ways, before and after alike: %s", c.same[0])
+		text += "; what nobody knows of its ways, before and after alike: " + c.same[0]
 		if more := len(c.same) - 1; more > 0 {
 			text += fmt.Sprintf(" (and %d more)", more)
 		}
@@ -176,12 +176,12 @@ func (g *turned) permits() []Fix {
 		if !ok {
 			continue
 		}
-		was, text := stop.Filter.Text(topology.AttrRules), ""
+		was := stop.Filter.Text(topology.AttrRules)
 		is, ok := stop.With(rule)
 		if !ok || was == "" {
 			continue
 		}
-		text = fmt.Sprintf("%s in %s of %s", rule.Text, stop.In.Name, stop.Device.Name())
+		text := fmt.Sprintf("%s in %s of %s", rule.Text, stop.In.Name, stop.Device.Name())
 		if stop.Rule != nil {
 			text += " before " + cmp.Or(stop.Rule.Place.String(), stop.Rule.Text)
 		}

@@ -237,7 +237,7 @@ func (f *finder) hardware(l *lane) {
 func (f *finder) taken(l *lane) {
 	plug := l.plug()
 	if plug.IsZero() {
-		f.unknown(fmt.Sprintf("what %s would sit on on %s is not known (NET-H1)", l.vnic.Name(), f.target.Name()), f.target)
+		f.unknown(fmt.Sprintf("where %s would sit on %s is not known (NET-H1)", l.vnic.Name(), f.target.Name()), f.target)
 		return
 	}
 	if !f.listed(f.target, topology.SourceLibvirt, "domains") {
@@ -292,16 +292,16 @@ func (f *finder) consoleNetwork(kind, name string) {
 // consoleAddress tells whether the target has an address. If nobody has read any of its own, nobody knows.
 func (f *finder) consoleAddress(kind string, addr netip.Addr) {
 	text := fmt.Sprintf("the %s console of %s listens on %s", kind, f.vm.Name(), addr)
-	any := false
+	read := false
 	for _, e := range f.target.Out(topology.Contains) {
 		for v := range e.To.Stated(topology.AttrAddress) {
-			if any = true; v.Prefix().Addr() == addr && f.fresh(e.To, topology.AttrAddress) {
+			if read = true; v.Prefix().Addr() == addr && f.fresh(e.To, topology.AttrAddress) {
 				f.pass(text+", which "+f.target.Name()+" has, too", e.To)
 				return
 			}
 		}
 	}
-	if !any {
+	if !read {
 		f.unknown(text+", and no source says the addresses of "+f.target.Name()+": collect it by SSH", f.vm, f.target)
 		return
 	}

@@ -72,9 +72,9 @@ func (f *finder) sameKind(l *lane, was, plug topology.Node) {
 	if l.vnic.Text(topology.AttrVirtualPort) == "openvswitch" {
 		wants = openSwitch
 	}
-	switch has := switchKind(plug); {
-	case has == wants:
-	case has == "":
+	switch has := switchKind(plug); has {
+	case wants:
+	case "":
 		f.unknown(fmt.Sprintf("no source says whether %s is %s, which %s wants: collect the host by SSH", placeOf(plug), wants, l.vnic.Name()), plug, l.vnic)
 	default:
 		f.block(fmt.Sprintf("%s is %s, and %s wants %s, as %s is", placeOf(plug), has, l.vnic.Name(), wants, placeOf(was)), plug, l.vnic)
@@ -111,10 +111,26 @@ func (f *finder) sameAddress(l *lane) {
 		f.unknown(fmt.Sprintf("the address of %s is said to be %s, which is none", l.vnic.Name(), mac), l.vnic)
 		return
 	}
-	read := false
 	if !f.whole(f.target) || !f.listed(f.target, topology.SourceLibvirt, "domains") {
 		return
 	}
+	other, read := f.interfaceWith(l, mac)
+	if !read {
+		f.unknown("no source says the hardware addresses of "+f.target.Name()+": collect it by SSH or SNMP", f.target)
+		return
+	}
+	if other.IsZero() {
+		other = f.guestWith(mac)
+	}
+	if !other.IsZero() {
+		f.twice(l, other, mac)
+		return
+	}
+	f.pass(fmt.Sprintf("nothing on %s has the address %s of %s", f.target.Name(), mac, l.vnic.Name()), f.target)
+}
+
+// interfaceWith gives the target's own interface that has the address of a vNIC, if one does; read tells that somebody has read such addresses there at all.
+func (f *finder) interfaceWith(l *lane, mac topology.Value) (other topology.Node, read bool) {
 	for _, e := range f.target.Out(topology.Contains) {
 		if !e.To.Kind().Interface() {
 			continue
@@ -122,26 +138,25 @@ func (f *finder) sameAddress(l *lane) {
 		v, has := e.To.Value(topology.AttrMAC)
 		read = read || has
 		if has && v == mac && !slices.Contains(bearersBelow(l.vnic), e.To) && f.fresh(e.To, topology.AttrMAC) {
-			f.twice(l, e.To, mac)
-			return
+			return e.To, true
 		}
 	}
-	if !read {
-		f.unknown("no source says the hardware addresses of "+f.target.Name()+": collect it by SSH or SNMP", f.target)
-		return
-	}
+	return topology.Node{}, read
+}
+
+// guestWith gives the vNIC of another VM on the target that has the address, if one does. A VM that is shut off sends nothing.
+func (f *finder) guestWith(mac topology.Value) topology.Node {
 	for _, e := range f.target.In(topology.RunsOn) {
 		if e.From == f.vm || e.From.Text(topology.AttrState) == "shutoff" {
 			continue
 		}
 		for _, p := range e.From.Out(topology.Contains) {
 			if v, has := p.To.Value(topology.AttrMAC); has && v == mac && p.To.Kind() == topology.VNIC && f.fresh(p.To, topology.AttrMAC) {
-				f.twice(l, p.To, mac)
-				return
+				return p.To
 			}
 		}
 	}
-	f.pass(fmt.Sprintf("nothing on %s has the address %s of %s", f.target.Name(), mac, l.vnic.Name()), f.target)
+	return topology.Node{}
 }
 
 // bearersBelow is what of a host a vNIC is itself: the interface that it is on without a bridge, which may have its address.

@@ -108,7 +108,7 @@ func (*finder) with(all []Evidence, e Evidence) []Evidence {
 // sorted names the readings that are too old and those that nearly are, the oldest first.
 func (f *finder) sorted(all []Evidence) (old, near []string, oldest time.Duration) {
 	all = slices.SortedStableFunc(slices.Values(all), func(a, b Evidence) int {
-		return cmp.Or(cmp.Compare(b.Age, a.Age), a.ReadingKey.Compare(b.ReadingKey))
+		return cmp.Or(cmp.Compare(b.Age, a.Age), a.Compare(b.ReadingKey))
 	})
 	for _, e := range all {
 		limit := f.policy.Ages.For(e.Table)

@@ -165,18 +165,7 @@ func (h origin) follow(p topology.Path) meeting {
 
 // search looks through the fabric between where the VM is and the exits whose ways do not meet those of the source by themselves.
 func (l *lane) search(all []meeting) {
-	s := l.then.Snapshot()
-	var back []topology.Path // the ways from the source in the snapshot after the move, from what it is plugged into on
-	for _, p := range l.now.Paths {
-		q := topology.Path{Complete: p.Complete, Gap: p.Gap}
-		for _, h := range p.Hops[1:] {
-			h.Node, _ = s.Node(h.Node.Key())
-			q.Hops = append(q.Hops, h)
-		}
-		if len(q.Hops) > 0 {
-			back = append(back, q)
-		}
-	}
+	back := l.back()
 	if len(back) == 0 {
 		return
 	}
@@ -188,18 +177,7 @@ func (l *lane) search(all []meeting) {
 	})
 	for i, x := range l.exits {
 		for _, w := range ways {
-			j := firstCable(w.Hops)
-			if j < 0 || w.Hops[j].Node != x.far || w.Hops[j-1].Node != x.near {
-				continue
-			}
-			m := meeting{grade: joined, at: w.Hops[j], hops: w.Hops}
-			switch {
-			case w.Fault != "":
-				m.grade, m.at = stopped, w.Hops[slices.IndexFunc(w.Hops, func(h topology.Hop) bool { return h.Fault != "" })]
-			case w.Doubt != "":
-				m.grade, m.text = doubted, w.Doubt
-			}
-			if m.grade < all[i].grade || m.grade == all[i].grade && all[i].at.Fault == "" && all[i].text == "" {
+			if m, ok := x.across(w); ok && m.betters(all[i]) {
 				all[i] = m
 			}
 		}
@@ -211,6 +189,44 @@ func (l *lane) search(all []meeting) {
 	}
 }
 
+// back gives the ways from the source, from what the vNIC is plugged into there on, in the snapshot after the move: a search joins nodes of one snapshot only.
+func (l *lane) back() []topology.Path {
+	s := l.then.Snapshot()
+	var back []topology.Path
+	for _, p := range l.now.Paths {
+		q := topology.Path{Complete: p.Complete, Gap: p.Gap}
+		for _, h := range p.Hops[1:] {
+			h.Node, _ = s.Node(h.Node.Key())
+			q.Hops = append(q.Hops, h)
+		}
+		if len(q.Hops) > 0 {
+			back = append(back, q)
+		}
+	}
+	return back
+}
+
+// across is what becomes of frames on a way through the fabric, if they leave by the exit on it.
+func (x exit) across(w topology.Way) (meeting, bool) {
+	i := firstCable(w.Hops)
+	if i < 0 || w.Hops[i].Node != x.far || w.Hops[i-1].Node != x.near {
+		return meeting{}, false
+	}
+	m := meeting{grade: joined, at: w.Hops[i], hops: w.Hops}
+	switch {
+	case w.Fault != "":
+		m.grade, m.at = stopped, w.Hops[slices.IndexFunc(w.Hops, func(h topology.Hop) bool { return h.Fault != "" })]
+	case w.Doubt != "":
+		m.grade, m.text = doubted, w.Doubt
+	}
+	return m, true
+}
+
+// betters tells that a meeting is to stand for its exit instead of another: frames get further, or no further while the other does not even say why.
+func (m meeting) betters(o meeting) bool {
+	return m.grade < o.grade || m.grade == o.grade && o.at.Fault == "" && o.text == ""
+}
+
 // opening says why the domain behind an exit may reach further than is known; "" if all of its ports are accounted for. Switches are looked at one after the other.
 func (l *lane) opening(x exit, gap string) string {
 	const most = 64
@@ -220,27 +236,44 @@ func (l *lane) opening(x exit, gap string) string {
 		return gap
 	}
 	todo := []topology.Node{first}
-	for i := 0; i < len(todo); i++ { //nolint:intrange // it grows meanwhile
+	for i := 0; i < len(todo); i++ { // it grows meanwhile
 		if i == most {
 			return fmt.Sprintf("VLAN %d has more switches behind %s than are looked at", vid, placeOf(x.far))
 		}
-		for _, e := range todo[i].Out(topology.Contains) {
-			holder, known := topology.VLANHolder(e.To)
-			if !e.To.Kind().Interface() || !known || !topology.Carries(holder, vid) || isDown(e.To) || e.To.Kind() == topology.LAG && len(e.To.Out(topology.SupportedBy)) > 0 {
-				continue
-			}
-			peers := e.To.Peers(topology.Link)
-			if len(peers) == 0 {
-				return fmt.Sprintf("%s carries VLAN %d, and no source says what is behind it", placeOf(e.To), vid)
-			}
-			for _, p := range peers {
-				if device, _ := p.Owner(); device.Kind() == topology.Switch && !slices.Contains(todo, device) {
-					todo = append(todo, device)
-				}
+		next, loose := beyond(todo[i], vid)
+		if !loose.IsZero() {
+			return fmt.Sprintf("%s carries VLAN %d, and no source says what is behind it", placeOf(loose), vid)
+		}
+		for _, device := range next {
+			if !slices.Contains(todo, device) {
+				todo = append(todo, device)
 			}
 		}
 	}
 	return ""
+}
+
+// beyond gives the switches behind the ports by which a VLAN leaves a switch; loose is the first of these ports of which no source says what is behind it.
+func beyond(device topology.Node, vid topology.VID) (next []topology.Node, loose topology.Node) {
+	for _, e := range device.Out(topology.Contains) {
+		holder, known := topology.VLANHolder(e.To)
+		if !e.To.Kind().Interface() || !known || !topology.Carries(holder, vid) || isDown(e.To) {
+			continue
+		}
+		if e.To.Kind() == topology.LAG && len(e.To.Out(topology.SupportedBy)) > 0 {
+			continue // its members have the cables
+		}
+		peers := e.To.Peers(topology.Link)
+		if len(peers) == 0 {
+			return nil, e.To
+		}
+		for _, p := range peers {
+			if d, _ := p.Owner(); d.Kind() == topology.Switch {
+				next = append(next, d)
+			}
+		}
+	}
+	return next, topology.Node{}
 }
 
 func isDown(n topology.Node) bool {
@@ -288,7 +321,7 @@ func (f *finder) severed(l *lane, all []meeting) {
 		f.unknown("no source says by which interface frames of "+l.vnic.Name()+" would leave "+f.target.Name(), f.target, l.vnic)
 		return
 	}
-	why := fmt.Sprintf("nothing joins what is behind it with what is behind %s", f.source.Name())
+	why := "nothing joins what is behind it with what is behind " + f.source.Name()
 	if all[0].at.Fault != "" {
 		why = faultText(all[0].at)
 	}

@@ -133,12 +133,23 @@ func (f *finder) oneGroup(l *lane, lag topology.Node, a, b member) {
 // pair tells whether the link between a pair of switches has the VLAN: what one of them gets for a host that it has lost takes that way.
 func (f *finder) pair(l *lane, x, y topology.Node) {
 	vid := l.vid()
-	var between, lacking []topology.Node
 	_, overlay := vniOf(topology.Hop{Node: portOf(x), VID: vid})
 	_, also := vniOf(topology.Hop{Node: portOf(y), VID: vid})
 	if overlay && also || vid == 0 {
 		return // it goes by the overlay
 	}
+	linked, lacking := between(x, y, vid)
+	if !linked {
+		f.unknown(fmt.Sprintf("%s and %s are a pair, and no source says by which link", x.Name(), y.Name()), x, y)
+	}
+	for _, holder := range lacking {
+		f.block(fmt.Sprintf("%s does not admit VLAN %d: it joins the pair of %s and %s", placeOf(holder), vid, x.Name(), y.Name()), holder)
+		f.mend(fmt.Sprintf("tag VLAN %d on %s", vid, placeOf(holder)), withVLAN(holder, topology.AttrTagged, vid))
+	}
+}
+
+// between tells whether any cable joins two switches, and which ends of these cables do not carry the VLAN: an aggregate once for all of its members.
+func between(x, y topology.Node, vid topology.VID) (linked bool, lacking []topology.Node) {
 	for _, e := range x.Out(topology.Contains) {
 		if !e.To.Kind().Interface() {
 			continue
@@ -147,7 +158,7 @@ func (f *finder) pair(l *lane, x, y topology.Node) {
 			if owner, _ := far.Owner(); owner != y {
 				continue
 			}
-			between = append(between, e.To)
+			linked = true
 			for _, end := range []topology.Node{e.To, far} {
 				if holder, known := topology.VLANHolder(end); known && !topology.Carries(holder, vid) && !slices.Contains(lacking, holder) {
 					lacking = append(lacking, holder)
@@ -155,15 +166,7 @@ func (f *finder) pair(l *lane, x, y topology.Node) {
 			}
 		}
 	}
-	switch {
-	case len(between) == 0:
-		f.unknown(fmt.Sprintf("%s and %s are a pair, and no source says by which link", x.Name(), y.Name()), x, y)
-	case len(lacking) > 0:
-		for _, holder := range lacking {
-			f.block(fmt.Sprintf("%s does not admit VLAN %d: it joins the pair of %s and %s", placeOf(holder), vid, x.Name(), y.Name()), holder)
-			f.mend(fmt.Sprintf("tag VLAN %d on %s", vid, placeOf(holder)), withVLAN(holder, topology.AttrTagged, vid))
-		}
-	}
+	return linked, lacking
 }
 
 // portOf gives some part of a device.

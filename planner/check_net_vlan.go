@@ -89,6 +89,7 @@ func (f *finder) membership(l *lane, where func(spot) bool) {
 			if s.edge || !reaches(l.next) {
 				f.object(l, s, fmt.Sprintf("spanning tree keeps %s from forwarding %s", placeOf(s.Node), frames(s.VID)), s.Node)
 			}
+		default: // no matter of which VLANs are where
 		}
 	}
 }

@@ -3,8 +3,6 @@ package planner_test
 import "github.com/throughline-dc/throughline/planner"
 
 // computeEstate is what the checks of compute ask about.
-//
-//nolint:dupword // lines of a graph
 const computeEstate = `
 host:a name=a
 host:a handle=test

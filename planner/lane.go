@@ -179,16 +179,24 @@ func hostbound(r topology.Rail) (network topology.Node, mode string) {
 			return topology.Node{}, ""
 		}
 		for _, h := range p.Hops {
-			if h.Node.Kind() != topology.Network && h.Node.Kind() != topology.VirtualSwitch {
-				continue
+			if network, mode := boundAt(h.Node); !network.IsZero() {
+				return network, mode
 			}
-			for _, n := range append([]topology.Node{h.Node}, peersIn(h.Node, topology.SupportedBy)...) {
-				switch mode := n.Text(topology.AttrForwardMode); mode {
-				case "nat", "route", "open", "isolated":
-					if n.Kind() == topology.Network {
-						return n, mode
-					}
-				}
+		}
+	}
+	return topology.Node{}, ""
+}
+
+// boundAt is such a network where frames come by: the place itself, or one that has it as its bridge.
+func boundAt(place topology.Node) (network topology.Node, mode string) {
+	if place.Kind() != topology.Network && place.Kind() != topology.VirtualSwitch {
+		return topology.Node{}, ""
+	}
+	for _, n := range append([]topology.Node{place}, peersIn(place, topology.SupportedBy)...) {
+		switch mode := n.Text(topology.AttrForwardMode); mode {
+		case "nat", "route", "open", "isolated":
+			if n.Kind() == topology.Network {
+				return n, mode
 			}
 		}
 	}
@@ -274,31 +282,32 @@ func (l *lane) switchedOff() bool {
 // rely takes down that a check rests on what is said of hops, and tells whether it may: nothing of it is too old. What is too old is told once.
 func (f *finder) rely(hops ...topology.Hop) bool {
 	ok := true
-	note := func(n topology.Node, r topology.Reading) {
-		if r.Source == 0 {
-			return
-		}
-		if e := f.evidenceOf(r); slices.Contains(f.evidence, e) {
-			ok = ok && !e.Stale
-		} else {
-			ok = f.reading(n, r) && ok
-		}
-	}
 	for _, h := range hops {
-		note(h.Node, h.Reading)
+		ok = f.note(h.Node, h.Reading) && ok // each of them is noted, whatever the others say
 		for _, n := range bearers(h.Node) {
 			for _, a := range []topology.Attr{
 				topology.AttrState, topology.AttrAdminState, topology.AttrVID, topology.AttrPVID, topology.AttrTagged, topology.AttrUntagged, topology.AttrSTPState,
 			} {
-				if fact, ok := n.Evidence(a); ok {
-					if r, ok := n.Snapshot().Reading(fact.Reading); ok {
-						note(n, r)
+				if fact, said := n.Evidence(a); said {
+					if r, read := n.Snapshot().Reading(fact.Reading); read {
+						ok = f.note(n, r) && ok
 					}
 				}
 			}
 		}
 	}
 	return ok
+}
+
+// note takes down one reading, if there is one, and tells whether it is young enough. On one that is noted already it says no more.
+func (f *finder) note(n topology.Node, r topology.Reading) bool {
+	if r.Source == 0 {
+		return true
+	}
+	if e := f.evidenceOf(r); slices.Contains(f.evidence, e) {
+		return !e.Stale
+	}
+	return f.reading(n, r)
 }
 
 // layers says where what lies below a bridge or aggregate of the target was not read to its end: there may be more of it.
