@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/throughline-dc/throughline/internal/config"
 	"github.com/throughline-dc/throughline/planner"
-	"github.com/throughline-dc/throughline/topology"
 )
 
 // TestMatrix_demo: the matrix says of each pair what check migrate says of it.
@@ -20,7 +20,8 @@ func TestMatrix_demo(t *testing.T) {
 	dir := t.TempDir()
 	printed(t, exitOK, "demo", "--dir", dir)
 	store, file := filepath.Join(dir, "throughline.db"), filepath.Join(dir, "matrix.csv")
-	args := []string{"matrix", "--store", store, "--max-age", "1h", "--vms", "web-0[78],db-0*", "--hosts", "r02-*"}
+	policy := unfollowed(t)
+	args := []string{"matrix", "--store", store, "--policy", policy, "--vms", "web-0[78],db-0*", "--hosts", "r02-*"}
 	var v struct {
 		VMs, Hosts int
 		Cells      []struct {
@@ -35,7 +36,11 @@ func TestMatrix_demo(t *testing.T) {
 		t.Fatalf("%d VMs, %d hosts, %d cells", v.VMs, v.Hosts, len(v.Cells))
 	}
 	s := newest(t, store)
-	p := planner.New(s, planner.Policy{Ages: topology.AgeLimits{Default: time.Hour}}, time.Now())
+	demands, err := config.LoadPolicy(policy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := planner.New(s, demands.Policy, time.Now())
 	for _, c := range v.Cells {
 		plan, err := p.Migrate(t.Context(), s.Find(c.VM)[0].Node.Key(), s.Find(c.Host)[0].Node.Key())
 		if err != nil {
