@@ -25,7 +25,7 @@ func ran(t *testing.T, codes []int, args ...string) (int, string) {
 func unfollowed(t *testing.T) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "unfollowed.yaml")
-	const text = "version: 1\nages: {default: 1h}\ndisabled:\n  - {check: NET-9, reason: many moves are asked about}\n  - {check: NET-10, reason: many moves are asked about}\n"
+	const text = "version: 1\ndisabled:\n  - {check: NET-9, reason: many moves are asked about}\n  - {check: NET-10, reason: many moves are asked about}\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func TestCheckHost_demo(t *testing.T) {
 		args []string
 		vms  int
 	}{{[]string{"check", "host", "r01-h03"}, 5}} {
-		code, out := ran(t, []int{exitOK, exitBlock, exitUnknown}, append(c.args, "--store", store, "--policy", policy, "--output", "json")...)
+		code, out := ran(t, []int{exitOK, exitBlock, exitUnknown}, append(c.args, "--store", store, "--max-age", "1h", "--policy", policy, "--output", "json")...)
 		var v struct {
 			Verdict      string
 			Moves, Stuck []struct{ VM, To string }
@@ -68,14 +68,14 @@ func TestCheckHost_demo(t *testing.T) {
 		}
 		moves = slices.Concat(v.Moves, v.Stuck)
 	}
-	_, out := ran(t, []int{exitOK, exitBlock, exitUnknown}, "check", "host", "r01-h03", "--store", store, "--policy", policy)
+	_, out := ran(t, []int{exitOK, exitBlock, exitUnknown}, "check", "host", "r01-h03", "--store", store, "--max-age", "1h", "--policy", policy)
 	for _, m := range moves {
 		if !strings.Contains(out, m.VM) {
 			t.Errorf("the table leaves out %s", m.VM)
 		}
 	}
 	// The listing of VMs is too old: nobody knows who runs there.
-	if _, out := ran(t, []int{exitBlock, exitUnknown}, "check", "host", "r01-h03", "--store", store, "--max-age", "1ns"); !strings.Contains(out, "which VMs run on r01-h03 was read too long ago") {
+	if _, out := ran(t, []int{exitBlock, exitUnknown}, "check", "host", "r01-h03", "--store", store, "--max-age", "1ns", "--policy", policy); !strings.Contains(out, "which VMs run on r01-h03 was read too long ago") {
 		t.Error(out)
 	}
 	ran(t, []int{exitNothing}, "check", "host", "web-07", "--store", store)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/throughline-dc/throughline/internal/config"
 	"github.com/throughline-dc/throughline/planner"
+	"github.com/throughline-dc/throughline/topology"
 )
 
 // TestMatrix_demo: the matrix says of each pair what check migrate says of it.
@@ -21,7 +22,7 @@ func TestMatrix_demo(t *testing.T) {
 	printed(t, exitOK, "demo", "--dir", dir)
 	store, file := filepath.Join(dir, "throughline.db"), filepath.Join(dir, "matrix.csv")
 	policy := unfollowed(t)
-	args := []string{"matrix", "--store", store, "--policy", policy, "--vms", "web-0[78],db-0*", "--hosts", "r02-*"}
+	args := []string{"matrix", "--store", store, "--max-age", "1h", "--policy", policy, "--vms", "web-0[78],db-0*", "--hosts", "r02-*"}
 	var v struct {
 		VMs, Hosts int
 		Cells      []struct {
@@ -40,6 +41,7 @@ func TestMatrix_demo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	demands.Ages = topology.AgeLimits{Default: time.Hour}
 	p := planner.New(s, demands.Policy, time.Now())
 	for _, c := range v.Cells {
 		plan, err := p.Migrate(t.Context(), s.Find(c.VM)[0].Node.Key(), s.Find(c.Host)[0].Node.Key())
