@@ -51,6 +51,9 @@ func (f *finder) flowsKept() {
 	if c.left > 0 {
 		f.unknown(fmt.Sprintf("of %d more machines whose flows with %s take another way nobody has looked whether they pass", c.left, f.vm.Name()), f.vm)
 	}
+	if len(c.blind) > 0 { // before and after alike; behind it something may be lost unseen
+		f.unknown(fmt.Sprintf("whether all flows of %s pass as before is not known: %s", f.vm.Name(), list(c.blind)), f.vm)
+	}
 	if len(f.found) == 0 {
 		f.pass(c.kept(f.move), f.vm)
 	}

@@ -20,6 +20,7 @@ type flowChange struct {
 	groups    []*turned
 	cuts      []cut
 	same      []string // what is not known of the ways, before and after
+	blind     []string // of those: of which nothing is known
 	followed  int      // ends that were compared by themselves and fare the same
 	left      int      // ends that should have been, and were not
 	err       error
@@ -107,6 +108,11 @@ func (c *flowChange) shift(m *move, was, is reach.Endpoint) error {
 	for _, text := range shift.Same {
 		if !slices.Contains(c.same, text) {
 			c.same = append(c.same, text)
+		}
+	}
+	for _, text := range shift.Blind {
+		if !slices.Contains(c.blind, text) {
+			c.blind = append(c.blind, text)
 		}
 	}
 	budget := maxFollowed

@@ -345,8 +345,8 @@ func (r *labWorld) follow(t *testing.T, name, to string) {
 	}
 	i := slices.IndexFunc(r.Spec.VMs, func(v lab.VM) bool { return v.Name == name })
 	vm := &r.Spec.VMs[i]
-	before := r.sweepArrays(t)
-	promised := r.promised(t, before, name, to)
+	before := r.sweep(t)
+	promised := r.promised(t, r.sweepArrays(t), name, to)
 	if err := r.Migrate(t.Context(), name, from, to); err != nil {
 		t.Fatal(err)
 	}

@@ -454,11 +454,13 @@ var reads = []string{
 	"remote/99",  // STORAGE_VOL_GET_XML_DESC
 	"remote/114", // NODE_DEVICE_GET_XML_DESC
 	"remote/130", // INTERFACE_GET_XML_DESC
+	"remote/150", // DOMAIN_IS_ACTIVE
 	"remote/157", // CONNECT_GET_LIB_VERSION
 	"remote/162", // CONNECT_BASELINE_CPU
 	"remote/177", // NWFILTER_GET_XML_DESC
 	"remote/203", // CONNECT_GET_SYSINFO
 	"remote/212", // DOMAIN_GET_STATE
+	"remote/238", // DOMAIN_GET_BLOCK_JOB_INFO
 	"remote/273", // CONNECT_LIST_ALL_DOMAINS
 	"remote/281", // CONNECT_LIST_ALL_STORAGE_POOLS
 	"remote/282", // STORAGE_POOL_LIST_ALL_VOLUMES
@@ -466,6 +468,7 @@ var reads = []string{
 	"remote/284", // CONNECT_LIST_ALL_INTERFACES
 	"remote/285", // CONNECT_LIST_ALL_NODE_DEVICES
 	"remote/286", // CONNECT_LIST_ALL_NWFILTERS
+	"remote/298", // DOMAIN_GET_JOB_STATS
 	"keepalive/*",
 }
 

@@ -22,6 +22,7 @@ type Shift struct {
 	Near    []Endpoint // ends in its own segment whose packets may
 
 	Same   []string        // what nobody knows of the ways, before and after alike
+	Blind  []string        // of those: of which nothing is known for certain. What is lost behind them nobody sees
 	Cut    []topology.Node // devices on the new ways that break open sessions: they hold nothing of them
 	Places int             // in its segment: ends to which frames get alike are one
 
@@ -289,10 +290,22 @@ func (s *shifting) legs(x [2]*explorer, ends [2][]reached) (all [2][2][]*Leg) {
 // doubts takes down what is not known of some ways.
 func (s *shifting) doubts(legs []*Leg) {
 	for _, l := range legs {
+		dark := blind(l)
 		for _, text := range doubts(l) {
 			s.doubt(text)
+			if dark && !slices.Contains(s.Blind, text) {
+				s.Blind = append(s.Blind, text)
+			}
 		}
 	}
+}
+
+// blind tells that nothing is known for certain of any of the ways that packets may take.
+func blind(l *Leg) bool {
+	if l.End == Unknown || slices.ContainsFunc(l.Steps, func(s Step) bool { return s.Doubt != "" }) {
+		return true
+	}
+	return len(l.Next) > 0 && !slices.ContainsFunc(l.Next, func(b Branch) bool { return !blind(b.Leg) })
 }
 
 // looksAtEnds tells that a filter looks at hardware addresses, or into ARP: it may tell ends apart that send the same packets.
