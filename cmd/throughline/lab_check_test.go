@@ -50,7 +50,7 @@ func labNamed(t *testing.T, g *topology.Snapshot, kind topology.Kind, name strin
 
 // misjudgedYet are breaks of which the check does not say yet what they declare (docs/roadmap.md): a unit is asked about, not each disk with the portal that it names; and a switch of which no
 // cable is left is not known to lead nowhere.
-var misjudgedYet = []string{"access-vlan-wrong", "portal-down", "uplink-down"} //nolint:gochecknoglobals // read-only table
+var misjudgedYet = []string{"access-vlan-wrong", "portal-down", "uplink-down"}
 
 // judged wants the check before a migration to say what a break declares: the verdict, and by which checks, of which objects.
 func (r *labWorld) judged(t *testing.T, b lab.Break) {
