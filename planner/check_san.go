@@ -60,10 +60,10 @@ func storageChecks() []Check {
 	}
 }
 
-// unitWays is how a VM reaches one logical unit, from where it runs and from the target.
+// unitWays is how disks of a VM reach one logical unit, from where it runs and from the target.
 type unitWays struct {
 	unit          topology.Node
-	disks         []topology.Node
+	disks         []topology.Node // that may take the same ways
 	before, after reach.StorageAnswer
 	faults        []wayFault
 }
@@ -123,7 +123,7 @@ func (f *finder) unitWays() []*unitWays {
 				if unit.Kind() != topology.LogicalUnit {
 					continue
 				}
-				if i := slices.IndexFunc(f.units, func(u *unitWays) bool { return u.unit == unit }); i >= 0 {
+				if i := slices.IndexFunc(f.units, func(u *unitWays) bool { return u.unit == unit && sameWays(u.disks[0], disk) }); i >= 0 {
 					f.units[i].disks = append(f.units[i].disks, disk)
 					continue
 				}
@@ -134,15 +134,21 @@ func (f *finder) unitWays() []*unitWays {
 	return f.units
 }
 
-// waysTo asks for the ways to a unit. Where the VM has no initiator of its own it sees what the target sees, and the question is one about the network as it is.
+// sameWays tells that two disks on one unit may take the same ways. Of those that the program which runs the VM opens itself each has the portals that it names, and no other.
+func sameWays(a, b topology.Node) bool {
+	return slices.Equal(topology.Portals(a), topology.Portals(b))
+}
+
+// waysTo asks for the ways of a disk to a unit. Where the VM has no initiator of its own it sees what the target sees, and the question is one about the network as it is.
 func (f *finder) waysTo(unit, disk topology.Node) *unitWays {
 	u := &unitWays{unit: unit, disks: []topology.Node{disk}}
 	own := slices.ContainsFunc(f.vm.Out(topology.Contains), func(e topology.Edge) bool { return e.To.Kind() == topology.InitiatorPort })
 	var err, other error
-	u.before, err = f.network().Storage(f.ctx, f.vm, unit)
+	u.before, err = f.network().Storage(f.ctx, disk, unit)
 	if own {
-		after, _ := f.after.Snapshot().Node(unit.Key())
-		u.after, other = f.moved().Storage(f.ctx, f.after, after)
+		then, _ := disk.On(f.after.Snapshot())
+		after, _ := unit.On(f.after.Snapshot())
+		u.after, other = f.moved().Storage(f.ctx, then, after)
 	} else {
 		u.after, other = f.network().Storage(f.ctx, f.target, unit)
 	}

@@ -58,7 +58,7 @@ func (p StoragePath) Why() string {
 	return ""
 }
 
-// Storage tells by which paths a host reaches a logical unit, or a VM from where it runs, or one initiator port. What is asked is whether the unit is shown to
+// Storage tells by which paths a host reaches a logical unit, or a VM from where it runs, or one of its disks, or one initiator port. What is asked is whether the unit is shown to
 // it and commands arrive: what the unit then makes of them (a reservation of another host) is not looked at.
 func (n *Network) Storage(ctx context.Context, from, unit topology.Node) (StorageAnswer, error) {
 	return n.storage(ctx, from, unit, asking(from, identified(unit)))
@@ -205,7 +205,7 @@ func (a asked) uses(target topology.Node) bool {
 	return len(a.portals) == 0 || ok && slices.Contains(a.portals, at.String())
 }
 
-// asking tells by which ports a VM, host or port asks for a unit. A disk that the program which runs a VM opens itself is reached under the VM's own name, and
+// asking tells by which ports a VM, a disk of one, a host or port asks for a unit. A disk that the program which runs a VM opens itself is reached under the VM's own name, and
 // over the portals that it names; everything else by the ports of the host, too.
 func asking(from, unit topology.Node) asked {
 	a := asked{host: from}
@@ -217,11 +217,15 @@ func asking(from, unit topology.Node) asked {
 			a.host, _ = a.host.First(topology.RunsOn)
 		}
 		return a
-	case topology.VM:
-		a.initiators = portsOf(from)
-		a.host, _ = from.First(topology.RunsOn)
-		for disk := range from.Objects(topology.Contains) {
-			if disk.Kind() == topology.VDisk && slices.Contains(Units(disk), unit) {
+	case topology.VM, topology.VDisk:
+		vm := from
+		if from.Kind() == topology.VDisk {
+			vm, _ = from.Owner()
+		}
+		a.initiators = portsOf(vm)
+		a.host, _ = vm.First(topology.RunsOn)
+		for disk := range vm.Objects(topology.Contains) {
+			if disk.Kind() == topology.VDisk && (from == vm || disk == from) && slices.Contains(Units(disk), unit) {
 				a.portals = append(a.portals, topology.Portals(disk)...)
 			}
 		}
@@ -229,7 +233,7 @@ func asking(from, unit topology.Node) asked {
 			break
 		}
 		if a.host.IsZero() {
-			a.gap = "no source says where " + from.Name() + " runs"
+			a.gap = "no source says where " + vm.Name() + " runs"
 			return a
 		}
 		a.initiators = append(a.initiators, portsOf(a.host)...)

@@ -79,6 +79,8 @@ func TestStorage_iSCSI(t *testing.T) {
 	const byAddress = "-mapping:a/m MapsInitiator initiatorport:iqn.2026-01.test:h\nmapping:a/m initiatorAddress="
 	const near, far = "targetport:iqn.2026-01.test:t,192.0.2.50:3260", "targetport:iqn.2026-01.test:t,198.51.100.50:3260"
 	const onlyNear = "-mapping:a/m MapsTarget " + far + "\n"
+	const both = opened + "mapping:a/m MapsInitiator initiatorport:iqn.2026-01.test:v\nport:a/2 state=down\nvm:v Contains vdisk:v/b\nvdisk:v/b protocol=iscsi\nvdisk:v/b sourceHost=198.51.100.50\n" +
+		"vdisk:v/b StoredOn logicalunit:v/iqn.2026-01.test:t/1"
 	for _, c := range []struct{ name, from, changes, want string }{
 		{"by a neighbour and by a router", "host:h", "", "yes; yes"},
 		{"a portal that nobody routes to", "host:h", "-route:h/default/0.0.0.0%2F0/192.0.2.1 prefix=0.0.0.0/0", "yes; yes; no, h has no route to 198.51.100.50"},
@@ -109,6 +111,9 @@ route:h/default/192.0.2.0%2F24/e3 RoutesVia nic:h/e3`, "unknown; unknown, it dep
 		{"an account that the target asks for, and the initiator is logged in", "host:h", onlyNear + near + " unparsed=line 9: account lab\ninitiatorport:iqn.2026-01.test:h Nexus " + near, "yes; yes"},
 		{"the disk of a VM, by its own name and portal alone", "vm:v", opened, "no; no, no mapping of u admits iqn.2026-01.test:v at iqn.2026-01.test:t,192.0.2.50:3260"},
 		{"the disk of a VM that is admitted", "vm:v", opened + "mapping:a/m MapsInitiator initiatorport:iqn.2026-01.test:v", "yes; yes"},
+		{"two disks over a portal each, one of which is gone", "vm:v", both, "yes; yes; no, a a2: state is down"},
+		{"of these the disk over the portal that is there", "vdisk:v/a", both, "yes; yes"},
+		{"of these the disk over the portal that is gone", "vdisk:v/b", both, "no; no, a a2: state is down"},
 		{"the disk of a VM that runs nowhere", "vm:v", opened + "mapping:a/m MapsInitiator initiatorport:iqn.2026-01.test:v\n-vm:v RunsOn host:h", "unknown; unknown, no source says from which host iqn.2026-01.test:v logs in"},
 		{"a name that is written otherwise than the array has it", "vm:v", opened + "mapping:a/m MapsInitiator initiatorport:iqn.2026-01.test:v\nmapping:a/m initiatorName=iqn.2026-01.test:V\ninitiatorport:iqn.2026-01.test:v iqn=iqn.2026-01.test:v", "no; no, no mapping of u admits iqn.2026-01.test:v at iqn.2026-01.test:t,192.0.2.50:3260: the array admits iqn.2026-01.test:V and tells upper from lower case; the initiator is said to call itself iqn.2026-01.test:v"},
 	} {
