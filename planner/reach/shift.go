@@ -22,7 +22,7 @@ type Shift struct {
 	Near    []Endpoint // ends in its own segment whose packets may
 
 	Same   []string        // what nobody knows of the ways, before and after alike
-	Blind  []string        // of those: of which nothing is known for certain. What is lost behind them nobody sees
+	Blind  []string        // of those: on ways where they may hide what is lost
 	Cut    []topology.Node // devices on the new ways that break open sessions: they hold nothing of them
 	Places int             // in its segment: ends to which frames get alike are one
 
@@ -300,12 +300,15 @@ func (s *shifting) doubts(legs []*Leg) {
 	}
 }
 
-// blind tells that nothing is known for certain of any of the ways that packets may take.
+// blind tells that something of a way is not known so that nobody sees what it does to packets there, or behind: the way is not known further, or a device does something that may be another
+// thing at each of its ports. A doubt about a place on the way that is known itself hides nothing: where it is the same before and after, the same becomes of packets.
 func blind(l *Leg) bool {
-	if l.End == Unknown || slices.ContainsFunc(l.Steps, func(s Step) bool { return s.Doubt != "" }) {
-		return true
+	for l := range l.All() {
+		if l.End == Unknown || slices.ContainsFunc(l.Steps, func(s Step) bool { return s.Doubt != "" && !s.Device.IsZero() }) {
+			return true
+		}
 	}
-	return len(l.Next) > 0 && !slices.ContainsFunc(l.Next, func(b Branch) bool { return !blind(b.Leg) })
+	return false
 }
 
 // looksAtEnds tells that a filter looks at hardware addresses, or into ARP: it may tell ends apart that send the same packets.
