@@ -341,8 +341,10 @@ func (x *explorer) forward(d *device, in topology.Node, vrf string, to netip.Add
 		switch {
 		case len(best) == 0 && len(d.routes) == 0:
 			return ended(Unknown, "the routes of "+d.node.Name()+" are not known", doubt...)
+		case len(best) == 0 && d.policed != "":
+			return ended(Unknown, d.policed)
 		case len(best) == 0:
-			return ended(Dropped, fmt.Sprintf("%s has no route to %s", d.node.Name(), to), doubt...)
+			return ended(Dropped, fmt.Sprintf("%s has no route to %s", d.node.Name(), to))
 		case len(d.routes) == 0:
 			doubt = append(doubt, Step{Device: d.node, Doubt: "the routes of " + d.node.Name() + " are not known, only its subnets"})
 		}
@@ -362,6 +364,8 @@ func (x *explorer) forward(d *device, in topology.Node, vrf string, to netip.Add
 func (x *explorer) along(d *device, in topology.Node, r route, to netip.Addr, routers int) *Leg {
 	said := Step{Device: d.node, Route: r.words(to), Tracks: x.end == nil}
 	switch {
+	case r.state != "" && d.policed != "":
+		return ended(Unknown, d.policed, said)
 	case r.state != "":
 		return ended(Dropped, fmt.Sprintf("%s drops what goes to %s (%s)", d.node.Name(), r.prefix, r.state), said)
 	}
@@ -508,7 +512,7 @@ func (x *explorer) filter(d *device, h hooked, at Context) Step {
 		return carriedPast(d, h)
 	}
 	at.Early = beforeTracking(h.Attachment)
-	s := Step{Device: d.node, Filter: h.filter, Node: h.node, filters: d.filters[h.filter.Dialect], at: at, sessions: x.holds(d.node), met: h.Attachment}
+	s := Step{Device: d.node, Doubt: h.old, Filter: h.filter, Node: h.node, filters: d.filters[h.filter.Dialect], at: at, sessions: x.holds(d.node), met: h.Attachment}
 	if d.assigns(h.filter, translations...) {
 		x.nats = append(x.nats, s)
 		x.sourced = x.sourced || d.assigns(h.filter, policy.Source)
@@ -521,16 +525,9 @@ var translations = []policy.Field{policy.Source, policy.Destination, policy.Sour
 
 // assigns tells that a filter, or one that it jumps to, may write one of the fields.
 func (d *device) assigns(f *policy.Filter, fields ...policy.Field) bool {
-	seen := map[*policy.Filter]bool{}
-	var look func(*policy.Filter) bool
-	look = func(f *policy.Filter) bool {
-		if f == nil || seen[f] {
-			return false
-		}
-		seen[f] = true
+	return slices.ContainsFunc(chain(f, d.filters[f.Dialect]), func(f *policy.Filter) bool {
 		return slices.ContainsFunc(f.Rules, func(r policy.Rule) bool {
-			return slices.ContainsFunc(r.Set, func(a policy.Assignment) bool { return slices.Contains(fields, a.Field) }) || r.Target != "" && look(d.filters[f.Dialect][r.Target])
+			return slices.ContainsFunc(r.Set, func(a policy.Assignment) bool { return slices.Contains(fields, a.Field) })
 		})
-	}
-	return look(f)
+	})
 }

@@ -112,7 +112,7 @@ type Step struct {
 	Device topology.Node
 	Hops   []topology.Hop // frames: the way through bridges
 	Route  string         // routing: the line of the table, in words
-	Doubt  string         // what is not known here: then no packet must pass
+	Doubt  string         // what is not known here: then no packet must pass; if it is of the Filter, any packet may
 	Fresh  bool           // packets come to a device: what another one noted of them, marks and tracking, is gone
 	Tracks bool           // the device, if it tracks connections, tracks these
 
@@ -224,6 +224,14 @@ func (b *bounds) step(s *Step, goal packet.Set) packet.Set {
 	if s.Filter == nil {
 		return goal
 	}
+	if s.Doubt != "" {
+		return b.Union(goal, b.filtered(s, goal))
+	}
+	return b.filtered(s, goal)
+}
+
+// filtered is step for its filter.
+func (b *bounds) filtered(s *Step, goal packet.Set) packet.Set {
 	pass := func(state uint64) packet.Set {
 		at := s.at
 		at.State = state

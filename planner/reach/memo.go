@@ -41,7 +41,7 @@ func (h *Headers) remembered(c *chains, f *policy.Filter, goal packet.Set) packe
 	k := passage{filter: f, in: at.In, out: at.Out, inPort: at.InPort, outPort: at.OutPort, state: at.State, vlan: at.VLAN, early: at.Early, mode: c.mode, catch: c.catch, goal: goal}
 	looks, known := h.memo.ends[f]
 	if !known {
-		looks = asks(f, c.filters, ofEnds, map[*policy.Filter]bool{})
+		looks = asks(f, c.filters, ofEnds)
 		h.memo.ends[f] = looks
 	}
 	if looks {

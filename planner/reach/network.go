@@ -104,6 +104,7 @@ type hooked struct {
 	policy.Attachment
 	filter *policy.Filter
 	node   topology.Node
+	old    string // why it is not known whether it says that still; "" if it is
 }
 
 // route is one line of a forwarding table.
@@ -134,12 +135,18 @@ func (n *Network) device(node topology.Node) *device {
 
 func (d *device) readFilters(n *Network) {
 	parsed := map[string]bool{} // digests of texts of which there are rules
+	old := map[*policy.Filter]string{}
 	for _, e := range d.node.Out(topology.Contains) {
 		if e.To.Kind() == topology.Filter {
-			d.readFilter(n, e.To)
+			d.readFilter(n, e.To, old)
 			if !ofGuest(e.To) {
 				parsed[e.To.Text(topology.AttrDigest)] = true
 			}
+		}
+	}
+	for i, h := range d.hooks {
+		for _, f := range chain(h.filter, d.filters[h.filter.Dialect]) {
+			d.hooks[i].old = cmp.Or(d.hooks[i].old, old[f])
 		}
 	}
 	told := len(parsed) > 0
@@ -210,18 +217,29 @@ func (d *device) writes(f *policy.Filter) bool {
 
 // asksState tells whether a filter, or one that it jumps to, asks for the state of connections.
 func asksState(f *policy.Filter, all map[string]*policy.Filter) bool {
-	return asks(f, all, func(f policy.Field) bool { return f == policy.ConnState }, map[*policy.Filter]bool{})
+	return asks(f, all, func(f policy.Field) bool { return f == policy.ConnState })
 }
 
 // asks tells whether a filter, or one that it jumps to, asks for some fields.
-func asks(f *policy.Filter, all map[string]*policy.Filter, fields func(policy.Field) bool, seen map[*policy.Filter]bool) bool {
-	if f == nil || seen[f] {
-		return false
-	}
-	seen[f] = true
-	return slices.ContainsFunc(f.Rules, func(r policy.Rule) bool {
-		return slices.ContainsFunc(r.Match, func(t policy.Term) bool { return fields(t.Field) }) || asks(all[r.Target], all, fields, seen)
+func asks(f *policy.Filter, all map[string]*policy.Filter, fields func(policy.Field) bool) bool {
+	return slices.ContainsFunc(chain(f, all), func(f *policy.Filter) bool {
+		return slices.ContainsFunc(f.Rules, func(r policy.Rule) bool {
+			return slices.ContainsFunc(r.Match, func(t policy.Term) bool { return fields(t.Field) })
+		})
 	})
+}
+
+// chain is a filter and those that it jumps to, each once. All are those of its dialect on its device.
+func chain(f *policy.Filter, all map[string]*policy.Filter) []*policy.Filter {
+	fs := []*policy.Filter{f}
+	for i := 0; i < len(fs); i++ {
+		for _, r := range fs[i].Rules {
+			if t := all[r.Target]; t != nil && !slices.Contains(fs, t) {
+				fs = append(fs, t)
+			}
+		}
+	}
+	return fs
 }
 
 // ofGuest tells that a filter of a host is one of a vNIC: it says nothing of whether the host's own are known.
@@ -229,8 +247,9 @@ func ofGuest(filter topology.Node) bool {
 	return slices.ContainsFunc(filter.Out(topology.AppliesTo), func(e topology.Edge) bool { return e.To.Kind() == topology.VNIC })
 }
 
-func (d *device) readFilter(n *Network, node topology.Node) {
-	d.unread = cmp.Or(d.unread, n.stale(node, topology.AttrRules))
+func (d *device) readFilter(n *Network, node topology.Node, aged map[*policy.Filter]string) {
+	old := n.stale(node, topology.AttrRules)
+	d.unread = cmp.Or(d.unread, old)
 	f, err := policy.DecodeFilter(node.Text(topology.AttrRules))
 	if err != nil {
 		d.unread = cmp.Or(d.unread, fmt.Sprintf("filter %s of %s cannot be read: %v", node.Name(), d.node.Name(), err))
@@ -239,9 +258,9 @@ func (d *device) readFilter(n *Network, node topology.Node) {
 	if d.filters[f.Dialect] == nil {
 		d.filters[f.Dialect] = map[string]*policy.Filter{}
 	}
-	d.filters[f.Dialect][f.Name] = f
+	d.filters[f.Dialect][f.Name], aged[f] = f, old
 	for _, a := range f.Attached {
-		d.hooks = append(d.hooks, hooked{a, f, node})
+		d.hooks = append(d.hooks, hooked{Attachment: a, filter: f, node: node})
 	}
 	d.untracks = d.untracks || d.assigns(f, policy.ConnState)
 }

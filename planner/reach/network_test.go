@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -101,7 +100,7 @@ lag:h/bond SupportedBy nic:h/e
 lag:h/bond SupportedBy nic:h/e2
 `
 
-// scene is the estate with facts taken away ("-port:s/1 ifName=s1"), given, and filters "DEVICE" each.
+// scene is the estate with facts taken away ("-port:s/1 ifName=s1"), given, and filters "DEVICE" each, "!DEVICE" if they were read two hours ago.
 func scene(t *testing.T, changes string, filters map[string][]*policy.Filter) *topology.Snapshot {
 	t.Helper()
 	lines := strings.Split(estate, "\n")
@@ -142,6 +141,8 @@ func stated(t *testing.T, lines []string, filters map[string][]*policy.Filter) *
 		}
 	}
 	for device, fs := range filters {
+		device, aged := strings.CutPrefix(device, "!")
+		read := map[bool]topology.ReadingKey{false: r.ReadingKey, true: old.ReadingKey}[aged]
 		owner, err := topology.ParseKey(device)
 		if err != nil {
 			t.Fatal(err)
@@ -151,7 +152,7 @@ func stated(t *testing.T, lines []string, filters map[string][]*policy.Filter) *
 			for _, fact := range []topology.Fact{
 				topology.Relate(owner, topology.Contains, key), topology.Attribute(key, topology.AttrRules, topology.TextValue(f.Encode())),
 			} {
-				fact.Reading, fact.Since, fact.Confidence = r.ReadingKey, now, topology.ConfidenceStated
+				fact.Reading, fact.Since, fact.Confidence = read, now, topology.ConfidenceStated
 				d.Add = append(d.Add, fact)
 			}
 		}
@@ -597,39 +598,6 @@ func TestBetween_limits(t *testing.T) {
 	}
 }
 
-// TestBetween_age: what is older than its limit is not known, whoever said it: ways of frames, filters, routes.
-func TestBetween_age(t *testing.T) {
-	t.Parallel()
-	s := scene(t, "", nil)
-	v, _ := s.Node(topology.Key{Kind: topology.VNIC, ID: "v/n"})
-	w, _ := s.Node(topology.Key{Kind: topology.VNIC, ID: "w/n"})
-	for _, c := range []struct {
-		age  time.Duration
-		want reach.Verdict
-	}{{topology.DefaultAgeLimit, reach.Yes}, {topology.DefaultAgeLimit + time.Second, reach.NotKnown}} {
-		n := reach.NewNetwork(s, topology.AgeLimits{}, s.Time().Add(c.age))
-		a, err := n.Between(t.Context(), reach.Endpoints(v)[0], reach.Endpoints(w)[0], tcpTo(80))
-		if err != nil || a.Verdict != c.want {
-			t.Errorf("%v old: %v, %v, want %v", c.age, a.Verdict, err, c.want)
-		}
-		if told := slices.ContainsFunc(a.Forward.Doubts, func(d string) bool { return strings.Contains(d, "is 15m0s old: collect it") }); told != (c.want == reach.NotKnown) {
-			t.Errorf("%v old: doubts %q", c.age, a.Forward.Doubts)
-		}
-	}
-	// Each thing alone: only what it says is old.
-	for _, c := range []struct{ name, old string }{
-		{"a port's VLANs", "port:s/2 tagged=120,130"},
-		{"a route", "route:f/default/198.51.100.0%2F24/v130 prefix=198.51.100.0/24"},
-		{"that filters were read", "filtertext:none AppliesTo firewall:f"},
-		{"the address of the target", "vnic:w/n address=198.51.100.10/24"},
-	} {
-		s := scene(t, "-"+c.old+"\n!"+c.old, nil)
-		if got := ask(t, s, "v", "w", tcpTo(80)); !strings.HasPrefix(got, "unknown, unknown: ") || !strings.Contains(got, "said by snmp old is 2h1m0s old: collect it") {
-			t.Errorf("%s: %s", c.name, got)
-		}
-	}
-}
-
 // TestJoined: of two addresses that fare differently neither speaks for both.
 func TestJoined(t *testing.T) {
 	t.Parallel()
@@ -649,16 +617,5 @@ func TestJoined(t *testing.T) {
 		if got := reach.Joined(c.all...); got != c.want {
 			t.Errorf("%v: %s, want %s", c.all, got, c.want)
 		}
-	}
-}
-
-// TestBetween_oldFault: what was said to be in the way long ago stops nothing, and lets nothing through either.
-func TestBetween_oldFault(t *testing.T) {
-	t.Parallel()
-	if got := ask(t, scene(t, "!port:s/2 state=down", nil), "v", "w", tcpTo(80)); !strings.HasPrefix(got, "unknown, unknown: what test said by snmp old is") {
-		t.Error(got)
-	}
-	if got := ask(t, scene(t, "port:s/2 state=down", nil), "v", "w", tcpTo(80)); got != "no, no" {
-		t.Error(got)
 	}
 }

@@ -191,14 +191,7 @@ func chainsOf(all map[string]map[string]*policy.Filter, root *policy.Filter) lis
 		return l
 	}
 	l.filters = all[root.Dialect]
-	l.chains = []*policy.Filter{root}
-	for i := 0; i < len(l.chains); i++ {
-		for _, r := range l.chains[i].Rules {
-			if t := l.filters[r.Target]; t != nil && !slices.Contains(l.chains, t) {
-				l.chains = append(l.chains, t)
-			}
-		}
-	}
+	l.chains = chain(root, l.filters)
 	return l
 }
 

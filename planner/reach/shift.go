@@ -315,7 +315,7 @@ func blind(l *Leg) bool {
 func looksAtEnds(l *Leg) bool {
 	for l := range l.All() {
 		for i := range l.Steps {
-			if step := &l.Steps[i]; step.Filter != nil && asks(step.Filter, step.filters, ofEnds, map[*policy.Filter]bool{}) {
+			if step := &l.Steps[i]; step.Filter != nil && asks(step.Filter, step.filters, ofEnds) {
 				return true
 			}
 		}

@@ -35,6 +35,10 @@ func (h *Headers) Trace(l *Leg, p packet.Packet) (steps []Traced, end End, why s
 		}
 		if t.Filter != nil {
 			t.Hits, t.Gone = h.decide(&t.Step, p)
+			for i := range t.Hits {
+				t.Hits[i].Unsure = t.Hits[i].Unsure || t.Doubt != "" // whether it says so still, nobody knows
+			}
+			t.Gone = t.Gone && t.Doubt == ""
 		}
 		steps = append(steps, t)
 		if t.Gone {

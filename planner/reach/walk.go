@@ -68,7 +68,7 @@ func (w *walker) along(l *Leg, steps []Step, p packet.Packet) fate {
 		}
 	}
 	if s.Doubt != "" {
-		f.must = false
+		f = fate{can: f.can || s.Filter != nil && onward(p).can}
 	}
 	return f
 }
