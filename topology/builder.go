@@ -388,7 +388,7 @@ func (b *builder) finish(rev Revision, t time.Time) *Snapshot {
 		s.over.sorted = s.withRun(s.newNodes(b.was.over.count))
 	}
 	if b.due() {
-		return s.compact()
+		s = s.compact()
 	}
-	return s
+	return s.wired()
 }

@@ -51,7 +51,7 @@ func Build(g Graph, rev Revision, at time.Time) (*Snapshot, error) {
 	}
 	s.live = t.live()
 	t.count()
-	return s, nil
+	return s.wired(), nil
 }
 
 // validKeys checks keys, and reports whether they are in order.

@@ -86,7 +86,7 @@ func (s *Snapshot) With(cs ChangeSet) (*Snapshot, error) {
 			return nil, err
 		}
 	}
-	return b.finish(s.rev, s.time), nil
+	return b.finish(s.rev, s.time).wiredAs(s, cs.Changes), nil
 }
 
 func (b *builder) change(c Change, reading ReadingKey, now time.Time) error {

@@ -69,7 +69,7 @@ func (d *decoder1) snapshot() *Snapshot {
 	t.turn()
 	t.count()
 	s.live = t.live()
-	return s
+	return s.wired()
 }
 
 // rows reads the facts and outgoing edges of all nodes.

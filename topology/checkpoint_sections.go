@@ -57,7 +57,8 @@ func readSections(in *frames) (*Snapshot, error) {
 		return nil, err
 	}
 	l.t.count()
-	return &Snapshot{rev: l.revision, time: l.time, base: l.t, live: l.t.live()}, nil
+	s := &Snapshot{rev: l.revision, time: l.time, base: l.t, live: l.t.live()}
+	return s.wired(), nil
 }
 
 func firstOf(errs ...error) error {

@@ -52,3 +52,10 @@ func AdjacencyOctets(s *Snapshot) int {
 	t := s.base
 	return int(unsafe.Sizeof(edge{}))*(len(t.out)+len(t.in)) + 4*(len(t.outOff)+len(t.inOff))
 }
+
+// Forgetful gives a snapshot that remembers nothing of what was looked at.
+func Forgetful(s *Snapshot) *Snapshot {
+	c := *s
+	c.wires = nil
+	return &c
+}

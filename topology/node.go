@@ -1,7 +1,6 @@
 package topology
 
 import (
-	"cmp"
 	"iter"
 	"slices"
 	"sort"
@@ -288,12 +287,20 @@ func (n Node) Out(rel Rel) []Edge {
 	if n.s == nil {
 		return nil
 	}
-	claims := slices.DeleteFunc(n.Claims(rel), func(e Edge) bool { return e.Confidence <= ConfidenceDenied })
-	if relations[rel].Single && len(claims) > 1 {
-		return claims[:1]
+	out := n.s.row(n.n).out
+	if relations[rel].Single {
+		if best, ok := n.s.bestClaim(out, rel); ok && best.conf > ConfidenceDenied {
+			return []Edge{n.edge(best, false)}
+		}
+		return nil
 	}
-	slices.SortFunc(claims, func(a, b Edge) int { return a.To.Key().Compare(b.To.Key()) })
-	return claims
+	var es []Edge
+	for e := range perPeer(out, rel) {
+		if e.conf > ConfidenceDenied {
+			es = append(es, n.edge(e, false))
+		}
+	}
+	return es
 }
 
 // In lists the believed relations of a type that lead to the node, one per peer, in key order.
@@ -346,33 +353,29 @@ func (s *Snapshot) believes(e edge, to uint32) bool {
 
 // Peers lists the nodes at the other end of a relation in either direction: what a mutual relation means.
 func (n Node) Peers(rel Rel) []Node {
-	var ns []Node
-	for _, e := range n.Out(rel) {
-		ns = append(ns, e.To)
-	}
-	for _, e := range n.In(rel) {
-		ns = append(ns, e.From)
-	}
-	return ns
+	return slices.AppendSeq(slices.Collect(n.Objects(rel)), n.Subjects(rel))
 }
 
 // First gives the first peer of Out, if any.
 func (n Node) First(rel Rel) (Node, bool) {
-	es := n.Out(rel)
-	if len(es) == 0 {
-		return Node{}, false
+	for to := range n.Objects(rel) {
+		return to, true
 	}
-	return es[0].To, true
+	return Node{}, false
 }
 
 // Owner gives the node that contains this one.
 func (n Node) Owner() (Node, bool) {
-	es := n.In(Contains)
-	if len(es) == 0 {
+	var best edge
+	for e := range perPeer(n.row().in, Contains) {
+		if e.conf > max(best.conf, ConfidenceDenied) {
+			best = e
+		}
+	}
+	if best.conf == 0 {
 		return Node{}, false
 	}
-	best := slices.MinFunc(es, func(a, b Edge) int { return cmp.Compare(b.Confidence, a.Confidence) })
-	return best.From, true
+	return Node{n.s, best.peer}, true
 }
 
 // Claims lists what the sources say about a relation, one edge per peer with its best evidence, the most believed first.
@@ -404,10 +407,10 @@ func (n Node) incomingClaims(rel Rel) []Edge {
 func perPeer(es []edge, rel Rel) iter.Seq[edge] {
 	return func(yield func(edge) bool) {
 		last := ^uint32(0)
-		for _, e := range es {
-			if e.rel == rel && e.peer != last {
-				last = e.peer
-				if !yield(e) {
+		for i := sort.Search(len(es), func(i int) bool { return es[i].rel >= rel }); i < len(es) && es[i].rel == rel; i++ {
+			if es[i].peer != last {
+				last = es[i].peer
+				if !yield(es[i]) {
 					return
 				}
 			}

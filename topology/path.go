@@ -94,9 +94,9 @@ func (n Node) uplinks() []Node {
 // aggregates gives the LAGs that an interface is a member of.
 func (n Node) aggregates() []Node {
 	var lags []Node
-	for _, e := range n.In(SupportedBy) {
-		if e.From.Kind() == LAG {
-			lags = append(lags, e.From)
+	for from := range n.Subjects(SupportedBy) {
+		if from.Kind() == LAG {
+			lags = append(lags, from)
 		}
 	}
 	return lags
@@ -390,5 +390,5 @@ func (w *walker) enter(device Node, hops []Hop) {
 		w.end(hops, s.gap(device, last.Node))
 		return
 	}
-	w.more += s.list(func(rest []Hop) { w.end(append(slices.Clip(hops), rest...), "") })
+	w.more += s.list(func(rest []Hop) { w.end(append(slices.Clip(hops), f.of(w.start, rest)...), "") })
 }

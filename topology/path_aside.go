@@ -36,14 +36,14 @@ func aside(from, to Node, ps []Path, ways []Way) []Way {
 func (f *fabric) across(hops []Hop, device, target Node, end Hop) []Way {
 	best := grades
 	var ways []Way
-	for _, x := range f.from(device) {
-		if x.device != target || x.grade > best {
+	for _, x := range f.from(f.wires.on(device)) {
+		if x.device != f.wires.on(target) || x.grade > best {
 			continue
 		}
 		if x.grade < best {
 			best, ways = x.grade, nil
 		}
-		w := wayOf(append(slices.Clone(hops), x.near, x.far, end), "")
+		w := wayOf(slices.Concat(hops, f.of(device, []Hop{x.near, x.far}), []Hop{end}), "")
 		w.Lost = x.grade != sound
 		ways = append(ways, w)
 	}

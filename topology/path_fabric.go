@@ -42,8 +42,8 @@ type fabric struct {
 	subnets []Node
 	mac     MAC // of the starting point
 	left    Node
-	exits   map[Key][]exit    // by device
-	routes  map[Key][]Node    // interfaces with an address, by device
+	wires   *wiring           // all nodes here are of its snapshot
+	exits   map[uint32][]exit // by device
 	vlans   map[Key][2]string // what bridged says, by device
 	flow    flow              // the sound ways, device by device
 	unheard []string          // why the fabric may reach further than is known
@@ -51,10 +51,23 @@ type fabric struct {
 
 func newFabric(vid VID, w *walker) *fabric {
 	mac, _ := w.start.Value(AttrMAC)
-	return &fabric{
-		vid: vid, subnets: w.subnets, mac: mac.MAC(), left: w.from, exits: map[Key][]exit{}, routes: map[Key][]Node{}, vlans: map[Key][2]string{},
+	f := &fabric{
+		vid: vid, mac: mac.MAC(), wires: wiringOf(w.start), exits: map[uint32][]exit{}, vlans: map[Key][2]string{},
 		flow: newFlow(w.start.Key()),
 	}
+	f.left = f.wires.on(w.from)
+	for _, n := range w.subnets {
+		f.subnets = append(f.subnets, f.wires.on(n))
+	}
+	return f
+}
+
+// of gives hops as the snapshot of a node has them.
+func (f *fabric) of(n Node, hops []Hop) []Hop {
+	for i := range hops {
+		hops[i].Node.s = n.s
+	}
+	return hops
 }
 
 // exit is a cable that leads from a bridge to another device: the hop that leaves, and the one that arrives.
@@ -68,22 +81,33 @@ type exit struct {
 // that only seems to be there. A port of which nothing is known counts, with doubt, unless the bridge tells the VLANs of its other ports: then
 // it is a port that does not bridge.
 func (f *fabric) from(device Node) []exit {
-	if xs, ok := f.exits[device.Key()]; ok {
+	if xs, ok := f.exits[device.n]; ok {
 		return xs
 	}
-	ports := device.Out(Contains)
-	xs := make([]exit, 0, len(ports))
-	told := slices.ContainsFunc(ports, func(e Edge) bool { return e.To.Kind().Interface() && hasVLANs(e.To) })
-	for _, e := range ports {
-		p := e.To
-		if !p.Kind().Interface() {
-			continue
+	known := f.wires.led(lead{device.n, f.vid}, func() led {
+		looking := &fabric{vid: f.vid, wires: f.wires, vlans: map[Key][2]string{}}
+		return led{looking.look(device), looking.unheard}
+	})
+	for _, text := range known.notes {
+		f.note(text)
+	}
+	f.exits[device.n] = known.exits
+	return known.exits
+}
+
+func (f *fabric) look(device Node) (xs []exit) {
+	var ports []Node
+	for p := range device.Objects(Contains) {
+		if p.Kind().Interface() {
+			ports = append(ports, p)
 		}
+	}
+	told := slices.ContainsFunc(ports, hasVLANs)
+	for _, p := range ports {
 		if holder, known := vlanHolder(p); known || !told {
 			xs = append(xs, f.by(device, p, holder, known)...)
 		}
 	}
-	f.exits[device.Key()] = xs
 	return xs
 }
 
@@ -164,12 +188,9 @@ func (f *fabric) bridged(device Node, isPort bool, h *Hop) {
 }
 
 func hasVLANs(n Node) bool {
-	for _, a := range []Attr{AttrTagged, AttrUntagged} {
-		if _, ok := n.Value(a); ok {
-			return true
-		}
-	}
-	return false
+	_, tagged := n.Value(AttrTagged)
+	_, untagged := n.Value(AttrUntagged)
+	return tagged || untagged
 }
 
 func (f *fabric) note(text string) {
@@ -216,7 +237,7 @@ const maxDepth = 8
 
 func (f *fabric) search(device, port Node, tagged bool, g grade) *search {
 	s := &search{fabric: f, arrivals: map[Key]*[grades]*arrival{}}
-	s.walk(device, port, tagged, g)
+	s.walk(f.wires.on(device), f.wires.on(port), tagged, g)
 	return s
 }
 
@@ -365,10 +386,14 @@ func (f *fabric) gateway(device, port Node, tagged bool) (Hop, bool) {
 	default:
 		return Hop{}, false
 	}
+	addressed := f.wires.addressed(device)
+	if len(addressed) == 0 {
+		return Hop{}, false
+	}
 	here := bearers(port)
 	_, bridged := vlanHolder(port)
 	var best Hop
-	for _, n := range f.addressed(device) {
+	for _, n := range addressed {
 		doubt, ok := f.serves(n, here, bridged, tagged)
 		if !ok || !best.Node.IsZero() && (best.Doubt == "" || doubt != "") {
 			continue
@@ -414,25 +439,7 @@ func (f *fabric) serves(n Node, here []Node, bridged, tagged bool) (doubt string
 
 // resolves reports whether the interface has the starting point in its neighbour cache: then frames pass between the two.
 func (f *fabric) resolves(n Node) bool {
-	if len(f.subnets) == 0 || !f.mac.Usable() {
-		return false
-	}
-	hw := " " + f.mac.String()
-	return slices.ContainsFunc(n.Values(AttrARP), func(v Value) bool { return strings.HasSuffix(v.String(), hw) })
-}
-
-// addressed gives the interfaces of a device that are in a subnet.
-func (f *fabric) addressed(device Node) []Node {
-	ns, ok := f.routes[device.Key()]
-	if !ok {
-		for _, e := range device.Out(Contains) {
-			if e.To.Kind().Interface() && len(e.To.Out(InSubnet)) > 0 {
-				ns = append(ns, e.To)
-			}
-		}
-		f.routes[device.Key()] = ns
-	}
-	return ns
+	return len(f.subnets) > 0 && f.mac.Usable() && f.wires.resolves(n, f.mac)
 }
 
 // Routing reports whether a device is known to forward packets of the protocol of an address that the interface has: a bridge has addresses for

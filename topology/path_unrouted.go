@@ -54,14 +54,14 @@ func entered(ps []Path) (begins [][]Hop) {
 
 // waysTo walks through a fabric to a device, instead of a gateway, and lists the ways there: the best first, at most maxPaths for each into it.
 func (f *fabric) waysTo(target, device Node, at Hop) [][]Hop {
-	s := &search{fabric: f, arrivals: map[Key]*[grades]*arrival{}, target: target}
-	s.walk(device, at.Node, at.Tagged, sound)
+	s := &search{fabric: f, arrivals: map[Key]*[grades]*arrival{}, target: f.wires.on(target)}
+	s.walk(f.wires.on(device), f.wires.on(at.Node), at.Tagged, sound)
 	var ways [][]Hop
 	for _, g := range s.goals {
 		listed := 0
 		g.way.from.each([]*exit{g.way.exit}, func(xs []*exit) bool {
 			listed++
-			ways = append(ways, between(xs))
+			ways = append(ways, f.of(at.Node, between(xs)))
 			return listed < maxPaths
 		})
 	}

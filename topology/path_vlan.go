@@ -185,12 +185,13 @@ func bearers(port Node) []Node { return append(port.aggregates(), port) }
 
 // vlanHolder gives the interface whose VLAN membership counts for a port.
 func vlanHolder(port Node) (Node, bool) {
-	for _, n := range bearers(port) {
-		for _, a := range []Attr{AttrTagged, AttrUntagged} {
-			if _, ok := n.Value(a); ok {
-				return n, true
-			}
+	for from := range port.Subjects(SupportedBy) {
+		if from.Kind() == LAG && hasVLANs(from) {
+			return from, true
 		}
+	}
+	if hasVLANs(port) {
+		return port, true
 	}
 	return Node{}, false
 }

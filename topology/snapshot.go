@@ -22,6 +22,8 @@ type Snapshot struct {
 	base *table
 	over overlay
 	live int // nodes of which anybody says anything
+
+	wires *wiring // nil: nothing is remembered
 }
 
 type (
