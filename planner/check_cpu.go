@@ -121,20 +121,27 @@ func (m *move) from() *processor {
 }
 
 func (f *finder) cpuFitsAll() {
-	if !slices.ContainsFunc(f.policy.Placements, f.gathers) {
-		f.idle("no policy says which hosts are for "+f.vm.Name(), f.vm)
+	var places []int // by their place in the policy
+	for i := range f.policy.Placements {
+		if p := &f.policy.Placements[i]; p.Rule == Only {
+			if is, known := f.among(p.VMs, f.vm); is && known {
+				places = append(places, i)
+			}
+		}
+	}
+	if len(places) == 0 {
+		if len(f.found) == 0 {
+			f.idle("no policy says which hosts are for "+f.vm.Name(), f.vm)
+		}
 		return
 	}
 	g := f.ownCPU()
 	if g == nil {
 		return
 	}
-	for i, place := range f.policy.Placements {
-		if !f.gathers(place) {
-			continue
-		}
+	for _, i := range places {
 		for _, kind := range f.hostKinds(i) {
-			f.couldTake(g, place.Name, kind)
+			f.couldTake(g, f.policy.Placements[i].Name, kind)
 		}
 	}
 	if len(f.found) == 0 {
@@ -157,9 +164,6 @@ func (f *finder) couldTake(g *guest, place string, kind hostKind) {
 		f.warn(fmt.Sprintf("%s of %q could not take %s from there: %s", namesOf(others), place, f.vm.Name(), why), append(others, f.vm)...)
 	}
 }
-
-// gathers tells whether a placement says on which hosts the VM is to run.
-func (m *move) gathers(p Placement) bool { return p.Rule == Only && p.VMs.Has(m.vm) }
 
 // hostKinds gives the hosts of a placement by their processors.
 func (p *Planner) hostKinds(i int) []hostKind {

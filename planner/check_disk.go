@@ -15,13 +15,13 @@ func diskChecks() []Check {
 		{
 			Code: "STO-1", Asks: "Is the pool of each disk on the target, and active?", Facts: "disks of the VM, pools of both hosts and their states (libvirt)", Mends: "start the pool there, or define it",
 			run: func(f *finder) {
-				f.eachImage(false, (*finder).poolThere, "the pools of its disks are active on the target")
+				f.eachImage((*finder).poolThere, "the pools of its disks are active on the target")
 			},
 		},
 		{
 			Code: "STO-2", Asks: "Is it the same storage on both hosts, by designator or by server and directory?",
 			Facts: "designators of units (array, host), sources of pools (libvirt), mounts of both hosts", Mends: "mount the same there, or let the array say which unit it is",
-			run: func(f *finder) { f.eachImage(false, (*finder).sameThere, "both hosts have the same storage for them") },
+			run: func(f *finder) { f.eachImage((*finder).sameThere, "both hosts have the same storage for them") },
 		},
 		{
 			Code: "STO-3", Asks: "Is no disk local to the source?", Facts: "disks of the VM, pools (libvirt), mounts of the source",
@@ -116,12 +116,12 @@ func (m *move) images(disk topology.Node) []image {
 	return all
 }
 
-// eachImage asks something of each image that the VM's disks are on, or of those below these, and says what is good if it is of all.
-func (f *finder) eachImage(below bool, ask func(*finder, image), good string) {
+// eachImage asks something of each image that the VM's disks are on, but for those below these, and says what is good if it is of all.
+func (f *finder) eachImage(ask func(*finder, image), good string) {
 	asked := 0
 	for _, disk := range f.disks() {
 		for _, img := range f.images(disk) {
-			if img.depth > 0 != below || drive(disk) {
+			if img.depth > 0 || drive(disk) {
 				continue
 			}
 			asked++
@@ -215,28 +215,45 @@ func (f *finder) poolThere(img image) {
 		f.unknown(fmt.Sprintf("%s is served by %s over %s: whether %s reaches that nobody reads",
 			f.label(img.disk), servers(img.node), cmp.Or(img.node.Text(topology.AttrProtocol), "the network"), f.target.Name()), img.node, f.target)
 		return
+	case img.depth == 0 && img.disk.Text(topology.AttrSourceType) == "volume": // by pool and volume: libvirt looks it up there
+		f.poolNamed(img.disk)
+		return
 	case img.pool.IsZero(): // nothing that would have to be started, if that is so
 		if f.file(img) {
 			f.filePlace(img)
 		}
 		return
 	}
-	named := img.disk.Text(topology.AttrSourceType) == "volume" // by pool and volume: libvirt looks it up there
-	there, ok := f.counterpart(img.pool)
+	switch there, ok := f.counterpart(img.pool); {
+	case !ok:
+		f.listed(f.target, topology.SourceLibvirt, "pools") // STO-2 says whether what it holds is there all the same
+	case img.pool.Text(topology.AttrPoolType) != "dir": // else the files are there whether libvirt looks at them or not
+		f.poolActive(there, img.disk)
+	}
+}
+
+// poolNamed asks for the pool that a disk names, whatever the source has under that name.
+func (f *finder) poolNamed(disk topology.Node) {
+	source, ok := f.text(disk, topology.AttrSource)
 	if !ok {
-		if f.listed(f.target, topology.SourceLibvirt, "pools") && named {
-			f.block(fmt.Sprintf("%s has no pool %s, which %s names", f.target.Name(), img.pool.Name(), f.label(img.disk)), f.target, img.pool)
-		}
 		return
 	}
-	if folder := img.pool.Text(topology.AttrPoolType) == "dir"; folder && !named {
-		return // the files are there whether libvirt looks at them or not
+	name, _, _ := strings.Cut(source, "/")
+	there, ok := f.s.Node(topology.PartKey(topology.StoragePool, f.target.Key(), name))
+	switch {
+	case ok:
+		f.poolActive(there, disk)
+	case f.listed(f.target, topology.SourceLibvirt, "pools"):
+		f.block(fmt.Sprintf("%s has no pool %s, which %s names", f.target.Name(), name, f.label(disk)), f.target, disk)
 	}
+}
+
+func (f *finder) poolActive(there, disk topology.Node) {
 	state, ok := f.text(there, topology.AttrState)
 	if !ok || state == "active" || state == "running" {
 		return
 	}
-	f.block(fmt.Sprintf("pool %s of %s is %s; %s lies there", there.Name(), f.target.Name(), state, f.label(img.disk)), there, img.disk)
+	f.block(fmt.Sprintf("pool %s of %s is %s; %s lies there", there.Name(), f.target.Name(), state, f.label(disk)), there, disk)
 	f.mend(fmt.Sprintf("start pool %s on %s", there.Name(), f.target.Name()), topology.Change{
 		Subject: there.Key(), Attr: topology.AttrState, Before: there.Values(topology.AttrState), After: []topology.Value{topology.TextValue("active")},
 	})

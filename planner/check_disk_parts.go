@@ -13,13 +13,34 @@ func snapshots(f *finder) {
 	if ok && v.Bool() {
 		f.block(f.vm.Name()+" has snapshots: the hypervisor does not move it with them", f.vm)
 	}
-	f.eachImage(true, func(f *finder, img image) {
-		f.poolThere(img)
-		f.sameThere(img)
-	}, "has no snapshots, and the target has the images below its disks")
-	if ok && len(f.found) == 1 && f.found[0].Idle {
-		f.found = nil // no image below: there are no snapshots, either
-		f.pass(f.vm.Name()+" has no snapshots, and its disks are one image each", f.vm)
+	text := f.vm.Name() + " has no snapshots, and its disks are one image each"
+	for _, disk := range f.disks() {
+		if drive(disk) {
+			continue
+		}
+		for _, img := range f.images(disk) {
+			if f.chained(img); img.depth > 0 {
+				text = f.vm.Name() + " has no snapshots, and the target has the images below its disks"
+				f.poolThere(img)
+				f.sameThere(img)
+			}
+		}
+	}
+	f.settle(false, text)
+}
+
+// chained takes an unknown down where nobody knows whether an image is made on one below it, or what that is on.
+func (f *finder) chained(img image) {
+	lower := img.node.Text(topology.AttrBackingPath)
+	if lower != "" && len(img.node.Out(topology.StoredOn)) == 0 {
+		f.unknown(fmt.Sprintf("%s is made on %s, and no source says on what that is stored", f.label(img.disk), lower), img.node, img.disk)
+		return
+	}
+	for r := range img.node.Readings() {
+		if r.Source == topology.SourceLibvirt && r.Partial && lower == "" { // which would say it beside
+			f.unknown(fmt.Sprintf("what %s said of %s by %s %s is not all: whether %s is made on an image below it is not known", r.Device, img.node.Name(), r.Source, r.Table, f.label(img.disk)), img.node, img.disk)
+			return
+		}
 	}
 }
 

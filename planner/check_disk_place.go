@@ -208,6 +208,7 @@ func localDisks(f *finder) {
 				continue
 			}
 			files++
+			f.chained(img)
 			if p := f.filePlace(img); p.known && p.server == "" {
 				f.onlyHere(img, p)
 			}

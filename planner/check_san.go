@@ -290,26 +290,27 @@ func (f *finder) enough(u *unitWays, r reach.Redundancy) bool {
 	return r.Paths >= f.least() && r.Media >= min(u.before.May.Media, f.least()) && r.Controllers >= min(u.before.May.Controllers, f.least())
 }
 
-// atBest is what paths that may be there come to: of one of which the fabric or the controller is not known, these may be others than all that are.
-func (u *unitWays) atBest() reach.Redundancy {
-	may := u.after.May
-	for _, p := range u.after.Paths {
-		if p.Verdict != reach.No && p.Medium == "" {
-			may.Media++
+// atBest is what paths come to, if all that may be there are: of one of which the fabric or the controller is not known, these may be others than all that are.
+func atBest(paths []reach.StoragePath) reach.Redundancy {
+	best := reach.RedundancyOf(paths)
+	for _, p := range paths {
+		if p.Medium == "" {
+			best.Media++
 		}
-		if p.Verdict != reach.No && p.Controller == "" {
-			may.Controllers++
+		if p.Controller == "" {
+			best.Controllers++
 		}
 	}
-	return may
+	return best
 }
 
 // weigh gives what a fault means: nothing but less redundancy, where there are paths enough without; else what is known of it.
 func (f *finder) weigh(u *unitWays, fault wayFault) Verdict {
+	open := slices.DeleteFunc(slices.Clone(u.after.Paths), func(p reach.StoragePath) bool { return p.Verdict == reach.No })
 	switch {
 	case f.enough(u, u.after.Must):
 		return Warn
-	case fault.verdict == reach.No && !f.enough(u, u.atBest()) && (u.after.Verdict != reach.NotKnown || u.after.May.Paths > 0):
+	case fault.verdict == reach.No && !f.enough(u, atBest(open)) && (u.after.Verdict != reach.NotKnown || u.after.May.Paths > 0):
 		return Block
 	}
 	return Unknown

@@ -111,7 +111,7 @@ func (u *unitWays) counts() (sure, may reach.Redundancy) {
 	var certain, possible []reach.StoragePath
 	for _, p := range u.after.Paths {
 		best, _ := nearest(u.after.Paths, p.Target.Key())
-		mended, doubted := p.Verdict == reach.Yes, false
+		mended, doubted := p.Verdict == reach.Yes, p.Verdict == reach.NotKnown
 		if p.Verdict != reach.Yes && best.Initiator == p.Initiator && servedAt(p, u) {
 			mended = true
 			for _, s := range p.Steps {
@@ -127,7 +127,7 @@ func (u *unitWays) counts() (sure, may reach.Redundancy) {
 			possible = append(possible, p)
 		}
 	}
-	return reach.RedundancyOf(certain), reach.RedundancyOf(possible)
+	return reach.RedundancyOf(certain), atBest(possible)
 }
 
 // servedAt tells that the VM reaches a path's target port now, or may; or that it is not known to reach any.
@@ -266,6 +266,7 @@ func exports(f *finder) {
 			if !f.file(img) || deviceFile(pathOf(img.node)) || f.source.IsZero() {
 				continue
 			}
+			f.chained(img)
 			here := f.placeOf(f.source, img.pool, pathOf(img.node))
 			if !here.known || here.server == "" {
 				continue // that it is local, STO-3 says

@@ -15,11 +15,26 @@ import (
 // TestStorage_isNoBetterThanReach: in estates of which some facts are gone and some are old, the checks of storage pass together only if the target reaches each unit.
 func TestStorage_isNoBetterThanReach(t *testing.T) {
 	t.Parallel()
+	for _, c := range []struct {
+		least, most int // facts that are changed
+		shows       reach.Verdict
+	}{{0, 6, reach.Yes}, {30, 60, reach.NotKnown}} {
+		seen := noBetterThanReach(t, c.least, c.most)
+		t.Logf("%d to %d changes: %v", c.least, c.most, seen)
+		if seen[c.shows] == 0 {
+			t.Errorf("estates with %d to %d changes reach the unit only so: %v", c.least, c.most, seen)
+		}
+	}
+}
+
+// noBetterThanReach gives what the target's ways to the unit are in how many of the estates that it draws.
+func noBetterThanReach(t *testing.T, least, most int) map[reach.Verdict]int {
+	t.Helper()
 	lines := strings.Split(strings.TrimSpace(storageEstate), "\n")
 	seen := map[reach.Verdict]int{}
 	rapid.Check(t, func(rt *rapid.T) {
 		var b strings.Builder
-		for i, n := 0, rapid.IntRange(0, 6).Draw(rt, "changes"); i < n; i++ {
+		for i, n := 0, rapid.IntRange(least, most).Draw(rt, "changes"); i < n; i++ {
 			line := lines[rapid.IntRange(0, len(lines)-1).Draw(rt, "line")]
 			if strings.Contains(b.String(), "-"+line+"\n") {
 				continue
@@ -58,9 +73,7 @@ func TestStorage_isNoBetterThanReach(t *testing.T) {
 			rt.Fatalf("%swhether the target reaches the unit is not known, and a check of paths says that it does not", b.String())
 		}
 	})
-	if few := testing.Short(); !few && (seen[reach.Yes] == 0 || len(seen) < 2) {
-		t.Errorf("estates reach the unit only so: %v", seen)
-	}
+	return seen
 }
 
 // blocks tells that a check of the ways to units blocks.

@@ -82,7 +82,7 @@ func readZoning(fabric topology.Node, old func(topology.Reading) string) Zoning 
 			}
 		}
 	}
-	if active {
+	if active && len(z.Zones) > 0 { // a zone set without zones cannot be put in force: those of this one nobody has said
 		z.Doubt = doubt
 	}
 	z.index()
