@@ -131,7 +131,7 @@ func (h *Headers) midway() packet.Set {
 func (s *shifting) cut(ends [2][]reached, was, is map[topology.Key]topology.Node) {
 	for _, k := range slices.SortedFunc(maps.Keys(is), topology.Key.Compare) {
 		d := is[k]
-		if _, both := was[k]; both || slices.Contains(s.Cut, d) {
+		if _, both := was[k]; both || slices.ContainsFunc(s.Cut, func(o topology.Node) bool { return o.Key() == k }) {
 			continue
 		}
 		with, without := s.now.holding(holdBut(nil)), s.now.holding(holdBut(map[topology.Key]bool{k: true}))

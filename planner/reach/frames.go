@@ -24,46 +24,16 @@ func (x *explorer) frames(from, to topology.Node, then func() *Leg) *Leg {
 
 // carried is the frames themselves.
 func (x *explorer) carried(from, to topology.Node, then func() *Leg) *Leg {
-	ways, gap := x.framesBetween(from, to)
-	var sound, doubtful, broken []topology.Way
-	lost := ""
-	for _, w := range ways {
-		w.Fault = ""
-		for _, h := range w.Hops {
-			old := x.oldHop(h)
-			if w.Doubt = cmp.Or(w.Doubt, old); h.Fault != "" && old == "" { // what is too old to be believed stops nothing
-				w.Fault = cmp.Or(w.Fault, faultAt(h))
-			}
-		}
-		switch {
-		case w.Fault != "":
-			broken = append(broken, w)
-			if w.Lost {
-				lost = cmp.Or(lost, w.Fault)
-			}
-		case w.Doubt != "":
-			doubtful = append(doubtful, w)
-			lost = cmp.Or(lost, w.Doubt)
-		default:
-			sound = append(sound, w)
-		}
-	}
-	if len(ways) == 0 {
+	c := x.carriage(x.family, x.end, from, to)
+	if c.bridgeless {
 		if l := x.tunnelled(from, to, then); l != nil {
 			return l
 		}
 	}
-	switch {
-	case len(sound) > 0:
-		return x.over(sound, lost, then)
-	case len(doubtful) > 0:
-		return x.over(doubtful, doubtful[0].Doubt, then)
-	case len(broken) > 0 && gap == "":
-		return ended(Dropped, broken[0].Fault, Step{Hops: broken[0].Hops})
-	case len(broken) > 0:
-		gap = broken[0].Fault + "; and " + gap
+	if c.over == nil {
+		return ended(c.end, c.why, slices.Clone(c.steps)...)
 	}
-	return ended(Unknown, gap)
+	return x.behind(c, then())
 }
 
 // faultAt says where something stops frames, and what.
@@ -72,27 +42,6 @@ func faultAt(h topology.Hop) string {
 		return o.Name() + " " + h.Node.Name() + ": " + h.Fault
 	}
 	return h.Fault
-}
-
-// over takes the ways that there are. Those on which packets meet the same filters are one.
-func (x *explorer) over(ways []topology.Way, doubt string, then func() *Leg) *Leg {
-	next := then()
-	seen := map[string]bool{}
-	l := &Leg{}
-	for _, w := range ways {
-		steps := []Step{{Hops: w.Hops, Doubt: doubt}}
-		steps = append(steps, x.bridged(w.Hops)...)
-		if sign := signature(steps); seen[sign] {
-			continue
-		} else {
-			seen[sign] = true
-		}
-		l.Next = append(l.Next, Branch{Leg: &Leg{Steps: append(steps, next.Steps...), End: next.End, Why: next.Why, Next: next.Next}})
-	}
-	if len(l.Next) == 1 {
-		return l.Next[0].Leg
-	}
-	return l
 }
 
 func signature(steps []Step) string {

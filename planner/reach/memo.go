@@ -82,6 +82,9 @@ const maxCrossings = 1 << 14 // pairs of ends that are remembered
 
 // framesBetween gives the ways of frames from one interface to another. They are asked for there and back, for each bound and each answer.
 func (n *Network) framesBetween(from, to topology.Node) ([]topology.Way, string) {
+	if n.before != nil && n.waysLast && !n.touched[from.Key()] && !n.touched[to.Key()] {
+		return n.before.framesBetween(n.before.mine(from), n.before.mine(to))
+	}
 	k := [2]topology.Key{from.Key(), to.Key()}
 	c, known := n.crossings[k]
 	if !known {

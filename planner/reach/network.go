@@ -33,6 +33,7 @@ type Network struct {
 	touched  map[topology.Key]bool // what they are about
 	waysLast bool                  // of all that they do not touch the ways of frames are what they were
 
+	carried   carried                          // how frames get from one interface to another
 	crossings map[[2]topology.Key]crossings    // ways of frames
 	berths    map[topology.Key]berth           // where frames of vNICs enter the switches
 	shifts    map[policy.Family]*Headers       // in which moves are compared
