@@ -80,7 +80,7 @@ func (f *finder) medium(img image) {
 	here, there := f.filePlace(img), place{}
 	if here.known && here.server != "" {
 		pool, _ := f.counterpart(img.pool)
-		if there = f.placeOf(f.target, pool, path); there.known && there.server == here.server {
+		if there = f.placeOf(f.target, pool, path); there.known && here.like(there) == same {
 			return
 		}
 	}
@@ -145,8 +145,16 @@ func (f *finder) lease(key, path string) {
 		f.block(fmt.Sprintf("lease %s of %s (%s) is on a file system of %s alone (%s)", key, f.vm.Name(), path, f.source.Name(), here.kind), f.vm, f.source)
 		return
 	}
-	if there := f.placeOf(f.target, f.poolOf(f.target, path), path); there.known && there.server != here.server {
+	there := f.placeOf(f.target, f.poolOf(f.target, path), path)
+	if !there.known {
+		return
+	}
+	switch here.like(there) {
+	case same:
+	case another:
 		f.block(fmt.Sprintf("lease %s of %s is on %s, which %s does not have at %s", key, f.vm.Name(), here.server, f.target.Name(), path), f.target, f.vm)
+	case mayBe:
+		f.unknown(fmt.Sprintf("lease %s of %s is on %s: whether that is what %s has at %s (%s), no source says", key, f.vm.Name(), here.server, f.target.Name(), path, there.server), f.target, f.vm)
 	}
 }
 

@@ -9,57 +9,6 @@ import (
 	"github.com/throughline-dc/throughline/topology"
 )
 
-// place is on what a file of a host lies.
-type place struct {
-	server string // "nfs1:/export" of a file system that others may mount, too; "" of one of the host's own
-	kind   string // of the file system, as far as it is known
-	known  bool
-}
-
-// networkFileSystems are those that several hosts have at once: by kernel name (/proc/self/mounts).
-var networkFileSystems = []string{ //nolint:gochecknoglobals // read-only table
-	"nfs", "nfs4", "cifs", "smb3", "fuse.glusterfs", "ceph", "fuse.ceph", "lustre", "beegfs", "gpfs", "ocfs2", "gfs2", "afs", "9p", "fuse.sshfs",
-}
-
-// clustered are those that hold no pages of a file which another host writes to (virFileIsClusterFS of libvirt).
-var clustered = []string{"ceph", "fuse.ceph", "fuse.glusterfs", "gpfs", "ocfs2", "gfs2"} //nolint:gochecknoglobals // read-only table
-
-// placeOf tells on what a file of a host lies: by the pool that holds it, else by the host's mounts.
-func (f *finder) placeOf(host, pool topology.Node, path string) place {
-	if !pool.IsZero() && pool.Text(topology.AttrPoolType) == "netfs" {
-		f.cites(pool, topology.AttrSourceHost)
-		kind := pool.Text(topology.AttrFormat)
-		if kind == "" || kind == "auto" {
-			kind = "nfs"
-		}
-		return place{server: servers(pool) + ":" + pool.Text(topology.AttrSourceDir), kind: kind, known: true}
-	}
-	if _, ok := host.Value(topology.AttrMount); !ok || !f.listed(host, topology.SourceSSH, "mounts") {
-		if !ok {
-			f.unknown(fmt.Sprintf("no source says in which file system of %s %s lies: whether others have it, too, is not known", host.Name(), path), host)
-		}
-		return place{}
-	}
-	best, p := "", place{}
-	for _, v := range host.Values(topology.AttrMount) {
-		words := strings.Fields(v.String())
-		if len(words) != 3 {
-			continue
-		}
-		folder := strings.ReplaceAll(words[2], `\040`, " ")
-		if inside(path, folder) && len(folder) >= len(best) {
-			best, p = folder, place{kind: words[0], known: true}
-			if slices.Contains(networkFileSystems, words[0]) {
-				p.server = words[1]
-			}
-		}
-	}
-	if !p.known {
-		f.unknown(fmt.Sprintf("no mount of %s holds %s", host.Name(), path), host)
-	}
-	return p
-}
-
 // inside tells that a path is of a folder, or below it.
 func inside(path, folder string) bool {
 	return path == folder || folder == "/" || strings.HasPrefix(path, strings.TrimSuffix(folder, "/")+"/")
@@ -186,16 +135,22 @@ func (f *finder) sameFolder(img image) {
 		pool = topology.Node{}
 	}
 	there := f.placeOf(f.target, pool, pathOf(img.node))
-	if there.known && there.server != here.server {
-		about := []topology.Node{f.target, img.disk}
-		if !pool.IsZero() {
-			about = []topology.Node{pool, img.pool}
+	if !there.known {
+		return
+	}
+	about := []topology.Node{f.target, img.disk}
+	if !pool.IsZero() {
+		about = []topology.Node{pool, img.pool}
+	}
+	switch here.like(there) {
+	case same:
+		if there.readOnly() && img.depth == 0 && !is(img.disk, topology.AttrReadOnly) {
+			f.block(fmt.Sprintf("%s lies on %s, which %s has mounted read-only", f.label(img.disk), here.server, f.target.Name()), about...)
 		}
-		has := there.server
-		if has == "" {
-			has = "a file system of its own (" + there.kind + ")"
-		}
-		f.block(fmt.Sprintf("%s lies on %s; %s has %s there", f.label(img.disk), here.server, f.target.Name(), has), about...)
+	case another:
+		f.block(fmt.Sprintf("%s lies on %s; %s has %s there", f.label(img.disk), here.beside(there), f.target.Name(), there.beside(here)), about...)
+	case mayBe:
+		f.unknown(fmt.Sprintf("%s lies on %s (%s), and %s has %s (%s) there: whether that is the same, no source says", f.label(img.disk), here.server, here.kind, f.target.Name(), there.server, there.kind), about...)
 	}
 }
 

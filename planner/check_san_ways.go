@@ -285,22 +285,24 @@ func exports(f *finder) {
 func (f *finder) admitted(img image, here place) {
 	pool, ok := f.counterpart(img.pool)
 	mounted := ok && pool.Text(topology.AttrPoolType) == "netfs"
+	var there place
 	if mounted {
+		there = f.poolPlace(f.target, pool, pathOf(img.node))
 		fact, _ := pool.Evidence(topology.AttrState)
 		state := fact.Value.String()
 		mounted = (state == "active" || state == "running") && fact.Reading.Source != topology.SourcePlan && f.rests(pool, fact)
 	} else {
 		said := len(f.found)
-		there := f.placeOf(f.target, topology.Node{}, pathOf(img.node))
+		there = f.placeOf(f.target, topology.Node{}, pathOf(img.node))
 		f.found = f.found[:said]
-		mounted = there.known && there.server == here.server
+		mounted = there.known && here.like(there) == same
 	}
 	if !mounted {
 		f.unknown(fmt.Sprintf("%s has not mounted %s, on which %s is, and nobody reads whom its server admits", f.target.Name(), here.server, f.label(img.disk)), f.target, img.disk)
 		return
 	}
-	if a, b := version(img.pool, here), version(pool, here); a != b {
-		f.warn(fmt.Sprintf("%s has %s mounted as %s, %s as %s: they lock files otherwise", f.home(), here.server, a, f.target.Name(), b), pool, img.pool)
+	if a, b := version(img.pool, here), version(pool, there); a != b {
+		f.warn(fmt.Sprintf("%s has %s mounted as %s, %s as %s: they lock files otherwise", f.home(), here.server, a, f.target.Name(), b), f.target, img.disk)
 	}
 }
 
@@ -311,7 +313,7 @@ func version(pool topology.Node, p place) string {
 			return v
 		}
 	}
-	return p.kind + " of the host's choice"
+	return cmp.Or(p.protocol(), p.family()+" of the host's choice")
 }
 
 // queueing compares what multipath does with a unit on both hosts.

@@ -105,7 +105,7 @@ func estate() string {
 
 func checkCases() []checkCase {
 	return slices.Concat(vmCases(), hostCases(), policyCases(), nameCases(), cpuCases(), capacityCases(), deviceCases(), channelCases(), metaCases(), flowCases(), diskCases(), storageCases(),
-		hostNetworkCases(), networkCases())
+		hostNetworkCases(), networkCases(), mountCases())
 }
 
 // TestChecks: each check has an estate in which it passes, one in which it alone gives its worst verdict, and one in which it does not know.

@@ -229,7 +229,10 @@ const (
 	AttrStartupPolicy // what becomes of a drive whose medium is missing: mandatory, requisite, optional (formatdomain: startupPolicy)
 	AttrLease         // of a VM: "LOCKSPACE KEY PATH" of a lease that it holds while it runs (formatdomain: lease)
 	AttrHostShare     // of a VM: a folder that it shares with its host: "DRIVER SOURCE TARGET" (formatdomain: filesystem)
-	AttrMount         // of a host: what it has mounted that holds files: "TYPE SOURCE FOLDER" (/proc/self/mounts, blanks as \040); no collector reads it yet
+	// AttrMount is what a host has mounted that holds files: "TYPE SOURCE FOLDER OPTION…", blanks as \040 (proc_pid_mountinfo(5)). Of the options there are
+	// root=FOLDER where a folder of the file system is mounted and not all of it, ro, and those that tell which one it is and how it is locked: vers=, addr=,
+	// local_lock=, nolock (nfs(5)), fs=, mds_namespace=, mon_addr= (mount.ceph(8)).
+	AttrMount
 	// AttrQueueing is what multipath does with commands to the unit on one host: "HOST-HANDLE features='…' hwhandler='…' policy='…'" (multipath -ll).
 	AttrQueueing
 

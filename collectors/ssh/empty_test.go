@@ -17,7 +17,7 @@ func TestParse_empty(t *testing.T) {
 	t.Parallel()
 	speaks := []string{
 		"uname", "ip-link", "ip-addr", "ip-route", "ip-rule", "bridge-vlan", "lldp", "lldp-chassis", "lldp-interfaces", "frr-route", "frr-route6",
-		"ovs-interface", "ovs-port", "ovs-bridge", "nft", "iscsiadm", "lsblk", "sysctl-net",
+		"ovs-interface", "ovs-port", "ovs-bridge", "nft", "iscsiadm", "lsblk", "sysctl-net", "mounts",
 	}
 	for _, name := range ssh.Answers() {
 		for _, raw := range []string{"", "\n"} {

@@ -61,6 +61,8 @@ func (t table) bound() (octets int64, rows int) {
 	switch t.name {
 	case tableSystem, tablePath, tableRelease, "dmi", "dmi-identity", "ip-forward", "kvm":
 		return 1 << 20, 10_000
+	case "mounts":
+		return 8 << 20, 10_000
 	case "ip-route", "frr-route", "frr-route6", "frr-evpn-vni", "ip-neigh", "bridge-fdb", "bridge-vlan", "ovs-fdb", "ovs-flows", "nft", "iptables-save", "ip6tables-save", "ebtables-save":
 		return 64 << 20, 1_000_000
 	}

@@ -20,6 +20,7 @@ type storage struct {
 	scsi    scsi
 	maps    []multipathMap
 	disks   []disk
+	mounts  []mount
 
 	connections []shell.Connection
 	connected   bool // all of them were read
@@ -28,7 +29,7 @@ type storage struct {
 // hostTables are the commands of the host itself. Lines that need a shell of known grammar, or that put several commands in one, are handed to sh,
 // whatever shell the user has.
 func hostTables() []table {
-	return slices.Concat(ovsTables(), filterTables(), []table{qdiscTable(), sysfsNetTable(), sysfsSCSITable(), iscsiTable(), multipathTable(), lsblkTable(), connectionsTable()})
+	return slices.Concat(ovsTables(), filterTables(), []table{qdiscTable(), sysfsNetTable(), sysfsSCSITable(), iscsiTable(), multipathTable(), lsblkTable(), mountsTable(), connectionsTable()})
 }
 
 // tally counts the rows of an answer, and keeps those that are not understood.
