@@ -38,7 +38,7 @@ func (p *Planner) Best(ctx context.Context, vm topology.Key) ([]Choice, error) {
 	var all []Choice
 	hosts, rest := p.near(v, nil, maxAsked)
 	for _, h := range hosts {
-		c := Choice{Host: h.Key(), Room: p.room(h).with(p.needOf(v))}
+		c := Choice{Host: h.Key(), Room: p.roomOf(h).with(p.needOf(v))}
 		var err error
 		if c.Plan, err = p.Migrate(ctx, vm, h.Key()); err != nil {
 			return nil, err

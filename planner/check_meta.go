@@ -286,7 +286,12 @@ func (f *finder) spare() {
 	var rooms []Room
 	for host := range rack.Subjects(topology.MountedIn) {
 		if host.Kind() == topology.Host && host != target {
-			rooms = append(rooms, after.room(host))
+			if host.Key() == f.source.Key() {
+				rooms = append(rooms, after.room(host))
+				continue
+			}
+			was, _ := host.On(f.s) // the move leaves it as it is
+			rooms = append(rooms, f.roomOf(was))
 		}
 	}
 	if len(rooms) == 0 {
@@ -305,6 +310,11 @@ func (f *finder) wayBack() {
 		return
 	}
 	back := &Planner{s: f.after.Snapshot(), policy: f.policy, now: f.now, net: f.then}
+	for _, l := range f.lanes() {
+		if l.then.Snapshot() == back.s { // where it goes is where it comes from
+			back.remember(l.then, l.next)
+		}
+	}
 	checks := slices.DeleteFunc(slices.Clone(f.checks), func(c Check) bool {
 		return c.When != Before || c.sums || strings.HasPrefix(c.Code, "META-") || strings.HasPrefix(c.Code, "POL-") || c.Code == "HOST-3" || f.objects(c.Code)
 	})

@@ -49,7 +49,7 @@ const (
 // placement is the plan of a move where those before it are made: room, affinity and all else that they change is looked at as it is then. No move that is blocked is
 // among them; one of which something is not known is, where there is no better one, and makes the whole unknown.
 func (p *Planner) Drain(ctx context.Context, hosts []topology.Key) (*Drain, error) {
-	d := &drain{Drain: Drain{Hosts: hosts, Revision: p.s.Revision()}, ctx: ctx, p: p, rooms: map[topology.Key]Room{}}
+	d := &drain{Drain: Drain{Hosts: hosts, Revision: p.s.Revision()}, ctx: ctx, p: p}
 	for _, h := range hosts {
 		host, ok := p.s.Node(h)
 		if !ok || h.Kind != topology.Host {
@@ -104,10 +104,9 @@ type drain struct {
 	Drain
 	ctx   context.Context //nolint:containedctx // a drain is one question: it lives as long as its context
 	p     *Planner        // before anything is moved
-	rooms map[topology.Key]Room
-	vms   []*placing // those with the fewest places first
-	all   bool       // all moves were asked for beforehand
-	found *placement // the best so far
+	vms   []*placing      // those with the fewest places first
+	all   bool            // all moves were asked for beforehand
+	found *placement      // the best so far
 }
 
 // placing is a VM that needs a place.
@@ -276,12 +275,8 @@ func (d *drain) enough(i int, at placement) bool {
 func (d *drain) inOrder(at placement, v *placing) []topology.Key {
 	choices := slices.Clone(v.hosts)
 	for i, c := range choices {
-		room, known := d.rooms[c.Host]
-		if !known {
-			h, _ := d.p.s.Node(c.Host)
-			room = d.p.room(h)
-			d.rooms[c.Host] = room
-		}
+		h, _ := d.p.s.Node(c.Host)
+		room := d.p.roomOf(h)
 		for _, m := range at.moves {
 			if m.Host == c.Host {
 				vm, _ := d.p.s.Node(m.VM)

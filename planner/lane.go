@@ -39,7 +39,7 @@ func (m *move) lanes() []*lane {
 				continue
 			}
 			then := started(m.after.Snapshot(), e.To.Key())
-			l := &lane{vnic: e.To, then: then, now: railOf(e.To), next: railOf(then)}
+			l := &lane{vnic: e.To, then: then, now: m.railOf(e.To), next: railOf(then)}
 			l.exits = exitsOf(l.next)
 			l.list()
 			m.wires = append(m.wires, l)
@@ -66,6 +66,26 @@ func started(s *topology.Snapshot, vnic topology.Key) topology.Node {
 // start is the change that starts a network.
 func start(network topology.Node) topology.Change {
 	return topology.Change{Subject: network.Key(), Attr: topology.AttrState, Before: believed(network, topology.AttrState), After: []topology.Value{topology.TextValue("active")}}
+}
+
+// maxRails is how many rails a planner remembers: those of the VM that is asked about for one host after the other.
+const maxRails = 64
+
+// railOf is the rail of a vNIC of the planner's snapshot, which is remembered.
+func (p *Planner) railOf(vnic topology.Node) topology.Rail {
+	r, known := p.rails[vnic]
+	if !known {
+		r = railOf(vnic)
+		p.remember(vnic, r)
+	}
+	return r
+}
+
+func (p *Planner) remember(vnic topology.Node, r topology.Rail) {
+	if p.rails == nil || len(p.rails) == maxRails {
+		p.rails = map[topology.Node]topology.Rail{}
+	}
+	p.rails[vnic] = r
 }
 
 func railOf(vnic topology.Node) topology.Rail {

@@ -19,7 +19,9 @@ type Planner struct {
 	net    *reach.Network          // of s, once somebody asks
 	placed map[int][]topology.Node // of s, the VMs of placements, once somebody asks
 	cpus   processors
-	unmet  *[]stranger // of s, what the policy names and is not there, once somebody asks
+	unmet  *[]stranger                     // of s, what the policy names and is not there, once somebody asks
+	rails  map[topology.Node]topology.Rail // of vNICs of s, of the last that were asked for
+	rooms  map[topology.Key]Room           // of hosts of s, once somebody asks
 
 	selected map[string][]topology.Node // of s, the machines that selectors of flows name
 }

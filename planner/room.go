@@ -57,6 +57,19 @@ func (p *Planner) room(host topology.Node) Room {
 	return r
 }
 
+// roomOf is room, which is remembered: many questions ask for it.
+func (p *Planner) roomOf(host topology.Node) Room {
+	r, known := p.rooms[host.Key()]
+	if !known {
+		if p.rooms == nil {
+			p.rooms = map[topology.Key]Room{}
+		}
+		r = p.room(host)
+		p.rooms[host.Key()] = r
+	}
+	return r
+}
+
 // needs lists what the VMs of a host take that are not off.
 func (p *Planner) needs(host topology.Node) []need {
 	var all []need

@@ -43,16 +43,16 @@ type fabric struct {
 	mac     MAC // of the starting point
 	left    Node
 	wires   *wiring           // all nodes here are of its snapshot
-	exits   map[uint32][]exit // by device
 	vlans   map[Key][2]string // what bridged says, by device
 	flow    flow              // the sound ways, device by device
 	unheard []string          // why the fabric may reach further than is known
+	asked   map[Node]bool     // in a search, what resolves said
 }
 
 func newFabric(vid VID, w *walker) *fabric {
 	mac, _ := w.start.Value(AttrMAC)
 	f := &fabric{
-		vid: vid, mac: mac.MAC(), wires: wiringOf(w.start), exits: map[uint32][]exit{}, vlans: map[Key][2]string{},
+		vid: vid, mac: mac.MAC(), wires: wiringOf(w.start), vlans: map[Key][2]string{},
 		flow: newFlow(w.start.Key()),
 	}
 	f.left = f.wires.on(w.from)
@@ -81,9 +81,6 @@ type exit struct {
 // that only seems to be there. A port of which nothing is known counts, with doubt, unless the bridge tells the VLANs of its other ports: then
 // it is a port that does not bridge.
 func (f *fabric) from(device Node) []exit {
-	if xs, ok := f.exits[device.n]; ok {
-		return xs
-	}
 	known := f.wires.led(lead{device.n, f.vid}, func() led {
 		looking := &fabric{vid: f.vid, wires: f.wires, vlans: map[Key][2]string{}}
 		return led{looking.look(device), looking.unheard}
@@ -91,7 +88,6 @@ func (f *fabric) from(device Node) []exit {
 	for _, text := range known.notes {
 		f.note(text)
 	}
-	f.exits[device.n] = known.exits
 	return known.exits
 }
 
@@ -204,7 +200,7 @@ func (f *fabric) note(text string) {
 // alone are kept, so none passes a device twice.
 type search struct {
 	*fabric
-	arrivals map[Key]*[grades]*arrival
+	arrivals map[uint32]*[grades]*arrival // by device
 	next     []*arrival
 	goals    []goal
 	target   Node // the device that is searched for; none: a gateway
@@ -235,10 +231,34 @@ type goal struct {
 // maxDepth is how many cables a frame may pass in a fabric: more than the 7 bridges of IEEE 802.1D's spanning tree.
 const maxDepth = 8
 
+// search walks through a fabric from where a frame comes in. What was found is remembered.
 func (f *fabric) search(device, port Node, tagged bool, g grade) *search {
-	s := &search{fabric: f, arrivals: map[Key]*[grades]*arrival{}}
-	s.walk(f.wires.on(device), f.wires.on(port), tagged, g)
-	return s
+	at := entrance{f.wires.on(device), f.wires.on(port), f.left, f.vid, tagged, g, numbersOf(f.subnets)}
+	known, ok := f.wires.searched(at, f.resolves)
+	if !ok {
+		known = f.anew(at)
+		f.wires.keep(at, known)
+	}
+	for _, text := range known.notes {
+		f.note(text)
+	}
+	return &search{fabric: f, goals: known.goals}
+}
+
+// anew is search without a look at what is known.
+func (f *fabric) anew(at entrance) found {
+	before := f.unheard
+	f.unheard, f.asked = nil, map[Node]bool{}
+	s := &search{fabric: f, arrivals: map[uint32]*[grades]*arrival{}}
+	s.walk(at.device, at.port, at.tagged, at.grade)
+	for _, g := range s.goals {
+		if g.way.from != nil {
+			g.way.from.count() // before others see it
+		}
+	}
+	all := found{s.goals, f.unheard, f.asked}
+	f.unheard, f.asked = before, nil
+	return all
 }
 
 func (s *search) walk(device, port Node, tagged bool, g grade) {
@@ -281,10 +301,10 @@ func (s *search) arrive(w way, device, port Node, tagged bool, g grade, level in
 	if routes := device.Kind() == Router || device.Kind() == Firewall; device.Kind() != Switch && (!bridges || !routes) {
 		return
 	}
-	at := s.arrivals[device.Key()]
+	at := s.arrivals[device.n]
 	if at == nil {
 		at = &[grades]*arrival{}
-		s.arrivals[device.Key()] = at
+		s.arrivals[device.n] = at
 	}
 	for better := sound; better <= g; better++ {
 		if at[better] != nil && at[better].level < level {
@@ -439,7 +459,11 @@ func (f *fabric) serves(n Node, here []Node, bridged, tagged bool) (doubt string
 
 // resolves reports whether the interface has the starting point in its neighbour cache: then frames pass between the two.
 func (f *fabric) resolves(n Node) bool {
-	return len(f.subnets) > 0 && f.mac.Usable() && f.wires.resolves(n, f.mac)
+	is := len(f.subnets) > 0 && f.mac.Usable() && f.wires.resolves(n, f.mac)
+	if f.asked != nil {
+		f.asked[n] = is
+	}
+	return is
 }
 
 // Routing reports whether a device is known to forward packets of the protocol of an address that the interface has: a bridge has addresses for

@@ -54,7 +54,7 @@ func entered(ps []Path) (begins [][]Hop) {
 
 // waysTo walks through a fabric to a device, instead of a gateway, and lists the ways there: the best first, at most maxPaths for each into it.
 func (f *fabric) waysTo(target, device Node, at Hop) [][]Hop {
-	s := &search{fabric: f, arrivals: map[Key]*[grades]*arrival{}, target: f.wires.on(target)}
+	s := &search{fabric: f, arrivals: map[uint32]*[grades]*arrival{}, target: f.wires.on(target)}
 	s.walk(f.wires.on(device), f.wires.on(at.Node), at.Tagged, sound)
 	var ways [][]Hop
 	for _, g := range s.goals {

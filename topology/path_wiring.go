@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"encoding/binary"
 	"slices"
 	"strings"
 	"sync"
@@ -13,7 +14,9 @@ type wiring struct {
 
 	mu       sync.Mutex
 	leads    map[lead]led
-	held     int                        // exits in leads
+	held     int // exits in leads
+	ways     map[entrance][]found
+	kept     int                        // of ways
 	routes   map[uint32][]Node          // interfaces with an address, by device
 	resolved map[uint32]map[string]bool // hardware addresses in the neighbour cache, by interface
 }
@@ -32,6 +35,34 @@ type led struct {
 
 // maxHeld is how many exits are remembered: some 80 MB. Beyond it all is forgotten.
 const maxHeld = 1 << 17
+
+// entrance is where frames come into a fabric, and what decides of the rest, but for the hardware address that they come from.
+type entrance struct {
+	device, port, left Node
+	vid                VID
+	tagged             bool
+	grade              grade
+	subnets            string
+}
+
+// found is where a search came to, what it noted, and which interfaces it asked whether they have resolved the starting point, with the answers.
+type found struct {
+	goals []goal
+	notes []string
+	asked map[Node]bool
+}
+
+// maxKept is how many searches are remembered: some 60 MB.
+const maxKept = 1 << 15
+
+// numbersOf names nodes of the home snapshot.
+func numbersOf(nodes []Node) string {
+	var b []byte
+	for _, n := range nodes {
+		b = binary.LittleEndian.AppendUint32(b, n.n)
+	}
+	return string(b)
+}
 
 // wired gives a snapshot that is finished a memory of its own.
 func (s *Snapshot) wired() *Snapshot {
@@ -74,6 +105,33 @@ func (w *wiring) led(at lead, look func() led) led {
 	}
 	w.leads[at] = known
 	return known
+}
+
+// searched gives what was found from an entrance by frames from a hardware address that the same interfaces have resolved.
+func (w *wiring) searched(at entrance, resolves func(Node) bool) (found, bool) {
+	w.mu.Lock()
+	all := w.ways[at]
+	w.mu.Unlock()
+	for _, f := range all {
+		same := true
+		for n, is := range f.asked {
+			same = same && resolves(n) == is
+		}
+		if same {
+			return f, true
+		}
+	}
+	return found{}, false
+}
+
+// keep remembers what was found.
+func (w *wiring) keep(at entrance, f found) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.kept++; w.ways == nil || w.kept > maxKept {
+		w.ways, w.kept = map[entrance][]found{}, 1
+	}
+	w.ways[at] = append(slices.Clip(w.ways[at]), f)
 }
 
 // addressed gives the interfaces of a device that are in a subnet.
