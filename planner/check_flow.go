@@ -16,7 +16,7 @@ func flowChecks() []Check {
 		{
 			Code: "NET-9", Asks: "Does every flow of the VM that passes before the move pass after it, and none that did not?",
 			Facts: "filters of hosts, vNICs, bridges and switches (libvirt, ssh, configurations), ways of frames, addresses, routes",
-			Mends: "permit the flow in the filter that drops it; what is opened, deny there", run: (*finder).flowsKept,
+			Mends: "permit what is lost in the filter that drops it, deny there what is opened; or choose another host", run: (*finder).flowsKept,
 		},
 		{
 			Code: "NET-10", Asks: "Do the flows that the policy declares fare as it demands, with the same addresses and gateways, and do open sessions go on?",
@@ -79,8 +79,8 @@ func (f *finder) turn(g *turned) {
 		f.unknown(g.text(f.vm)+"; the policy forbids it ("+g.breaks+")", about...)
 	case g.opened:
 		f.warn(g.text(f.vm), about...)
-	case g.beside && f.policy.Beside != Block:
-		f.warn(g.text(f.vm)+"; no filter let it pass before, both were on "+f.source.Name(), about...)
+	case g.beside && f.policy.Beside == Warn:
+		f.warn(g.text(f.vm), about...)
 	case g.Sure:
 		f.block(g.text(f.vm), about...)
 	default:
@@ -113,22 +113,25 @@ func (g *turned) text(vm topology.Node) string {
 	var text string
 	switch {
 	case g.opened && g.Back && g.Sure:
-		text = "%s can now be answered by %s, %s"
+		text = "%s can now be answered by %s on %s"
 	case g.opened && g.Back:
-		text = "%s may now be answered by %s, %s"
+		text = "%s may now be answered by %s on %s"
 	case g.opened && g.Sure:
-		text = "%s can now reach %s, %s"
+		text = "%s can now reach %s on %s"
 	case g.opened:
-		text = "%s may now reach %s, %s"
+		text = "%s may now reach %s on %s"
 	case g.Sure && g.Back:
-		text = "%s gets no answers from %s any more, %s"
+		text = "%s gets no answers from %s any more on %s"
 	case g.Sure:
-		text = "%s can no longer reach %s, %s"
+		text = "%s can no longer reach %s on %s"
 	default:
 		return fmt.Sprintf("whether %s and %s still reach each other is not known, as far as they did%s", vm.Name(), peers, why)
 	}
 	if g.opened && why != "" {
-		why = ": before, " + strings.TrimPrefix(why, ": ")
+		why = ": so far, " + strings.TrimPrefix(why, ": ")
+	}
+	if g.beside {
+		why += "; so far they meet on one host, where no filter looks"
 	}
 	return fmt.Sprintf(text, from, to, strings.Join(g.services, ", ")) + why
 }

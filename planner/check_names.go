@@ -107,9 +107,9 @@ func (p *Planner) met(all []stranger) []bool {
 	}
 	for n := range p.s.Nodes(machines()...) {
 		is := func(i int) bool { return slices.Contains(all[i].kinds, n.Kind()) }
-		for _, name := range []string{n.Name(), n.Key().ID, n.Key().String()} {
+		for _, name := range answersTo(n, true) {
 			for _, i := range literals[name] {
-				met[i] = met[i] || is(i)
+				met[i] = met[i] || is(i) && named(name, n)
 			}
 		}
 		patterns = slices.DeleteFunc(patterns, func(i int) bool {

@@ -16,7 +16,7 @@ func nameCases() []checkCase {
 	}
 	return []checkCase{
 		{code: "POL-5", name: "nothing", want: "pass: all is there that the policy names"},
-		{code: "POL-5", name: "by name, pattern and key", policy: pin("other", "oth*", "vm:o", "o"), want: "pass: all is there that the policy names"},
+		{code: "POL-5", name: "by name, pattern and key", policy: pin("other", "oth*", "vm:o"), want: "pass: all is there that the policy names"},
 		{code: "POL-5", name: "a host, but no VM", policy: pin("b"), want: `warn: the policy names "b" in pinned, and nothing there answers to it`},
 		{code: "POL-5", name: "nobody", policy: pin("web-99", "db-*", "web-99"), want: "warn: the policy names \"web-99\" in pinned, and nothing there answers to it\nwarn: the policy names \"db-*\" in pinned, and nothing there answers to it"},
 		{code: "POL-5", name: "the VM by a slip", policy: pin("Web_7"), want: `unknown: the policy names "Web_7" in pinned, and nothing there answers to it: web-07 may be meant`},

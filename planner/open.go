@@ -189,9 +189,17 @@ func (o *opening) filters() {
 		n, _ := o.node(c.Subject)
 		old, _ := o.before.s.Node(device(n).Key())
 		now, _ := o.after.s.Node(device(n).Key())
-		rewritten, err := reach.RewrittenPolicies(filtersOf(old), filtersOf(now))
+		unsaid := func(why string) {
+			o.say("NET-9", Unknown, fmt.Sprintf("what %s of %s lets pass besides is not known: %s", n.Name(), old.Name(), why), n, old)
+		}
+		were, unread := filtersOf(old)
+		are, alsoUnread := filtersOf(now)
+		for _, why := range append(unread, alsoUnread...) { // it may be jumped to, or drop by now what the other lets pass
+			unsaid(why)
+		}
+		rewritten, err := reach.RewrittenPolicies(were, are)
 		if err != nil {
-			o.say("NET-9", Unknown, fmt.Sprintf("what %s of %s lets pass besides is not known: %s", n.Name(), old.Name(), err), n, old)
+			unsaid(err.Error())
 			continue
 		}
 		for _, r := range rewritten {
@@ -201,22 +209,25 @@ func (o *opening) filters() {
 				}
 			}
 			if r.Unknown != "" {
-				o.say("NET-9", Unknown, fmt.Sprintf("what %s of %s lets pass besides is not known: %s", n.Name(), old.Name(), r.Unknown), n, old)
+				unsaid(r.Unknown)
 			}
 		}
 	}
 }
 
-// filtersOf reads the filters of a device.
-func filtersOf(device topology.Node) (all []*policy.Filter) {
+// filtersOf reads the filters of a device, and says which of them cannot be read.
+func filtersOf(device topology.Node) (all []*policy.Filter, unread []string) {
 	for part := range device.Objects(topology.Contains) {
 		if text := part.Text(topology.AttrRules); part.Kind() == topology.Filter && text != "" {
-			if f, err := policy.DecodeFilter(text); err == nil {
-				all = append(all, f)
+			f, doubt := decoded(text)
+			if doubt != "" {
+				unread = append(unread, "of "+part.Name()+": "+doubt)
+				continue
 			}
+			all = append(all, f)
 		}
 	}
-	return all
+	return all, unread
 }
 
 // own tells whether packets are all of the VM, or for it.

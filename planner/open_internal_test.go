@@ -126,6 +126,25 @@ func list443(more ...policy.Rule) *policy.Filter {
 	}
 }
 
+// TestOpens_unread: what a rule lets pass beside a filter of its device that cannot be read is not known, and the answer says which one that is.
+func TestOpens_unread(t *testing.T) {
+	t.Parallel()
+	gw := topology.Key{Kind: topology.Router, ID: "gw"}
+	list, broken := topology.PartKey(topology.Filter, gw, "in"), topology.PartKey(topology.Filter, gw, "odd")
+	before := list443()
+	s := openSnapshot(
+		t, topology.Relate(gw, topology.Contains, list), topology.Attribute(list, topology.AttrRules, topology.TextValue(before.Encode())), topology.Attribute(list, topology.AttrName, topology.TextValue("in")),
+		topology.Relate(gw, topology.Contains, broken), topology.Attribute(broken, topology.AttrRules, topology.TextValue("{")), topology.Attribute(broken, topology.AttrName, topology.TextValue("odd")),
+	)
+	own := policy.Rule{Match: []policy.Term{{Field: policy.Source, Family: policy.IPv4, Of: []policy.Range{policy.Is(0xC0000207)}}}, Verdict: policy.Permit, Text: "permit ip host 192.0.2.7 any"}
+	change := topology.Change{Subject: list, Attr: topology.AttrRules, Before: []topology.Value{topology.TextValue(before.Encode())}, After: []topology.Value{topology.TextValue(list443(own).Encode())}}
+	plan := &Plan{VM: topology.Key{Kind: topology.VM, ID: "v"}, Host: topology.Key{Kind: topology.Host, ID: "b"}}
+	found, err := New(s, Policy{}, s.Time()).opens(t.Context(), plan, topology.ChangeSet{Changes: []topology.Change{change}})
+	if err != nil || len(found) != 1 || found[0].Verdict != Unknown || !strings.HasPrefix(found[0].Text, "what in of gw lets pass besides is not known: of odd: it cannot be read: ") {
+		t.Errorf("%v: %+v", err, found)
+	}
+}
+
 // TestOpens: what acts do to others is told: who gets a way, or loses it, which packets pass besides, what is forbidden, and who sees units.
 func TestOpens(t *testing.T) {
 	t.Parallel()

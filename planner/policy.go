@@ -19,7 +19,7 @@ type Policy struct {
 
 	Redundancy Redundancy
 	Channel    Channel
-	Beside     Verdict // what it is to lose flows that no filter let pass, since both guests were in one bridge: Warn if it is Pass
+	Beside     Verdict // what it is to lose flows that no filter let pass, since both guests were in one bridge: Block if it is Pass
 	Sessions   Verdict // what it is to cut sessions that are open: Warn if it is Pass
 
 	CopyDisks bool // a move may copy disks that only the source has, where the target has room

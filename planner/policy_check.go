@@ -117,8 +117,13 @@ func (c *policyCheck) numbers() {
 	if slices.ContainsFunc(c.Channel.Networks, func(p netip.Prefix) bool { return !p.IsValid() || p != p.Masked() }) {
 		c.say("", 0, "channel", "a network is a prefix without bits behind its length")
 	}
-	if !slices.Contains([]Verdict{Pass, Warn, Block}, c.Sessions) {
-		c.say("", 0, "sessions", "that sessions are cut is warn or block")
+	for _, of := range []struct {
+		key string
+		v   Verdict
+	}{{"sessions", c.Sessions}, {"beside", c.Beside}} {
+		if !slices.Contains([]Verdict{Pass, Warn, Block}, of.v) {
+			c.say("", 0, of.key, "%s is warn or block", of.key)
+		}
 	}
 }
 
@@ -291,7 +296,7 @@ func patternCovers(wide, narrow string) bool {
 		return true
 	}
 	is, err := path.Match(wide, narrow)
-	return literal(narrow) && err == nil && is
+	return literal(narrow) && err == nil && is && (strings.Contains(wide, ":") || !strings.Contains(narrow, ":")) // a pattern of names names no key
 }
 
 // literal tells that a pattern names one thing.

@@ -27,7 +27,7 @@ func TestPolicy_faults(t *testing.T) {
 	t.Parallel()
 	all := planner.Selector{"*"}
 	p := planner.Policy{
-		MemoryRatio: -1, CPURatio: math.NaN(), Redundancy: planner.Redundancy{Network: -1}, Channel: planner.Channel{Concurrent: -1}, Sessions: planner.Unknown,
+		MemoryRatio: -1, CPURatio: math.NaN(), Redundancy: planner.Redundancy{Network: -1}, Channel: planner.Channel{Concurrent: -1}, Sessions: planner.Unknown, Beside: planner.Unknown,
 		Placements: []planner.Placement{
 			{Name: "sites", Rule: "olny", VMs: all},
 			{Rule: planner.Only, VMs: planner.Selector{"[a"}},
@@ -51,7 +51,8 @@ func TestPolicy_faults(t *testing.T) {
 policy: a ratio is a number above 0
 policy: there are no fewer than 0 ways
 policy: a number is below 0
-policy: that sessions are cut is warn or block
+policy: sessions is warn or block
+policy: beside is warn or block
 policy: placements 1: a rule is together, apart, only or never
 policy: placements 2: it needs a name
 policy: placements 2: "[a" is not a pattern of names

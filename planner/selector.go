@@ -4,13 +4,14 @@ import (
 	"net/netip"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/throughline-dc/throughline/planner/reach"
 	"github.com/throughline-dc/throughline/topology"
 )
 
-// Selector names nodes by patterns of path.Match on name or key ("web-*", "vm:6f…", "host:r01-*"), or by the prefix that an address of theirs is in. "*" and none
-// at all: all.
+// Selector names nodes by patterns of path.Match on names ("web-*"), and where they have a colon, on keys ("vm:6f…", "host:r01-*"), or by the prefix that an address of
+// theirs is in. "*" and none at all: all.
 type Selector []string
 
 // Has tells whether a node is one of those that are named.
@@ -35,12 +36,18 @@ func named(pattern string, n topology.Node) bool {
 		}
 		return false
 	}
-	for _, text := range []string{n.Name(), n.Key().ID, n.Key().String()} {
-		if is, err := path.Match(pattern, text); err == nil && is {
-			return true
-		}
+	return slices.ContainsFunc(answersTo(n, strings.Contains(pattern, ":")), func(name string) bool {
+		is, err := path.Match(pattern, name)
+		return err == nil && is
+	})
+}
+
+// answersTo is what a node is called. A pattern without a colon is meant for names: "v*" would be every key of a VM.
+func answersTo(n topology.Node, keys bool) []string {
+	if !keys {
+		return []string{n.Name()}
 	}
-	return false
+	return []string{n.Name(), n.Key().ID, n.Key().String()}
 }
 
 // byAddress tells whether a pattern is a prefix, and if so, whether the node has an address at all: of one that has none it is not known whether it is in there.

@@ -170,7 +170,7 @@ func (t *table) finding(f planner.Finding) Finding {
 	for _, k := range f.Objects {
 		v.Objects = append(v.Objects, ObjectOf(t.s, k))
 	}
-	for _, e := range f.Evidence {
+	for _, e := range t.ranked(f) {
 		v.Evidence = append(v.Evidence, Evidence{e.Device, e.Source.String(), e.Table, e.Command, e.Time, Age(e.Age), e.Stale})
 	}
 	for _, fix := range f.Fixes {
@@ -180,6 +180,33 @@ func (t *table) finding(f planner.Finding) Finding {
 		v.Override = overrideOf(f.Override, t.now)
 	}
 	return v
+}
+
+// ranked are the readings that a finding rests on, in the order in which somebody asks for them: what is too old, what the devices that it is about have said, the rest.
+func (t *table) ranked(f planner.Finding) []planner.Evidence {
+	about := map[string]bool{}
+	for _, k := range f.Objects {
+		n, ok := t.s.Node(k)
+		for ok && !n.Kind().Device() {
+			n, ok = n.Owner()
+		}
+		if !ok {
+			continue
+		}
+		for _, v := range n.Values(topology.AttrHandle) {
+			about[v.String()] = true
+		}
+	}
+	rank := func(e planner.Evidence) int {
+		switch {
+		case e.Stale:
+			return 0
+		case about[e.Device]:
+			return 1
+		}
+		return 2 //nolint:mnd // the third of three
+	}
+	return slices.SortedStableFunc(slices.Values(f.Evidence), func(a, b planner.Evidence) int { return cmp.Compare(rank(a), rank(b)) })
 }
 
 // ObjectOf words a node that may not be there.

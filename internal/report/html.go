@@ -95,7 +95,7 @@ func (f Finding) Shown() []string {
 	var all []string
 	for i, e := range f.Evidence {
 		if i == maxShown && len(f.Evidence) > maxShown+1 {
-			return append(all, fmt.Sprintf("and %d more", len(f.Evidence)-maxShown))
+			return append(all, more(len(f.Evidence), maxShown))
 		}
 		all = append(all, e.String())
 	}

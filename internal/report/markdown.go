@@ -12,6 +12,7 @@ func (c *Check) Markdown() []byte {
 	c = c.printable()
 	m := &markdown{}
 	m.line("# %s", c.Headline())
+	m.gist(c.Gist())
 	m.line("%s.", c.At())
 	if c.Policy != nil {
 		m.line("Policy %s, %s.", c.Policy.File, c.Policy.Digest)
@@ -106,6 +107,21 @@ func texts(cells []string) []any {
 	return all
 }
 
+// gist is a list, as that which every reader of Markdown shows line by line.
+func (m *markdown) gist(g Gist) {
+	m.WriteByte('\n')
+	for _, f := range g.Why {
+		m.plain("- because: %s %s", f.Code, f.Text)
+	}
+	if g.More != "" {
+		m.plain("- because: %s", g.More)
+	}
+	if g.Do != "" {
+		m.plain("- do: %s", g.Do)
+	}
+	m.plain("- found: %s", g.Found)
+}
+
 func (m *markdown) finding(f Finding) {
 	m.line("### %s %s: %s", strings.ToUpper(f.Verdict.String()), f.Code, f.Text)
 	m.line("%s", f.Asks)
@@ -116,9 +132,6 @@ func (m *markdown) finding(f Finding) {
 	for _, o := range f.Objects {
 		m.plain("- at: %s", o.Title)
 	}
-	for _, e := range f.Shown() {
-		m.plain("- by: %s", e)
-	}
 	for _, fix := range f.Fixes {
 		m.plain("- mended by: %s", fix.Text)
 	}
@@ -127,6 +140,9 @@ func (m *markdown) finding(f Finding) {
 	}
 	if len(f.Fixes) == 0 && f.Mends != "" {
 		m.plain("- mended by: %s", f.Mends)
+	}
+	if len(f.Evidence) > 0 {
+		m.plain("- evidence: %s", strings.Join(f.Shown(), ", "))
 	}
 }
 

@@ -73,17 +73,17 @@ func (r Remedy) Headline() string {
 func (m *Mending) Headline() string {
 	switch {
 	case m.Failed != "":
-		return "what would make it pass is not known: " + m.Failed
+		return "not known: " + m.Failed
 	case len(m.Remedies) == 0:
-		return "no change that the checks know of makes it pass"
+		return "no change that the checks know of"
 	case len(m.Left) > 0:
-		return "a part of it can be mended"
+		return "changes that mend a part of it"
 	case m.Proven && m.More:
-		return "fewer changes do not help; there are others that are as few"
+		return "the smallest set of changes; there are others of its size"
 	case m.Proven:
-		return "fewer changes do not help"
+		return "the smallest set of changes"
 	}
-	return "none of these changes can be left out"
+	return "changes of which none can be left out"
 }
 
 // LeftCodes are the checks whose findings no act mends.

@@ -226,7 +226,7 @@ func PermitRule(t Turn, ends [2][]Endpoint) (policy.Rule, bool) {
 	rule := policy.Rule{Verdict: policy.Permit, Match: []policy.Term{{Field: policy.Protocol, Of: []policy.Range{*proto}}, h.ofEnds(policy.Source, from), h.ofEnds(policy.Destination, to)}}
 	rule.Text = fmt.Sprintf("permit %s from %s to %s", ProtocolName(proto.Lo.Lo), addressList(from), addressList(to))
 	ported := slices.Contains([]uint64{tcp, udp, dccp, sctp, udplite}, proto.Lo.Lo)
-	if ported && ports != nil && !anyPort(ports) {
+	if ported && ports != nil && !everyPort(ports) {
 		rule.Match = append(rule.Match, policy.Term{Field: port, Of: []policy.Range{*ports}})
 		side := map[bool]string{false: "port ", true: "from port "}[t.Back]
 		rule.Text += " " + side + span(ports)
@@ -282,5 +282,18 @@ func (t *Turn) Services(limit int) []string {
 	if some > (lastPort-firstPort)/2 {
 		ports = h.only(ports, fieldProtocol, fieldDestinationPort)
 	}
-	return h.Services(h.Union(ports, rest), limit)
+	all := h.Union(ports, rest)
+	words := h.Services(all, limit)
+	if len(words) <= limit {
+		return words
+	}
+	first := netip.IPv4Unspecified()
+	if h.Family == policy.IPv6 {
+		first = netip.IPv6Unspecified()
+	}
+	asked := h.only(h.asked(first, first, Flow{}), fieldProtocol, fieldSourcePort, fieldDestinationPort)
+	if but := h.Services(h.Minus(asked, all), limit); len(but) > 0 && len(but) <= limit {
+		return []string{"anything but " + strings.Join(but, ", ")}
+	}
+	return words
 }

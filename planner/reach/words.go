@@ -78,7 +78,7 @@ func (h *Headers) service(b []*packet.Values) []string {
 	if from != nil && !anyPort(from) {
 		text += " from " + span(from)
 	}
-	if to != nil && !anyPort(to) {
+	if to != nil && !everyPort(to) {
 		text += " " + span(to)
 	}
 	return []string{text}
@@ -86,6 +86,9 @@ func (h *Headers) service(b []*packet.Values) []string {
 
 // anyPort tells that nothing is said of a port: all that a sender of its own accord would take.
 func anyPort(v *packet.Values) bool { return v.Lo.Lo <= firstPort && v.Hi.Lo == lastPort }
+
+// everyPort tells that nothing is said of a port that somebody is asked at.
+func everyPort(v *packet.Values) bool { return v.Lo.Lo == 0 && v.Hi.Lo == lastPort }
 
 func span(v *packet.Values) string {
 	if v.Lo == v.Hi {

@@ -1,0 +1,82 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/throughline-dc/throughline/planner"
+)
+
+// Gist is the answer as somebody needs it who reads no further: why it is so, what to do, and how much there is to read.
+type Gist struct {
+	Why   []Finding // of the verdict of the whole; none where all passes
+	More  string    // "and 3 more", of the same verdict
+	Do    string    // "": nothing is looked for
+	Found string    // "1 block, 2 unknown; 60 checks pass, 13 were not made"
+}
+
+const (
+	maxWhy = 3 // findings on the first screen
+	maxDo  = 4 // acts
+)
+
+// Gist gives what stands on top.
+func (c *Check) Gist() Gist {
+	var g Gist
+	counts, passed := map[planner.Verdict]int{}, map[string]bool{}
+	for _, f := range c.Findings {
+		counts[f.Verdict]++
+		if f.Verdict == planner.Pass {
+			passed[f.Code] = true
+		} else if f.Verdict == c.Verdict && len(g.Why) < maxWhy {
+			g.Why = append(g.Why, f)
+		}
+	}
+	g.More = more(counts[c.Verdict], len(g.Why))
+	var found []string
+	for v := planner.Block; v > planner.Pass; v-- {
+		if counts[v] > 0 {
+			found = append(found, fmt.Sprintf("%d %s", counts[v], v))
+		}
+	}
+	skipped := 0
+	for _, k := range c.NotChecked {
+		if k.When != planner.Elsewhere.String() {
+			skipped++
+		}
+	}
+	g.Found = strings.TrimPrefix(fmt.Sprintf("%s; %d checks pass, %d were not made", strings.Join(found, ", "), len(passed), skipped), "; ")
+	g.Do = c.Mending.gist()
+	return g
+}
+
+// gist is the first remedy in one line.
+func (m *Mending) gist() string {
+	switch {
+	case m == nil:
+		return ""
+	case len(m.Remedies) == 0:
+		return m.Headline()
+	}
+	r := m.Remedies[0]
+	var acts []string
+	for _, act := range r.Acts[:min(len(r.Acts), maxDo)] {
+		acts = append(acts, act.Text)
+	}
+	text := strings.Join(acts, "; ")
+	if rest := more(len(r.Acts), len(acts)); rest != "" {
+		text += "; " + rest
+	}
+	if left := m.LeftCodes(); left != "" {
+		text += fmt.Sprintf(" (no change mends %s)", left)
+	}
+	return text + "; " + r.Headline()
+}
+
+// more says of how many nothing is said here; "" if all are shown.
+func more(all, shown int) string {
+	if shown == 0 || all <= shown {
+		return ""
+	}
+	return fmt.Sprintf("and %d more", all-shown)
+}
