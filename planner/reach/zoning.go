@@ -63,6 +63,7 @@ func readZoning(fabric topology.Node, old func(topology.Reading) string) Zoning 
 	z := Zoning{Fabric: fabric, Smart: mode == "smart-zoning", roles: mode != "", Doubt: "no source says which zones are in force in " + fabricName(fabric)}
 	active := false
 	doubt := ""
+	var rest topology.Edge // the zone of those that are in none
 	look := func(e topology.Edge) {
 		doubt = cmp.Or(doubt, old(e.Reading))
 		if e.Reading.Partial {
@@ -71,8 +72,8 @@ func readZoning(fabric topology.Node, old func(topology.Reading) string) Zoning 
 	}
 	for _, e := range fabric.In(topology.MemberOf) {
 		switch {
-		case e.From.Kind() == topology.FCZone: // the zone of those that are in none
-			z.Default = e.From.Text(topology.AttrState)
+		case e.From.Kind() == topology.FCZone:
+			rest, z.Default = e, e.From.Text(topology.AttrState)
 		case e.From.Kind() == topology.FCZoneSet && e.From.Text(topology.AttrState) == "active":
 			active = true
 			look(e)
@@ -82,7 +83,10 @@ func readZoning(fabric topology.Node, old func(topology.Reading) string) Zoning 
 			}
 		}
 	}
-	if active && len(z.Zones) > 0 { // a zone set without zones cannot be put in force: those of this one nobody has said
+	if active && len(z.Zones) == 0 && rest.Rel != 0 { // where no zone tells whether all were read, this one does
+		look(rest)
+	}
+	if active {
 		z.Doubt = doubt
 	}
 	z.index()
