@@ -99,6 +99,8 @@ func flowCases() []checkCase {
 	both := filtered("s", "switch", "toA", toA, policy.Permit, drop(25)) + "\n" + filtered("s", "switch", "toB", toB, policy.Permit, drop(25))
 	state := policy.Rule{Verdict: policy.Permit, Match: []policy.Term{{Field: policy.ConnState, Of: []policy.Range{policy.Is(policy.StateEstablished), policy.Is(policy.StateNew)}}}}
 	guarded := filtered("b", "host", "guard", policy.Attachment{Hook: policy.HookForward, Bridged: true}, policy.Deny, state)
+	clean := filtered("a", "host", "clean", policy.Attachment{Hook: policy.HookIngress, Interface: "v/n"}, policy.Permit) +
+		"\nfilter:a/clean AppliesTo vnic:v/n\nvnic:v/n filterRef=clean\nhost:a networkFilter=clean d1 own\nhost:a networkFilter=own d2\nhost:a bridgeCalls=none\n"
 	tcp, smtp := uint8(6), policy.Is(25)
 	demand := func(from, to string) []planner.Demand {
 		return []planner.Demand{{Name: "mail", From: planner.Selector{from}, To: planner.Selector{to}, Flow: reach.Flow{Protocol: &tcp, Ports: &smtp}}}
@@ -132,6 +134,26 @@ func flowCases() []checkCase {
 		{
 			code: "NET-9", name: "filters of the switch that nobody has read", changes: "-filtertext:none AppliesTo switch:s",
 			want: "unknown: whether all flows of web-07 pass as before is not known: nobody has read the filters of leaf",
+		},
+		{
+			code: "NET-9", name: "the network filter is the same there", changes: clean + "host:b networkFilter=clean d1 own\nhost:b networkFilter=own d2\nhost:b bridgeCalls=none",
+			want: "pass: nothing that flows to or from web-07 is lost or opened",
+		},
+		{
+			code: "NET-9", name: "the network filter is the same there, and sees other frames", changes: clean + "host:b networkFilter=clean d1 own\nhost:b networkFilter=own d2\nhost:b bridgeCalls=ipv4",
+			want: "unknown: whether web-07 and fw, other still reach each other is not known, as far as they did: whether frames of vnet0 meet clean, its network filter, on b as on a is not known: whether bridged frames meet filters of packets (br_netfilter)",
+		},
+		{
+			code: "NET-9", name: "the network filter is another one there", changes: clean + "host:b networkFilter=clean d3\nhost:b networkFilter=own d2",
+			want: "unknown: whether web-07 and fw, other still reach each other is not known, as far as they did: clean, the network filter of vnet0, is another one on b than on a",
+		},
+		{
+			code: "NET-9", name: "what the network filter refers to is another one there", changes: clean + "host:b networkFilter=clean d1 own\nhost:b networkFilter=own d4",
+			want: "unknown: whether web-07 and fw, other still reach each other is not known, as far as they did: own, which clean, the network filter of vnet0, refers to, is another one on b than on a",
+		},
+		{
+			code: "NET-9", name: "nobody says what the network filter is there", changes: clean + "host:b networkFilter=other d1", also: []string{"NET-H5"},
+			want: "unknown: whether web-07 and fw, other still reach each other is not known, as far as they did: what clean, the network filter of vnet0, does on b is not known",
 		},
 		{code: "NET-9", name: "no address", changes: "-vnic:v/n address=192.0.2.10/24", want: "unknown: no source says which address vnet0 of web-07 has: what flows to and from it nobody knows"},
 		{code: "NET-10", name: "nothing declared", want: "pass: the policy declares no flow of web-07, and sessions go on"},

@@ -34,9 +34,10 @@ func hostNetworkChecks() []Check {
 			run: (*finder).console,
 		},
 		{
-			Code: "NET-H5", Asks: "Is it the same kind of virtual switch, with the same port group and profile?",
-			Facts: "kind of the bridges (libvirt, SSH), VLANs of port groups, profiles (libvirt); QoS is not looked at", Mends: "make the port group alike, or plug the vNIC into a network that both hosts have",
-			run: func(f *finder) { f.plugged(f.sameSwitch) },
+			Code: "NET-H5", Asks: "Is it the same kind of virtual switch, with the same port group and profile, and is the vNIC's network filter defined there?",
+			Facts: "kind of the bridges (libvirt, SSH), VLANs of port groups, profiles, network filters (libvirt); QoS is not looked at",
+			Mends: "make the port group alike, or plug the vNIC into a network that both hosts have; define the network filter there (virsh nwfilter-define)",
+			run:   func(f *finder) { f.plugged(f.sameSwitch) },
 		},
 		{
 			Code: "NET-H6", Asks: "Has nothing on the target the vNIC's hardware address already?",

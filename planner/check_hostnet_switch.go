@@ -20,8 +20,26 @@ func (f *finder) sameSwitch(l *lane) {
 	if plug.Kind() == topology.VirtualSwitch {
 		f.sameKind(l, was, plug)
 	}
+	f.filterThere(l)
 	if len(f.found) == said {
 		f.pass(fmt.Sprintf("%s takes %s as %s does", placeOf(plug), l.vnic.Name(), placeOf(was)), plug)
+	}
+}
+
+// filterThere tells whether the target has a network filter of the name that a vNIC asks for: libvirt starts it nowhere else. What it does there, NET-9 compares.
+func (f *finder) filterThere(l *lane) {
+	name := l.vnic.Text(topology.AttrFilterRef)
+	if name == "" || !f.fresh(l.vnic, topology.AttrFilterRef) {
+		return
+	}
+	for _, v := range f.target.Values(topology.AttrNetworkFilter) {
+		if defined, _, _ := strings.Cut(v.String(), " "); defined == name {
+			f.cites(f.target, topology.AttrNetworkFilter)
+			return
+		}
+	}
+	if f.listed(f.target, topology.SourceLibvirt, "nwfilters") {
+		f.block(fmt.Sprintf("%s has no network filter %s, which %s asks for: it would not start there", f.target.Name(), name, l.vnic.Name()), f.target, l.vnic)
 	}
 }
 

@@ -72,6 +72,10 @@ func hostNetworkCases() []checkCase {
 		{code: "NET-H4", name: "on a name", changes: "vm:v console=vnc hv1.example", want: "unknown: the vnc console of web-07 listens on hv1.example: which address that is on b is not known"},
 		{code: "NET-H5", name: "the same", want: "pass: lan of b takes vnet0 as lan of a does"},
 		{code: "NET-H5", name: "another kind of switch", changes: bridged + "network:b/lan virtualPort=openvswitch", want: "block: br1 of b is an Open vSwitch, and vnet0 wants a Linux bridge, as br1 of a is"},
+		{
+			code: "NET-H5", name: "no such network filter", changes: "vnic:v/m filterRef=clean\nhost:b networkFilter=cleaner d1", also: []string{"NET-H9", "NET-13"},
+			want: "block: b has no network filter clean, which vnet0 asks for: it would not start there",
+		},
 		{code: "NET-H5", name: "nobody says which kind", changes: bridged, want: "unknown: no source says whether br1 of b is a Linux bridge, which vnet0 wants: collect the host by SSH"},
 		{
 			code: "NET-H5", name: "another VLAN", changes: "-network:b/lan vid=110\nnetwork:b/lan vid=120", also: []string{"NET-1", "NET-2", "NET-4", "NET-5", "NET-7"},
@@ -97,6 +101,6 @@ func hostNetworkCases() []checkCase {
 			code: "NET-H9", name: "by the network filter", changes: "host:a Contains filter:a/guests\nfilter:a/guests AppliesTo vnic:v/m\nfilter:a/guests rules=" + stateful(),
 			want: "warn: filter guests of vnet0 on a asks for the state of connections, which stays behind: those of vnet0 that are open may be cut",
 		},
-		{code: "NET-H9", name: "nobody knows the filter", changes: "vnic:v/m filterRef=guests", also: []string{"NET-13"}, want: "unknown: whether a tracks connections of vnet0 is not known: the rules of guests, the network filter of vnet0, are not known"},
+		{code: "NET-H9", name: "nobody knows the filter", changes: "vnic:v/m filterRef=guests\nhost:b networkFilter=guests d1", also: []string{"NET-13"}, want: "unknown: whether a tracks connections of vnet0 is not known: the rules of guests, the network filter of vnet0, are not known"},
 	})
 }

@@ -203,6 +203,9 @@ const (
 	AttrText    // whole text of a filter
 	AttrDigest  // SHA-256, hexadecimal
 	AttrRules   // a filter in the words of package policy: policy.Filter.Encode
+	// AttrNetworkFilter is a network filter that libvirt of a host has defined: "NAME DIGEST INCLUDED…", the SHA-256 of what it does, hexadecimal, and the filters
+	// that it refers to (virNWFilterGetXMLDesc).
+	AttrNetworkFilter
 	// AttrUnparsed is a line of the configuration that bears on the node and that nobody understood: "FILE:LINE: TEXT". What it does is not known.
 	AttrUnparsed
 
@@ -345,7 +348,7 @@ var attrs = [attrEnd]attrSpec{ //nolint:gochecknoglobals // read-only table
 	AttrInitiatorName:    {name: "initiatorName", typ: TypeText, multi: true},
 
 	AttrDialect: {name: "dialect", typ: TypeText}, AttrText: {name: "text", typ: TypeText},
-	AttrDigest: {name: "digest", typ: TypeText}, AttrRules: {name: "rules", typ: TypeText}, AttrUnparsed: {name: "unparsed", typ: TypeText, multi: true},
+	AttrDigest: {name: "digest", typ: TypeText}, AttrRules: {name: "rules", typ: TypeText}, AttrNetworkFilter: {name: "networkFilter", typ: TypeText, multi: true}, AttrUnparsed: {name: "unparsed", typ: TypeText, multi: true},
 	AttrVirtualAddress: {name: "virtualAddress", typ: TypeAddr, multi: true},
 
 	AttrModelFeatures: {name: "modelFeatures", typ: TypeText, multi: true}, AttrGuestFeature: {name: "guestFeature", typ: TypeText, multi: true},

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/xml"
+	"slices"
 	"strings"
 
 	"github.com/throughline-dc/throughline/collectors"
@@ -51,6 +52,10 @@ func (s *sheet) networkFilter(e *element, d Document) {
 	}
 	s.filters = map[string]*filter.NWFilter{f.Name: f}
 	s.subject = topology.PartKey(topology.Filter, s.host, "nwfilter "+f.Name)
+	words := append([]string{f.Name, f.Digest()}, f.Includes()...)
+	if !slices.ContainsFunc(words, func(w string) bool { return len(strings.Fields(w)) != 1 }) { // of a name with blanks nobody could tell where it ends
+		s.text(s.host, topology.AttrNetworkFilter, strings.Join(words, " "))
+	}
 }
 
 // write writes the element as a document again, with every element in its line.

@@ -143,9 +143,11 @@ func (x *explorer) guest(vnic topology.Node, sends bool) []Step {
 			continue
 		}
 		read = true
-		if host := hostOf(vnic); !host.IsZero() && host != owner { // it has moved: what a filter of that name does there is another thing
-			steps = append(steps, Step{Device: host, Doubt: fmt.Sprintf("what %s, the network filter of %s, does on %s is not known", cmp.Or(vnic.Text(topology.AttrFilterRef), e.From.Name()), vnic.Name(), host.Name())})
-			break
+		if host := hostOf(vnic); !host.IsZero() && host != owner { // it has moved
+			if doubt := x.elsewhere(vnic, e.From, owner, host); doubt != "" {
+				steps = append(steps, Step{Device: host, Doubt: doubt})
+				break
+			}
 		}
 		d := x.device(owner)
 		for _, f := range d.hooks {
