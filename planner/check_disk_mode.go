@@ -146,7 +146,10 @@ func (f *finder) blockDevice(disk topology.Node, path string) {
 // unlisted says what is known of a device of volume groups or of multipath that the target does not have yet.
 func (f *finder) unlisted(disk topology.Node, path string, units []topology.Node) {
 	if !strings.HasPrefix(path, "/dev/disk/") && !strings.HasPrefix(path, "/dev/mapper/") && grouped(disk) {
-		return // a volume group has its name on the unit itself
+		if f.listed(f.target, topology.SourceLibvirt, "volumes") { // a volume group has its name on the unit itself, and a pool lists what is active of it
+			f.warn(fmt.Sprintf("%s names %s, which is not active on %s: activate it there before the move (lvchange -ay), or it is refused", f.label(disk), path, f.target.Name()), disk, f.target)
+		}
+		return
 	}
 	f.unknown(fmt.Sprintf("%s names %s, which is %s on %s: nobody says whether it will be so called on %s", f.label(disk), path, strings.Join(names(units), ", "), f.home(), f.target.Name()), disk, f.target)
 }

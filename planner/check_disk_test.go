@@ -245,6 +245,12 @@ func diskCases() []checkCase {
 			want: "unknown: disk vda of web-07 names /dev/mapper/mpatha, which is naa.600a0b80000000000000000000000001 on a: nobody says whether it will be so called on b",
 		},
 		{
+			code: "STO-6", name: "a logical volume that is not active there", changes: "vm:v Contains vdisk:v/vdc\nvdisk:v/vdc job=none\nvdisk:v/vdc cache=none\nvdisk:v/vdc sourceType=block\nvdisk:v/vdc source=/dev/fast/c\n" +
+				"vdisk:v/vdc StoredOn volume:a//dev/fast/c\nhost:a Contains storagepool:a/fast\nstoragepool:a/fast name=fast\nstoragepool:a/fast poolType=logical\nstoragepool:a/fast Contains volume:a//dev/fast/c\n" +
+				"volume:a//dev/fast/c StoredOn " + unit + "\nhost:b Contains storagepool:b/fast\nstoragepool:b/fast state=active\nstoragepool:b/fast StoredOn " + unit,
+			want: "warn: disk vdc of web-07 names /dev/fast/c, which is not active on b: activate it there before the move (lvchange -ay), or it is refused",
+		},
+		{
 			code: "STO-6", name: "named by the unit itself", changes: elsewhere + "-vdisk:v/vda source=/dev/mapper/mpatha\nvdisk:v/vda source=/dev/disk/by-id/wwn-0x600a0b80000000000000000000000001",
 			want: "pass: the block devices of web-07 mean the same units on b",
 		},

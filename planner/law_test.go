@@ -118,6 +118,9 @@ func (w *world) tell(s *topology.Snapshot) {
 			if old.Time.Equal(noon) && f.Reading.Table == "domains" {
 				f.Reading.Table = tableOf(f)
 			}
+			if f.Attr == topology.AttrMount {
+				f.Reading.Source, f.Reading.Table = topology.SourceSSH, "mounts"
+			}
 			if arrays[f.Reading.Device] { // it tells whom it shows what in one answer
 				f.Reading.Table = "targets"
 			}
