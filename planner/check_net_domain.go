@@ -76,7 +76,11 @@ func originOf(r topology.Rail) origin {
 			if hop.Fault != "" || hop.Doubt != "" {
 				break
 			}
-			h.at[segmentOf(hop)] = true
+			at := segmentOf(hop)
+			if h.at[at] {
+				continue
+			}
+			h.at[at] = true
 			if vni, ok := vniOf(hop); ok {
 				h.vnis[vni] = true
 			}
@@ -134,6 +138,15 @@ func (h origin) meets(x exit) meeting {
 	return best
 }
 
+// overlaid tells that a hop is in one of the VXLAN networks of the origin.
+func (h origin) overlaid(hop topology.Hop) bool {
+	if len(h.vnis) == 0 {
+		return false
+	}
+	vni, ok := vniOf(hop)
+	return ok && h.vnis[vni]
+}
+
 func (h origin) follow(p topology.Path) meeting {
 	m := meeting{}
 	for i, hop := range p.Hops {
@@ -143,8 +156,7 @@ func (h origin) follow(p topology.Path) meeting {
 		if hop.Doubt != "" && m.grade == joined {
 			m = meeting{grade: doubted, at: hop, text: placeOf(hop.Node) + ": " + hop.Doubt}
 		}
-		vni, has := vniOf(hop)
-		if h.at[segmentOf(hop)] && i > 0 || has && h.vnis[vni] {
+		if i > 0 && h.at[segmentOf(hop)] || h.overlaid(hop) {
 			m.hops = p.Hops[:i+1]
 			if m.grade == joined {
 				m.at = hop

@@ -150,16 +150,16 @@ func (f *finder) pair(l *lane, x, y topology.Node) {
 
 // between tells whether any cable joins two switches, and which ends of these cables do not carry the VLAN: an aggregate once for all of its members.
 func between(x, y topology.Node, vid topology.VID) (linked bool, lacking []topology.Node) {
-	for _, e := range x.Out(topology.Contains) {
-		if !e.To.Kind().Interface() {
+	for near := range x.Objects(topology.Contains) {
+		if !near.Kind().Interface() {
 			continue
 		}
-		for _, far := range e.To.Peers(topology.Link) {
+		for _, far := range near.Peers(topology.Link) {
 			if owner, _ := far.Owner(); owner != y {
 				continue
 			}
 			linked = true
-			for _, end := range []topology.Node{e.To, far} {
+			for _, end := range []topology.Node{near, far} {
 				if holder, known := topology.VLANHolder(end); known && !topology.Carries(holder, vid) && !slices.Contains(lacking, holder) {
 					lacking = append(lacking, holder)
 				}
@@ -171,8 +171,8 @@ func between(x, y topology.Node, vid topology.VID) (linked bool, lacking []topol
 
 // portOf gives some part of a device.
 func portOf(device topology.Node) topology.Node {
-	for _, e := range device.Out(topology.Contains) {
-		return e.To
+	for part := range device.Objects(topology.Contains) {
+		return part
 	}
 	return device
 }

@@ -390,5 +390,9 @@ func (w *walker) enter(device Node, hops []Hop) {
 		w.end(hops, s.gap(device, last.Node))
 		return
 	}
-	w.more += s.list(func(rest []Hop) { w.end(append(slices.Clip(hops), f.of(w.start, rest)...), "") })
+	way := slices.Clone(hops)
+	w.more += s.list(func(rest []Hop) {
+		way = append(way[:len(hops)], f.of(w.start, rest)...)
+		w.end(way, "")
+	})
 }

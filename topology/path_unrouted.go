@@ -70,7 +70,7 @@ func (f *fabric) waysTo(target, device Node, at Hop) [][]Hop {
 
 // between is the hops of a way that is given by its exits in reverse.
 func between(reversed []*exit) []Hop {
-	var hops []Hop
+	hops := make([]Hop, 0, 2*len(reversed)+1) // and a gateway
 	for _, x := range slices.Backward(reversed) {
 		hops = append(hops, x.near, x.far)
 	}
