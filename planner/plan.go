@@ -87,6 +87,10 @@ type move struct {
 func (m *move) moved() *reach.Network {
 	if m.then == nil {
 		m.then = m.network().After(m.after.Snapshot(), m.plan.Move)
+		for _, l := range m.lanes() {
+			m.network().Knows(l.vnic, l.now.Paths)
+			m.then.Knows(l.then, l.next.Paths)
+		}
 	}
 	return m.then
 }

@@ -60,6 +60,13 @@ func NewNetwork(s *topology.Snapshot, limits topology.AgeLimits, now time.Time) 
 	return n
 }
 
+// Knows takes the network paths of a node of the network's snapshot from who has followed them already.
+func (n *Network) Knows(node topology.Node, paths []topology.Path) {
+	if _, known := n.ways[node.Key()]; !known && node.Snapshot() == n.Snapshot {
+		n.ways[node.Key()] = paths
+	}
+}
+
 // paths remembers the network paths of a node: they are asked for again and again.
 func (n *Network) paths(node topology.Node) []topology.Path {
 	ps, ok := n.ways[node.Key()]
