@@ -20,6 +20,7 @@ type Finding struct {
 	Override *Override      // what lets it pass all the same; then Found is the verdict without it
 	Found    Verdict
 	Idle     bool // there is nothing of the kind that the check asks about: not applicable
+	Old      bool // it is unknown for no other reason than that a reading is too old
 }
 
 // Fix is one act of an operator that would mend a finding: a VLAN tagged on one port, a unit shown to one initiator. It is made wholly or not at all.
@@ -177,6 +178,7 @@ func (f *finder) reading(n topology.Node, r topology.Reading) bool {
 	}
 	if e.Stale {
 		f.unknown(fmt.Sprintf("what %s said of %s %s by %s %s is %s old: collect it", cmp.Or(r.Device, "a plan"), n.Kind(), n.Name(), r.Source, r.Table, e.Age.Round(time.Minute)), n)
+		f.found[len(f.found)-1].Old = true
 		return false
 	}
 	return true

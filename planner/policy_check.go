@@ -90,7 +90,7 @@ func (c *policyCheck) selector(list string, i int, key string, s Selector, neede
 		c.say(list, i, key, `it names no %s: "*" is all`, key)
 	}
 	for _, pattern := range s {
-		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
+		if !Pattern(pattern) {
 			c.say(list, i, key, "%q is not a pattern of names", pattern)
 		}
 	}

@@ -24,6 +24,12 @@ func (s Selector) Has(n topology.Node) bool {
 	return len(s) == 0
 }
 
+// Pattern tells whether a text is a pattern at all.
+func Pattern(text string) bool {
+	_, err := path.Match(text, "")
+	return err == nil && text != ""
+}
+
 func named(pattern string, n topology.Node) bool {
 	if pattern == "*" { // names with a slash, too
 		return true

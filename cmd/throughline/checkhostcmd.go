@@ -211,6 +211,9 @@ func writeDrain(w io.Writer, v drainView) {
 			rows = append(rows, []string{strconv.Itoa(i + 1), m.VM, m.To, m.Verdict.String(), objectionCodes(m.Objections)})
 		}
 		printTable(w, []string{"", "VM", "TO", "VERDICT", "WHY"}, rows)
+		if i := slices.IndexFunc(v.Moves, func(m drainMoveView) bool { return len(m.Objections) > 0 }); i >= 0 {
+			fmt.Fprintf(w, "\nthe whole answer to one of them: throughline check migrate %s %s\n", printable(v.Moves[i].VM), printable(v.Moves[i].To))
+		}
 	}
 	if len(v.Stuck) > 0 {
 		fmt.Fprintf(w, "\nno place for:\n")

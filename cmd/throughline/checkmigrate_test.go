@@ -93,6 +93,9 @@ func TestCheckMigrate_words(t *testing.T) {
 		if code != c.code || !strings.Contains(stderr.String(), c.says) {
 			t.Errorf("%q: exit code %d, want %d\n%s%s", c.args, code, c.code, &stdout, &stderr)
 		}
+		if c.code == exitFailed && !strings.HasPrefix(stdout.String(), "UNKNOWN: web-07 from h1 to h2") {
+			t.Errorf("a page that cannot be written hides the answer: %s", &stdout)
+		}
 	}
 }
 

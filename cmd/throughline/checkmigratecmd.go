@@ -100,13 +100,13 @@ func (a *app) checkMigrate(ctx context.Context, vmName, hostName string, flags c
 	if c.Stale, err = a.meanwhile(ctx, s, vm, host); err != nil {
 		return err
 	}
-	if len(flags.reports) > 0 {
+	if err := a.print(c, func(w io.Writer) error { writeCheck(w, c, flags.all); return nil }); err != nil {
+		return err
+	}
+	if len(flags.reports) > 0 { // behind the answer: a file that cannot be written hides none
 		if err := a.writeReports(s, vm, host, c, flags.reports); err != nil {
 			return err
 		}
-	}
-	if err := a.print(c, func(w io.Writer) error { writeCheck(w, c, flags.all); return nil }); err != nil {
-		return err
 	}
 	if c.Stale != "" {
 		return exitWith(exitStale, "")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -55,6 +56,9 @@ func (a *app) writeReports(s *topology.Snapshot, vm, host topology.Node, c *repo
 func replaceFile(file string, text []byte) (err error) {
 	draft, err := os.CreateTemp(filepath.Dir(file), ".throughline-report-*")
 	if err != nil {
+		if path := (*os.PathError)(nil); errors.As(err, &path) {
+			return path.Err // the name of the draft tells nobody anything
+		}
 		return err
 	}
 	defer func() {

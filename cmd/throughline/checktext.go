@@ -25,6 +25,9 @@ func writeCheck(w io.Writer, c *report.Check, all bool) {
 		fmt.Fprintf(w, "STALE: %s: ask again\n", printable(c.Stale))
 	}
 	open := c.Open()
+	if all {
+		open = c.Unfolded()
+	}
 	for i, f := range open {
 		writeFinding(w, f, i+1 < len(open) && open[i+1].Code == f.Code && open[i+1].Verdict == f.Verdict)
 	}

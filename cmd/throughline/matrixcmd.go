@@ -30,6 +30,11 @@ would make it pass. --vms and --hosts name some of them by patterns of names, ke
 			exits(exitOK, exitFailed, exitUsage, exitNothing),
 		Example: "  throughline matrix --vms 'web-*'\n  throughline matrix --vms 'web-*' --hosts 'r02-*' --changes\n  throughline matrix --csv matrix.csv",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			for _, pattern := range slices.Concat(vms, hosts) {
+				if !planner.Pattern(pattern) {
+					return exitWith(exitUsage, "%q is not a pattern of names", pattern)
+				}
+			}
 			o.VMs, o.Hosts = vms, hosts
 			return a.matrix(cmd.Context(), o, table)
 		},

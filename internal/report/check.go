@@ -51,6 +51,7 @@ type Finding struct {
 	Asks          string          `json:"asks"`
 	Text          string          `json:"text"`
 	NotApplicable bool            `json:"notApplicable,omitempty"`
+	Old           bool            `json:"old,omitempty"` // unknown for no other reason than that a reading is too old
 	Objects       []Object        `json:"objects"`
 	Evidence      []Evidence      `json:"evidence"`
 	Fixes         []Act           `json:"fixes,omitempty"`
@@ -158,7 +159,7 @@ func (t *table) findings(all []planner.Finding) []Finding {
 func (t *table) finding(f planner.Finding) Finding {
 	check := t.checks[f.Code]
 	v := Finding{
-		Code: f.Code, Verdict: f.Verdict, Found: f.Found, Asks: check.Asks, Text: f.Text, NotApplicable: f.Idle, Objects: []Object{}, Evidence: []Evidence{},
+		Code: f.Code, Verdict: f.Verdict, Found: f.Found, Asks: check.Asks, Text: f.Text, NotApplicable: f.Idle, Old: f.Old, Objects: []Object{}, Evidence: []Evidence{},
 	}
 	switch f.Found {
 	case planner.Unknown:
@@ -250,11 +251,6 @@ func (c *Check) Passed() []Passed {
 		}
 	}
 	return all
-}
-
-// Open are the findings that did not pass, the worst first.
-func (c *Check) Open() []Finding {
-	return slices.DeleteFunc(slices.Clone(c.Findings), func(f Finding) bool { return f.Verdict == planner.Pass })
 }
 
 // Unchecked groups what was not looked at by why it was not.

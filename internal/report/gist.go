@@ -1,7 +1,9 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/throughline-dc/throughline/planner"
@@ -12,7 +14,7 @@ type Gist struct {
 	Why   []Finding // of the verdict of the whole; none where all passes
 	More  string    // "and 3 more", of the same verdict
 	Do    string    // "": nothing is looked for
-	Found string    // "1 block, 2 unknown; 60 checks pass, 13 were not made"
+	Found string    // "1 block, 2 unknown; 60 pass, 13 not made"
 }
 
 const (
@@ -28,11 +30,11 @@ func (c *Check) Gist() Gist {
 		counts[f.Verdict]++
 		if f.Verdict == planner.Pass {
 			passed[f.Code] = true
-		} else if f.Verdict == c.Verdict && len(g.Why) < maxWhy {
-			g.Why = append(g.Why, f)
 		}
 	}
-	g.More = more(counts[c.Verdict], len(g.Why))
+	worst := slices.DeleteFunc(c.Open(), func(f Finding) bool { return f.Verdict != c.Verdict })
+	g.Why = worst[:min(len(worst), maxWhy)]
+	g.More = more(len(worst), len(g.Why))
 	var found []string
 	for v := planner.Block; v > planner.Pass; v-- {
 		if counts[v] > 0 {
@@ -45,8 +47,11 @@ func (c *Check) Gist() Gist {
 			skipped++
 		}
 	}
-	g.Found = strings.TrimPrefix(fmt.Sprintf("%s; %d checks pass, %d were not made", strings.Join(found, ", "), len(passed), skipped), "; ")
+	g.Found = strings.TrimPrefix(fmt.Sprintf("%s; %d pass, %d not made", strings.Join(found, ", "), len(passed), skipped), "; ")
 	g.Do = c.Mending.gist()
+	if c.Verdict == planner.Unknown && (c.Mending == nil || len(c.Mending.Remedies) == 0) {
+		g.Do = cmp.Or(c.collect(), g.Do)
+	}
 	return g
 }
 
