@@ -121,6 +121,7 @@ func switchKind(bridge topology.Node) string {
 
 // sameAddress is NET-H6.
 func (f *finder) sameAddress(l *lane) {
+	said := len(f.found)
 	mac, ok := f.value(l.vnic, topology.AttrMAC)
 	if !ok {
 		return
@@ -144,7 +145,9 @@ func (f *finder) sameAddress(l *lane) {
 		f.twice(l, other, mac)
 		return
 	}
-	f.pass(fmt.Sprintf("nothing on %s has the address %s of %s", f.target.Name(), mac, l.vnic.Name()), f.target)
+	if len(f.found) == said {
+		f.pass(fmt.Sprintf("nothing on %s has the address %s of %s", f.target.Name(), mac, l.vnic.Name()), f.target)
+	}
 }
 
 // interfaceWith gives the target's own interface that has the address of a vNIC, if one does; read tells that somebody has read such addresses there at all.
@@ -155,6 +158,7 @@ func (f *finder) interfaceWith(l *lane, mac topology.Value) (other topology.Node
 		}
 		v, has := e.To.Value(topology.AttrMAC)
 		read = read || has
+		f.looked(e.To)
 		if has && v == mac && !slices.Contains(bearersBelow(l.vnic), e.To) && f.fresh(e.To, topology.AttrMAC) {
 			return e.To, true
 		}

@@ -400,6 +400,11 @@ func (f *finder) redundancy(l *lane) {
 		return
 	}
 	f.bridges(l)
+	for _, p := range l.next.Paths {
+		if soundPath(p) {
+			f.rely(p.Hops...)
+		}
+	}
 	least := cmp.Or(f.policy.Redundancy.Network, 1)
 	now, next := l.now.Independent, l.next.Independent
 	text := fmt.Sprintf("%s from %s to gateways that share no device, %d from %s", countOf(next, "way"), f.target.Name(), now, nameOf(f.source))

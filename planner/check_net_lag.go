@@ -138,35 +138,61 @@ func (f *finder) pair(l *lane, x, y topology.Node) {
 	if overlay && also || vid == 0 {
 		return // it goes by the overlay
 	}
-	linked, lacking := between(x, y, vid)
-	if !linked {
+	p := between(x, y, vid)
+	if !p.linked {
 		f.unknown(fmt.Sprintf("%s and %s are a pair, and no source says by which link", x.Name(), y.Name()), x, y)
 	}
-	for _, holder := range lacking {
+	for _, holder := range p.lacking {
 		f.block(fmt.Sprintf("%s does not admit VLAN %d: it joins the pair of %s and %s", placeOf(holder), vid, x.Name(), y.Name()), holder)
 		f.mend(fmt.Sprintf("tag VLAN %d on %s", vid, placeOf(holder)), withVLAN(holder, topology.AttrTagged, vid))
 	}
+	for _, end := range p.ends {
+		f.looked(end)
+	}
+	if len(p.silent) > 0 && !p.carried {
+		f.unknown(fmt.Sprintf("no source says which VLANs %s carries: it joins the pair of %s and %s", placeOf(p.silent[0]), x.Name(), y.Name()), p.silent[0])
+	}
 }
 
-// between tells whether any cable joins two switches, and which ends of these cables do not carry the VLAN: an aggregate once for all of its members.
-func between(x, y topology.Node, vid topology.VID) (linked bool, lacking []topology.Node) {
+// joint is what joins two switches.
+type joint struct {
+	linked  bool            // any cable
+	ends    []topology.Node // of those
+	lacking []topology.Node // what has the VLANs of an end, and not the one that is asked for: an aggregate once for all of its members
+	silent  []topology.Node // ends of which nobody says the VLANs
+	carried bool            // some cable has the VLAN at both ends
+}
+
+// between finds what joins two switches, and what of it carries a VLAN.
+func between(x, y topology.Node, vid topology.VID) (j joint) {
 	for near := range x.Objects(topology.Contains) {
 		if !near.Kind().Interface() {
 			continue
 		}
 		for _, far := range near.Peers(topology.Link) {
-			if owner, _ := far.Owner(); owner != y {
-				continue
-			}
-			linked = true
-			for _, end := range []topology.Node{near, far} {
-				if holder, known := topology.VLANHolder(end); known && !topology.Carries(holder, vid) && !slices.Contains(lacking, holder) {
-					lacking = append(lacking, holder)
-				}
+			if owner, _ := far.Owner(); owner == y {
+				j.cable(near, far, vid)
 			}
 		}
 	}
-	return linked, lacking
+	return j
+}
+
+// cable adds one cable.
+func (j *joint) cable(a, b topology.Node, vid topology.VID) {
+	has := 0
+	for _, end := range []topology.Node{a, b} {
+		j.ends = append(j.ends, end)
+		switch holder, known := topology.VLANHolder(end); {
+		case !known:
+			j.silent = append(j.silent, end)
+		case topology.Carries(holder, vid):
+			has++
+		case !slices.Contains(j.lacking, holder):
+			j.lacking = append(j.lacking, holder)
+		}
+	}
+	j.linked, j.carried = true, j.carried || has == 2
 }
 
 // portOf gives some part of a device.

@@ -29,6 +29,7 @@ func (f *finder) mtu(l *lane) {
 		}
 	}
 	for _, n := range nodes {
+		f.looked(n)
 		v, ok := n.Value(topology.AttrMTU)
 		switch {
 		case !ok && slices.ContainsFunc(bearers(n), func(m topology.Node) bool { _, ok := m.Value(topology.AttrMTU); return ok }):
@@ -134,6 +135,7 @@ func (f *finder) guard(l *lane, port topology.Node) {
 	device, _ := port.Owner()
 	nodes := append(bearers(port), device)
 	for _, n := range nodes {
+		f.looked(n)
 		for _, v := range n.Values(topology.AttrUnparsed) {
 			f.unknown(fmt.Sprintf("what this does on %s nobody understood: %s", placeOf(n), v.String()), n, port)
 		}
@@ -260,10 +262,8 @@ func (f *finder) announcement(l *lane) {
 	if !ok {
 		return
 	}
-	for _, x := range exitsOf(l.now) {
-		if !x.far.IsZero() && !f.described(x.far) {
-			return
-		}
+	if !f.leaves(l) {
+		return
 	}
 	for _, n := range l.bound(mac.MAC()) {
 		f.block(fmt.Sprintf("%s has a fixed entry for %s: the switch does not let the address move to another port", placeOf(n), mac), n, l.vnic)
@@ -290,6 +290,28 @@ func (f *finder) announcement(l *lane) {
 	case len(f.found) == said:
 		f.pass(fmt.Sprintf("the announcement of %s leaves %s", mac, f.target.Name()), l.vnic)
 	}
+}
+
+// leaves tells whether all ports are known by which frames of the vNIC come to the switches now. If not, an unknown says so.
+func (f *finder) leaves(l *lane) bool {
+	if network, _ := hostbound(l.now); !network.IsZero() {
+		return true
+	}
+	exits := exitsOf(l.now)
+	if len(exits) == 0 {
+		f.unknown("no source says by which interface frames of "+l.vnic.Name()+" leave "+nameOf(f.source), l.vnic)
+	}
+	ok := len(exits) > 0
+	for _, x := range exits {
+		switch {
+		case !x.far.IsZero():
+			ok = f.described(x.far) && f.looked(x.far) && ok
+		case !isDown(x.near):
+			f.unknown(fmt.Sprintf("which switch is behind %s, and what it has fixed there, is not known", placeOf(x.near)), x.near)
+			ok = false
+		}
+	}
+	return ok
 }
 
 // bound lists the ports of the switches behind source and target that have a fixed entry for an address, other than that behind the target.

@@ -89,6 +89,7 @@ lag:leaf1/Po2 tagged=110
 >lag:leaf1/Po1 ifAlias=a
 port:leaf1/Eth1 mtu=9000
 port:leaf1/Eth2 mtu=9000
+port:leaf1/Eth2 state=up
 port:leaf1/Eth8 mtu=9000
 port:leaf1/Eth8 tagged=110
 port:leaf1/Eth9 tagged=110
@@ -107,6 +108,7 @@ lag:leaf2/Po1 SupportedBy port:leaf2/Eth1
 lag:leaf2/Po2 SupportedBy port:leaf2/Eth2
 lag:leaf2/Po1 tagged=110
 lag:leaf2/Po2 tagged=110
+lag:leaf2/Po2 state=up
 >lag:leaf2/Po2 ifAlias=b
 >lag:leaf2/Po1 ifAlias=a
 lag:leaf1/Po1 PeerLAG lag:leaf2/Po1
@@ -191,7 +193,7 @@ func networkCases() []checkCase {
 			code: "NET-1", name: "nobody says whether it looks at VLANs", changes: "-lag:b/bond1 tagged=110", also: []string{"NET-5", "NET-7", "NET-12"},
 			want: "unknown: nobody says whether br1 of b looks at VLANs, nor which bond1 carries: collect the host by SSH",
 		},
-		{code: "NET-1", name: "long ago", changes: "-lag:b/bond1 tagged=110\n!lag:b/bond1 tagged=110", also: []string{"NET-2", "NET-3", "NET-5", "NET-7", "NET-H2"}, want: old},
+		{code: "NET-1", name: "long ago", changes: "-lag:b/bond1 tagged=110\n!lag:b/bond1 tagged=110", also: []string{"NET-2", "NET-3", "NET-5", "NET-7", "NET-12", "NET-H2"}, want: old},
 		{code: "NET-2", name: "admitted", want: "pass: VLAN 110: admitted by leaf1 Eth2, leaf2 Eth2, and nothing beyond takes it away"},
 		{
 			code: "NET-2", name: "one of two switches lacks it", changes: "-lag:leaf2/Po2 tagged=110\nlag:leaf2/Po2 tagged=120", also: []string{"NET-12"},
@@ -212,7 +214,7 @@ func networkCases() []checkCase {
 			code: "NET-2", name: "nobody lists what the switch has", changes: "-switch:leaf2 Contains vlan:leaf2/110\n-vlan:leaf2/110 vid=110",
 			want: "unknown: no source lists the VLANs that leaf2 has: collect it by SNMP, CLI or SSH",
 		},
-		{code: "NET-2", name: "nobody says", changes: "-lag:leaf2/Po2 tagged=110", also: []string{"NET-12"}, want: "unknown: leaf2 Eth2: no source says which VLANs Eth2 carries"},
+		{code: "NET-2", name: "nobody says", changes: "-lag:leaf2/Po2 tagged=110", also: []string{"NET-3", "NET-12"}, want: "unknown: leaf2 Eth2: no source says which VLANs Eth2 carries"},
 		{code: "NET-3", name: "alike", want: "pass: no port on the way takes frames of vnet0 for those of another VLAN"},
 		{
 			code: "NET-3", name: "no tag is wanted", changes: "-lag:leaf2/Po2 tagged=110\nlag:leaf2/Po2 untagged=110", also: []string{"NET-12"},

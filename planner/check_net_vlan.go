@@ -177,6 +177,11 @@ func (f *finder) native(l *lane) {
 			f.mend(fmt.Sprintf("set the native VLAN of %s to %d", placeOf(holder), s.VID), nativeVLAN(s.Node, holder, s.VID)...)
 		}
 	}
+	for _, s := range l.spots {
+		if s.edge && s.Fault == "" && s.cause == topology.Membership {
+			f.unknown(placeOf(s.Node)+": "+s.Doubt, s.Node)
+		}
+	}
 	if len(f.found) == said && f.rely(l.hops(func(s spot) bool { return s.edge })...) {
 		f.pass("no port on the way takes frames of "+l.vnic.Name()+" for those of another VLAN", l.fars()...)
 	}

@@ -105,16 +105,7 @@ func (c *flowChange) shift(m *move, was, is reach.Endpoint) error {
 	for _, d := range shift.Cut {
 		c.breaks(d.Name()+" lets what answers pass only where it holds the connection, and has not seen any of them", d, topology.Node{})
 	}
-	for _, text := range shift.Same {
-		if !slices.Contains(c.same, text) {
-			c.same = append(c.same, text)
-		}
-	}
-	for _, text := range shift.Blind {
-		if !slices.Contains(c.blind, text) {
-			c.blind = append(c.blind, text)
-		}
-	}
+	c.same, c.blind = appendNew(c.same, shift.Same...), appendNew(c.blind, shift.Blind...)
 	budget := maxFollowed
 	follow := func(q reach.Endpoint) error {
 		if budget--; budget < 0 {
@@ -122,7 +113,7 @@ func (c *flowChange) shift(m *move, was, is reach.Endpoint) error {
 			return nil
 		}
 		now, _ := q.Node.On(m.after.Snapshot())
-		return c.with(m, was, is, q, reach.Endpoint{Node: now, Addr: q.Addr})
+		return c.with(m, &shift, q, reach.Endpoint{Node: now, Addr: q.Addr})
 	}
 	for _, q := range shift.Near {
 		if err := follow(q); err != nil {
@@ -137,9 +128,19 @@ func (c *flowChange) shift(m *move, was, is reach.Endpoint) error {
 	return nil
 }
 
+// appendNew appends the words that are not there yet.
+func appendNew(words []string, more ...string) []string {
+	for _, w := range more {
+		if !slices.Contains(words, w) {
+			words = append(words, w)
+		}
+	}
+	return words
+}
+
 // with compares the packets between the VM and one other end, both ways.
-func (c *flowChange) with(m *move, was, is, then, now reach.Endpoint) error {
-	fine := true
+func (c *flowChange) with(m *move, shift *reach.Shift, then, now reach.Endpoint) error {
+	was, is, fine := shift.Was, shift.Is, true
 	for _, out := range []bool{true, false} {
 		before, after := [2]reach.Endpoint{was, then}, [2]reach.Endpoint{is, now}
 		if !out {
@@ -149,7 +150,9 @@ func (c *flowChange) with(m *move, was, is, then, now reach.Endpoint) error {
 		if err != nil {
 			return err
 		}
-		fine = fine && all.Same()
+		if fine = fine && all.Same(); all.Same() {
+			c.blind = appendNew(c.blind, shift.Hidden(all, out)...)
+		}
 		if err := c.sessions(m, all, then); err != nil {
 			return err
 		}

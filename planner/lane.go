@@ -299,7 +299,8 @@ func (l *lane) switchedOff() bool {
 	return len(l.next.Paths) > 0 && l.next.Paths[0].Hops[0].Fault != ""
 }
 
-// rely takes down that a check rests on what is said of hops, and tells whether it may: nothing of it is too old. What is too old is told once.
+// rely takes down that a check rests on what is said of hops, and tells whether it may: nothing of it is too old, and no interface is known by its name alone, or by a part of what its device has
+// to say: where nobody says what stops frames, nothing is known to stop them only if somebody has looked. What is too old is told once.
 func (f *finder) rely(hops ...topology.Hop) bool {
 	ok := true
 	for _, h := range hops {
@@ -314,9 +315,50 @@ func (f *finder) rely(hops ...topology.Hop) bool {
 					}
 				}
 			}
+			ok = f.looked(n) && ok
 		}
 	}
 	return ok
+}
+
+// looked tells whether an interface was looked at, and all of it. If it was not, an unknown says so.
+func (f *finder) looked(n topology.Node) bool {
+	if !n.Kind().Interface() {
+		return true
+	}
+	why, known := f.unlooked[n.Key()]
+	if !known {
+		why = unlooked(n)
+		if f.unlooked == nil {
+			f.move.unlooked = map[topology.Key]string{}
+		}
+		f.unlooked[n.Key()] = why
+	}
+	if why != "" {
+		f.unknown(why, n)
+	}
+	return why == ""
+}
+
+// unlooked words why nobody knows what is not said of an interface; "" if it was looked at. Names are what others call it.
+func unlooked(n topology.Node) string {
+	said := false
+	for fact := range n.Facts() {
+		switch r := fact.Reading; {
+		case fact.Rel != 0 || slices.Contains(labels, fact.Attr):
+		case r.Partial:
+			return fmt.Sprintf("what %s said of %s by %s %s is not all: what else there is to it nobody knows", r.Device, placeOf(n), r.Source, r.Table)
+		default:
+			said = true
+		}
+	}
+	switch {
+	case len(n.In(topology.Contains)) == 0:
+		return "no source says which device has " + n.Name()
+	case !said:
+		return "no source says anything of " + placeOf(n) + " but that it is there: collect it"
+	}
+	return ""
 }
 
 // note takes down one reading, if there is one, and tells whether it is young enough. On one that is noted already it says no more.

@@ -77,6 +77,8 @@ type move struct {
 	units   []*unitWays // the ways to its logical units, once somebody asks
 	wires   []*lane     // of its vNICs, once somebody asks
 
+	unlooked map[topology.Key]string // why nobody knows what is not said of interfaces, of those that somebody asked for
+
 	then *reach.Network  // after the move, once somebody asks
 	ways *ways           // once somebody asks
 	plan *Plan           // as far as it is made

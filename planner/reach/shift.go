@@ -28,15 +28,16 @@ type Shift struct {
 
 	before *Network
 	h      *Headers
-	out    packet.Set // of packets that it sends beyond its segment: those that may fare otherwise. Sources are not only its own
-	in     packet.Set // of those that it gets
+	beside map[Endpoint][2]packet.Set // packets to an end of Near, and from it, that may fare otherwise; of an end that is not there, all may
+	out    packet.Set                 // of packets that it sends beyond its segment: those that may fare otherwise. Sources are not only its own
+	in     packet.Set                 // of those that it gets
 }
 
 // Moves gives what becomes of the ways between an address and all others between two networks, the second of which was made of the first (After).
 func Moves(ctx context.Context, before, after *Network, was, is Endpoint) (Shift, error) {
 	h := before.shiftHeaders(familyOf(was.Addr))
 	s := &shifting{
-		Shift: Shift{Was: was, Is: is, before: before, h: h}, h: h,
+		Shift: Shift{Was: was, Is: is, before: before, h: h, beside: map[Endpoint][2]packet.Set{}}, h: h,
 		old: before.side(ctx, was), now: after.side(ctx, is),
 		own: [2]packet.Set{h.Intersect(h.address(policy.Source, was.Addr), h.askable()), h.Intersect(h.address(policy.Destination, was.Addr), h.askable())},
 	}
@@ -46,7 +47,7 @@ func Moves(ctx context.Context, before, after *Network, was, is Endpoint) (Shift
 	})
 	why, err := givenUp(err)
 	if why != "" { // everything is to be compared by itself
-		s.Routed, s.Near = true, nil
+		s.Routed, s.Near, s.beside = true, nil, nil
 		s.out, s.in = packet.Full, packet.Full
 		for q := range s.neighbours() {
 			s.Near = append(s.Near, q)
@@ -83,6 +84,36 @@ func (s *Shift) Far() iter.Seq[Endpoint] {
 		}
 	}
 }
+
+// Hidden is what is not known of packets to an end, or from it, on their way after the move, if they are among those that may fare otherwise: where nobody knows whether they arrive, before and
+// after alike, nothing is seen to be lost, and may be. Sends tells that the comparison is of what the interface sends and how the end answers. Of a device whose routes nobody has read (the management
+// of a switch) it was never known whether it sends anything to the interface.
+func (s *Shift) Hidden(all Comparison, sends bool) []string {
+	peer, ways := all.Before.To, [2]Direction{outward: all.After.Forward, inward: all.After.Return}
+	if !sends {
+		peer, ways = all.Before.From, [2]Direction{outward: all.After.Return, inward: all.After.Forward}
+	}
+	parts := [2]packet.Set{outward: s.out, inward: s.in}
+	if onLink(s.Was.Node, peer.Addr) {
+		var known bool
+		if parts, known = s.beside[peer]; !known {
+			parts = anything
+		}
+	}
+	if o, ok := peer.Node.Owner(); ok && peer.Node.Kind() != topology.VNIC && o.Kind().Device() && len(s.before.device(o).routes) == 0 {
+		ways[inward] = Direction{}
+	}
+	var texts []string
+	for i, d := range ways {
+		if all.Headers != s.h || s.h.Intersect(s.h.Minus(d.May, d.Must), parts[i]) != packet.Empty { // sets of two spaces never meet
+			texts = append(texts, d.Doubts...)
+		}
+	}
+	return texts
+}
+
+// anything is all packets, both ways.
+var anything = [2]packet.Set{packet.Full, packet.Full} //nolint:gochecknoglobals // read-only
 
 // touches tells whether packets to or from an address may fare otherwise.
 func (s *Shift) touches(a netip.Addr) bool {
@@ -414,30 +445,47 @@ func (s *shifting) segment() {
 	s.Places = len(order)
 	for _, k := range order {
 		s.concrete = false
-		if !s.alike(places[k][0]) || s.ambiguous(places[k]) {
-			s.Near = append(s.Near, places[k]...)
+		first := s.otherwise(places[k][0])
+		if s.ambiguous(places[k]) {
+			s.follow(anything, places[k]...)
+			continue
+		}
+		if first != ([2]packet.Set{}) || !s.concrete {
+			s.follow(first, places[k]...)
 			continue
 		}
 		for _, q := range places[k][1:] {
-			if s.concrete && !s.alike(q) {
-				s.Near = append(s.Near, q)
-			}
+			s.follow(s.otherwise(q), q)
 		}
 	}
 }
 
-// alike tells that packets between the interface and an end in its segment fare as before.
-func (s *shifting) alike(q Endpoint) bool {
+// follow notes ends whose packets may fare otherwise, if any may.
+func (s *shifting) follow(parts [2]packet.Set, ends ...Endpoint) {
+	if parts == ([2]packet.Set{}) {
+		return
+	}
+	for _, q := range ends {
+		s.Near = append(s.Near, q)
+		s.beside[q] = parts
+	}
+}
+
+// otherwise gives the packets between the interface and an end in its segment that may fare otherwise.
+func (s *shifting) otherwise(q Endpoint) [2]packet.Set {
 	ends := []reached{{q.Node, s.now.mine(q.Node)}}
 	pairs := [2][]reached{outward: ends, inward: ends}
 	if q.Node.Kind() != topology.VNIC { // what it sends is among what senders send
 		if s.in != packet.Empty {
-			return false
+			return [2]packet.Set{outward: packet.Full, inward: s.in}
 		}
 		pairs[inward] = nil
 	}
 	parts, ok := s.compare(pairs)
-	return ok && parts[outward] == packet.Empty && parts[inward] == packet.Empty
+	if !ok {
+		return anything
+	}
+	return parts
 }
 
 // ambiguous tells that several have one of the addresses, and which of them gets packets depends on the way.
