@@ -401,8 +401,10 @@ func (f *finder) redundancy(l *lane) {
 	}
 	f.bridges(l)
 	for _, p := range l.next.Paths {
-		if soundPath(p) {
-			f.rely(p.Hops...)
+		for _, h := range p.Hops {
+			if soundPath(p) {
+				f.looked(h.Node)
+			}
 		}
 	}
 	least := cmp.Or(f.policy.Redundancy.Network, 1)
