@@ -59,6 +59,18 @@ func TestCheck_gist(t *testing.T) {
 	if got := c.Gist().Do; got != "tag; tag; tag; tag; and 2 more (no change mends CAP-1); with these 6 changes: warn" {
 		t.Error(got)
 	}
+	c.Mending.Remedies = nil
+	c.Findings = []report.Finding{
+		{Verdict: planner.Block, Code: "HOST-3", Mends: "wait"}, {Verdict: planner.Block, Code: "NET-2", Mends: "tag it", Fixes: []report.Act{{Text: "tag VLAN 7"}}},
+		{Verdict: planner.Block, Code: "HOST-3", Mends: "wait"}, {Verdict: planner.Unknown, Code: "CAP-1", Needs: "memory"},
+	}
+	if got := c.Gist().Do; got != "wait; tag VLAN 7" {
+		t.Error(got)
+	}
+	c.Verdict, c.Findings = planner.Unknown, c.Findings[3:]
+	if got := c.Gist().Do; got != "fetch memory" {
+		t.Error(got)
+	}
 	if g := (&report.Check{Findings: []report.Finding{{Code: "VM-1"}}}).Gist(); len(g.Why) > 0 || g.Do != "" || g.Found != "1 pass, 0 not made" {
 		t.Errorf("%+v", g)
 	}

@@ -13,13 +13,14 @@ import (
 type Gist struct {
 	Why   []Finding // of the verdict of the whole; none where all passes
 	More  string    // "and 3 more", of the same verdict
-	Do    string    // "": nothing is looked for
+	Do    string    // "": there is nothing that has to be done
 	Found string    // "1 block, 2 unknown; 60 pass, 13 not made"
 }
 
 const (
-	maxWhy = 3 // findings on the first screen
-	maxDo  = 4 // acts
+	maxWhy    = 3 // findings on the first screen
+	maxDo     = 4 // acts
+	maxByHand = 2 // pieces of advice
 )
 
 // Gist gives what stands on top.
@@ -48,21 +49,36 @@ func (c *Check) Gist() Gist {
 		}
 	}
 	g.Found = strings.TrimPrefix(fmt.Sprintf("%s; %d pass, %d not made", strings.Join(found, ", "), len(passed), skipped), "; ")
-	g.Do = c.Mending.gist()
-	if c.Verdict == planner.Unknown && (c.Mending == nil || len(c.Mending.Remedies) == 0) {
-		g.Do = cmp.Or(c.collect(), g.Do)
+	switch {
+	case c.Mending != nil && len(c.Mending.Remedies) > 0:
+		g.Do = c.Mending.gist()
+	case c.Verdict == planner.Unknown:
+		g.Do = cmp.Or(c.collect(), byHand(g.Why))
+	case c.Verdict == planner.Block:
+		g.Do = byHand(g.Why)
 	}
 	return g
 }
 
+// byHand is what findings say of themselves would help, where no set of changes is known that does: what to fetch of what is not known, an act, or advice.
+func byHand(why []Finding) string {
+	var all []string
+	for _, f := range why {
+		text := f.Mends
+		if len(f.Fixes) > 0 {
+			text = f.Fixes[0].Text
+		} else if f.Verdict == planner.Unknown && f.Needs != "" {
+			text = "fetch " + f.Needs
+		}
+		if text != "" && !slices.Contains(all, text) && len(all) < maxByHand {
+			all = append(all, text)
+		}
+	}
+	return strings.Join(all, "; ")
+}
+
 // gist is the first remedy in one line.
 func (m *Mending) gist() string {
-	switch {
-	case m == nil:
-		return ""
-	case len(m.Remedies) == 0:
-		return m.Headline()
-	}
 	r := m.Remedies[0]
 	var acts []string
 	for _, act := range r.Acts[:min(len(r.Acts), maxDo)] {
