@@ -36,8 +36,8 @@ func diskChecks() []Check {
 			Mends: "let the guests' cluster fail over, and take the disk away", run: reservations,
 		},
 		{
-			Code: "STO-6", Asks: "Has each block device the same name on the target, and is the same unit behind it?", Facts: "block devices of both hosts and their units (libvirt, SSH)",
-			Mends: "name the device by its designator (/dev/disk/by-id)", run: blockDevices,
+			Code: "STO-6", Asks: "Has each block device the same name on the target, and is the same unit behind it?", Facts: "block devices of both hosts and their units (libvirt, SSH), volumes of the target (libvirt)",
+			Mends: "name the device by its designator (/dev/disk/by-id); activate a logical volume on the target", run: blockDevices,
 		},
 		{
 			Code: "STO-7", Asks: "Has the VM no snapshots, and has the target all images that its disks are made of?", Facts: "snapshots, images below images (libvirt)",
