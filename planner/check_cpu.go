@@ -43,7 +43,7 @@ func cpuChecks() []Check {
 			Mends: "shut the VM down and start it on the target: QEMU moves no guest whose memory is encrypted", run: (*finder).memoryMovable,
 		},
 		{
-			Code: "CPU-8", Asks: "Does the guest's TPM come along?", Facts: "backend of the guest's TPM, those of the host (libvirt, domain capabilities)",
+			Code: "CPU-8", Asks: "Does the guest's TPM come along?", Facts: "backend of the guest's TPM, those of the host, its secrets (libvirt, domain capabilities)",
 			Mends: "install swtpm on the target, define the secret of the TPM's state there", run: (*finder).tpmMovable,
 		},
 		{
@@ -371,7 +371,9 @@ func (f *finder) tpmMovable() {
 	case !there:
 		f.block(fmt.Sprintf("%s has an emulated TPM, and %s has no swtpm", f.vm.Name(), f.target.Name()), f.target, f.vm)
 	case encrypted:
-		f.unknown(fmt.Sprintf("the TPM of %s is encrypted; whether %s has the secret %s, no source says: virsh secret-list there", f.vm.Name(), f.target.Name(), secret), f.target, f.vm)
+		if f.secretThere("uuid "+secret, "the TPM of "+f.vm.Name()+" is encrypted with", f.vm) {
+			f.warn(fmt.Sprintf("the TPM of %s is encrypted with secret %s, which %s has; whether its value is set there, and the same, nobody reads", f.vm.Name(), secret, f.target.Name()), f.target, f.vm)
+		}
 	default:
 		f.pass(fmt.Sprintf("%s has swtpm; the state of the TPM moves with %s", f.target.Name(), f.vm.Name()), f.target)
 	}

@@ -204,7 +204,11 @@ vm:v machine=q35
 		{code: "CPU-8", name: "odd", changes: "vm:v trust=tpm quantum", want: `unknown: whether the TPM of web-07 moves is not known: its backend is "quantum"`},
 		{
 			code: "CPU-8", name: "encrypted", changes: "vm:v trust=tpm emulator encrypted 3f7d2a10-0000-4000-8000-0000000000aa",
-			want: "unknown: the TPM of web-07 is encrypted; whether b has the secret 3f7d2a10-0000-4000-8000-0000000000aa, no source says: virsh secret-list there",
+			want: "block: b has no secret uuid 3f7d2a10-0000-4000-8000-0000000000aa: the TPM of web-07 is encrypted with it",
+		},
+		{
+			code: "CPU-8", name: "encrypted, and the secret is there", changes: "vm:v trust=tpm emulator encrypted 3f7d2a10-0000-4000-8000-0000000000aa\nhost:b secret=3f7d2a10-0000-4000-8000-0000000000aa vtpm web-07",
+			want: "warn: the TPM of web-07 is encrypted with secret 3f7d2a10-0000-4000-8000-0000000000aa, which b has; whether its value is set there, and the same, nobody reads",
 		},
 		{code: "CPU-8", name: "nobody says", changes: "vm:v trust=tpm emulator\n-host:b tpmBackend=emulator", want: "unknown: no source says the tpmBackend of host b"},
 	}

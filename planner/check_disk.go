@@ -61,8 +61,8 @@ func diskChecks() []Check {
 			Code: "STO-12", Asks: "Does the VM share no folder with its host?", Facts: "file systems of the VM (libvirt)", Mends: "unmount the folder in the guest, and take the device away", run: sharedFolders,
 		},
 		{
-			Code: "STO-13", Asks: "Has the target the secrets of encrypted disks?", When: AtRun, Facts: "secrets of libvirt on the target",
-			Why: "secrets are never read; whether the target has them is seen when it opens the disk", Mends: "define the secret there",
+			Code: "STO-13", Asks: "Has the target the secrets with which the VM's disks are opened?",
+			Facts: "secrets that the disks name, those of the target and which of its VMs use them (libvirt); values are never read", Mends: "define the secret there (virsh secret-define, secret-set-value)", run: secretsThere,
 		},
 	}
 }

@@ -79,6 +79,25 @@ func mountCases() []checkCase {
 			want: "unknown: disk vdc of web-07 lies on vms (9p), and b has vms (9p) there: whether that is the same, no source says",
 		},
 
+		{code: "STO-13", name: "none", want: "pass: no disk of web-07 is opened with a secret"},
+		{
+			code: "STO-13", name: "not there", changes: "vdisk:v/vda secret=ceph client.libvirt\nhost:b secret=3f7d2a10-0000-4000-8000-0000000000aa ceph client.other",
+			want: "block: b has no secret ceph client.libvirt: disk vda of web-07 is opened with it",
+		},
+		{
+			code: "STO-13", name: "there, and nobody uses it", changes: "vdisk:v/vda secret=ceph client.libvirt\nhost:b secret=3f7d2a10-0000-4000-8000-0000000000aa ceph client.libvirt",
+			want: "warn: b has the secret with which disk vda of web-07 is opened (ceph client.libvirt); whether its value is set there, and the same, nobody reads",
+		},
+		{
+			code: "STO-13", name: "there, and another VM uses it", changes: "vdisk:v/vda secret=uuid 3f7d2a10-0000-4000-8000-0000000000aa\nhost:b secret=3f7d2a10-0000-4000-8000-0000000000aa ceph x\n" +
+				"vm:o Contains vdisk:o/vda\nvdisk:o/vda secret=uuid 3f7d2a10-0000-4000-8000-0000000000aa",
+			want: "pass: b has the secrets with which the disks of web-07 are opened, and VMs that run there open theirs with them",
+		},
+		{
+			code: "STO-13", name: "long ago", changes: "-vm:v Contains vdisk:v/vda\n!vm:v Contains vdisk:v/vda", also: relying,
+			want: "unknown: what test said of vdisk v/vda by libvirt capabilities is 2h1m0s old: collect it",
+		},
+
 		{
 			code: "STO-3", name: "of a kind that nobody knows", changes: mounts("fuse.x y /mnt/vms", "fuse.x y /mnt/vms"), also: placing,
 			want: "unknown: /mnt/vms/web/c.img of a lies on y (fuse.x): whether others have that, too, is not known",

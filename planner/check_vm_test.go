@@ -124,4 +124,4 @@ func vmCases() []checkCase {
 }
 
 // relying are the checks that rest on where the VM is.
-var relying = []string{"NET-H4", "HOST-1", "MIG-3", "MIG-4", "CAP-3", "CAP-4", "CAP-5", "CAP-7", "CAP-9", "CPU-2", "CPU-5", "CPU-6", "CPU-7", "CPU-8", "DEV-1", "DEV-3", "DEV-4", "VM-7", "VM-8", "VM-11", "STO-4", "STO-5", "STO-8", "STO-9", "STO-12", "STO-1", "STO-2", "STO-3", "STO-6", "STO-7", "SAN-1", "SAN-2", "SAN-3", "SAN-4", "SAN-5", "SAN-6", "SAN-7", "SAN-8", "SAN-9", "SAN-10"}
+var relying = []string{"NET-H4", "HOST-1", "MIG-3", "MIG-4", "CAP-3", "CAP-4", "CAP-5", "CAP-7", "CAP-9", "CPU-2", "CPU-5", "CPU-6", "CPU-7", "CPU-8", "DEV-1", "DEV-3", "DEV-4", "VM-7", "VM-8", "VM-11", "STO-4", "STO-5", "STO-8", "STO-9", "STO-12", "STO-13", "STO-1", "STO-2", "STO-3", "STO-6", "STO-7", "SAN-1", "SAN-2", "SAN-3", "SAN-4", "SAN-5", "SAN-6", "SAN-7", "SAN-8", "SAN-9", "SAN-10"}

@@ -52,6 +52,7 @@ func scene(t *testing.T, changes string) *topology.Snapshot {
 		{Device: "test", Source: topology.SourceSSH, Table: "multipath"},
 		{Device: "test", Source: topology.SourceSSH, Table: "mounts"},
 		{Device: "test", Source: topology.SourceLibvirt, Table: "nwfilters"},
+		{Device: "test", Source: topology.SourceLibvirt, Table: "secrets"},
 	} {
 		d.Renew = append(d.Renew, topology.Reading{ReadingKey: table, Time: noon})
 	}

@@ -238,6 +238,9 @@ const (
 	AttrMount
 	// AttrQueueing is what multipath does with commands to the unit on one host: "HOST-HANDLE features='…' hwhandler='…' policy='…'" (multipath -ll).
 	AttrQueueing
+	// AttrSecret is a secret that libvirt of a host has, never its value: "UUID", "UUID TYPE ID" with what it is for (virSecretGetXMLDesc: usage). Of a disk it is one
+	// with which its images are opened: "uuid UUID", or "TYPE ID" (formatdomain: auth, encryption).
+	AttrSecret
 
 	attrEnd
 )
@@ -359,7 +362,7 @@ var attrs = [attrEnd]attrSpec{ //nolint:gochecknoglobals // read-only table
 	AttrSnapshots: {name: "snapshots", typ: TypeBool}, AttrReservations: {name: "reservations", typ: TypeText},
 	AttrStartupPolicy: {name: "startupPolicy", typ: TypeText}, AttrLease: {name: "lease", typ: TypeText, multi: true},
 	AttrHostShare: {name: "hostShare", typ: TypeText, multi: true}, AttrMount: {name: "mount", typ: TypeText, multi: true},
-	AttrQueueing: {name: "queueing", typ: TypeText, multi: true},
+	AttrQueueing: {name: "queueing", typ: TypeText, multi: true}, AttrSecret: {name: "secret", typ: TypeText, multi: true},
 }
 
 // String gives the canonical name.

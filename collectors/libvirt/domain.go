@@ -218,6 +218,7 @@ func (g *guest) disk(e *element) {
 
 	g.text(k, topology.AttrStartupPolicy, source.attr("startupPolicy"))
 	g.reservations(k, source.child("reservations"))
+	g.opened(k, e)
 
 	p := g.place(typ, source)
 	g.text(k, topology.AttrSource, p.text)

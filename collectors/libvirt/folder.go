@@ -55,6 +55,7 @@ var recorded = map[Table]struct{ folder, command string }{ //nolint:gochecknoglo
 	Interfaces:   {"interfaces", "recorded virsh iface-dumpxml"},
 	NodeDevices:  {"nodedevs", "recorded virsh nodedev-dumpxml"},
 	NWFilters:    {"nwfilters", "recorded virsh nwfilter-dumpxml"},
+	Secrets:      {"secrets", "recorded virsh secret-dumpxml"},
 	Pools:        {"pools", "recorded virsh pool-list, pool-dumpxml"},
 	Volumes:      {"volumes", "recorded virsh vol-dumpxml"},
 	Jobs:         {"", "recorded virsh domjobinfo, domstate, blockjob"},

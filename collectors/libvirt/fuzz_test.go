@@ -68,7 +68,7 @@ func FuzzParse_storage(f *testing.F) {
 }
 
 func FuzzParse_host(f *testing.F) {
-	seed(f, "parse/devices.xml", "parse/host.xml", "parse/node.xml", "parse/octets.xml", "nodedev/*.xml", "capabilities/*.xml", "domaincaps/*.xml", "vdsm/*.xml")
+	seed(f, "parse/devices.xml", "parse/host.xml", "parse/node.xml", "parse/secrets.xml", "parse/octets.xml", "nodedev/*.xml", "capabilities/*.xml", "domaincaps/*.xml", "vdsm/*.xml")
 	fuzz(f)
 }
 

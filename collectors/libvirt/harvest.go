@@ -19,7 +19,7 @@ import (
 const aloneReason = "documents alone: no listing says that these are all"
 
 // Parse tells what is understood of an XML document, or of several in one file, without a host. Answer is the root element that must be there
-// (domain, network, pool, volume, device, interface, capabilities, domainCapabilities, sysinfo, cpu, node), or "auto". The facts are
+// (domain, network, pool, volume, device, interface, filter, secret, capabilities, domainCapabilities, sysinfo, cpu, node), or "auto". The facts are
 // about the host "@recording"; the time of the readings is zero. The error is collectors.ErrMalformed and names line, element and
 // attribute; what else the file holds is returned beside it.
 func Parse(answer string, raw []byte) ([]topology.Observation, []collectors.Unparsed, error) {
@@ -76,6 +76,8 @@ func readerOf(name string) (reader, bool) {
 		return reader{Volumes, (*sheet).storageVolume}, true
 	case "filter":
 		return reader{NWFilters, (*sheet).networkFilter}, true
+	case "secret":
+		return reader{Secrets, func(s *sheet, e *element, _ Document) { s.secret(e) }}, true
 	case "device":
 		return reader{NodeDevices, func(s *sheet, e *element, _ Document) { s.nodeDevice(e) }}, true
 	case "capabilities":
@@ -113,7 +115,7 @@ func (f *sortedDocuments) add(d Document) error {
 		}
 	case "node":
 		for _, t := range Tables() {
-			if t != CPUModels && t != Jobs { // of which it says nothing
+			if t != CPUModels && t != Secrets && t != Jobs { // of which it says nothing
 				f.tables[t] = append(f.tables[t], []Document{}...)
 			}
 		}

@@ -32,7 +32,8 @@ const (
 	Volumes      Table = "volumes"
 	NodeDevices  Table = "nodeDevices"
 	NWFilters    Table = "nwfilters"
-	Jobs         Table = "jobs" // what is being done with domains: no documents
+	Secrets      Table = "secrets" // which there are: their values are asked for by nobody
+	Jobs         Table = "jobs"    // what is being done with domains: no documents
 
 	// volumeDisks is no listing, but what takes two of them: on which volume a disk lies that names it by pool and name.
 	volumeDisks Table = "domains+volumes"
@@ -43,7 +44,7 @@ const (
 // Tables lists what a Source is asked for, in order: storage comes late, since it is what hangs when a file server does, and volumes come
 // after the pools by which they are known, CPU models after the domains that have them. Jobs come last: they hang where a single guest does.
 func Tables() []Table {
-	return []Table{Capabilities, Domains, CPUModels, Networks, Interfaces, NodeDevices, NWFilters, Pools, Volumes, Jobs}
+	return []Table{Capabilities, Domains, CPUModels, Networks, Interfaces, NodeDevices, NWFilters, Secrets, Pools, Volumes, Jobs}
 }
 
 // Source brings the XML documents of one host. A method returns soon after its context ends.

@@ -26,6 +26,7 @@ var commands = map[Table]string{ //nolint:gochecknoglobals // read-only table
 	Volumes:      "virConnectListAllStoragePools, virStoragePoolListAllVolumes, virStorageVolGetXMLDesc",
 	NodeDevices:  "virConnectListAllNodeDevices, virNodeDeviceGetXMLDesc",
 	NWFilters:    "virConnectListAllNWFilters, virNWFilterGetXMLDesc",
+	Secrets:      "virConnectListAllSecrets, virSecretGetXMLDesc",
 }
 
 // List asks for one table. When ctx ends, it gives what has come so far, and an error.
@@ -105,7 +106,7 @@ func (a *answer) add(d Document, xml string, err error) {
 	case err == nil:
 		d.XML = []byte(xml)
 	case isCode(err, libvirt.ERR_NO_DOMAIN, libvirt.ERR_NO_NETWORK, libvirt.ERR_NO_INTERFACE, libvirt.ERR_NO_STORAGE_POOL,
-		libvirt.ERR_NO_STORAGE_VOL, libvirt.ERR_NO_NODE_DEVICE, libvirt.ERR_NO_NWFILTER):
+		libvirt.ERR_NO_STORAGE_VOL, libvirt.ERR_NO_NODE_DEVICE, libvirt.ERR_NO_NWFILTER, libvirt.ERR_NO_SECRET):
 		return
 	default:
 		d.Err = plain(err)
@@ -149,6 +150,8 @@ func (a *answer) fill(conn *libvirt.Connect, t Table) error {
 		return a.nodeDevices(conn)
 	case NWFilters:
 		return a.networkFilters(conn)
+	case Secrets:
+		return a.secrets(conn)
 	case volumeDisks, vnicFilters:
 	}
 	return nil
@@ -349,6 +352,20 @@ func (a *answer) networkFilters(conn *libvirt.Connect) error {
 		name, _ := f.GetName()
 		xml, err := f.GetXMLDesc(0)
 		a.add(Document{Where: "nwfilter " + name}, xml, err)
+	})
+	return a.ctx.Err()
+}
+
+// secrets lists which there are. Their values no read-only connection gives.
+func (a *answer) secrets(conn *libvirt.Connect) error {
+	all, err := conn.ListAllSecrets(0)
+	if err != nil {
+		return err
+	}
+	each(a.ctx, all, func(s *libvirt.Secret) {
+		uuid, _ := s.GetUUIDString()
+		xml, err := s.GetXMLDesc(0)
+		a.add(Document{Where: "secret " + uuid}, xml, err)
 	})
 	return a.ctx.Err()
 }

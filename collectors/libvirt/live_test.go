@@ -115,6 +115,9 @@ func TestLive_refused(t *testing.T) {
 	}
 }
 
+// The secret that the daemon of a test has, and its value in base64.
+const secretUUID, secretValue = "3f7d2a10-0000-4000-8000-0000000000a1", "bm9ib2R5IHJlYWRzIGl0"
+
 // host is a node with libvirtd, a running guest and one that is off, and a wire to another node.
 func host(t *testing.T) (*live.Libvirt, *live.Guest, *live.Guest) {
 	t.Helper()
@@ -126,6 +129,9 @@ func host(t *testing.T) (*live.Libvirt, *live.Guest, *live.Guest) {
 	l.Network(t, "lan", "br0")
 	on := live.StartGuest(t, l, live.GuestSpec{Name: "web1", Bridge: "br0", Network: "lan"})
 	off := live.StartGuest(t, l, live.GuestSpec{Name: "db1", Bridge: "br0", Off: true})
+	l.Node.WriteFile(t, "/run/live/secret.xml", 0o600, "<secret private='no'><uuid>"+secretUUID+"</uuid><usage type='ceph'><name>client.web</name></usage></secret>")
+	l.Virsh(t, "secret-define", l.Node.Path("/run/live/secret.xml"))
+	l.Virsh(t, "secret-set-value", secretUUID, secretValue)
 	return l, on, off
 }
 
@@ -160,7 +166,7 @@ func TestLive_hypervisor(t *testing.T) {
 		"vnic:" + on.UUID + "/" + on.MACs[1] + " AttachedTo portgroup:@hv1/lan/back",
 		"network:@hv1/lan SupportedBy virtualswitch:@hv1/br0",
 		"virtualswitch:@hv1/br0 SupportedBy nic:@hv1/eth0",
-		"storagepool:@hv1/default state=active",
+		"storagepool:@hv1/default state=active", "host:@hv1 secret=" + secretUUID + " ceph client.web",
 		"host:@hv1 name=hv1", "hypervisorVersion=",
 		vm + " machine=pc-", vm + " cpuModel=qemu64", vm + " cpuFeature=require hypervisor", vm + " cpuMode=custom",
 		"host:@hv1 cpuFeature=fpu", "host:@hv1 cpuRevision=family ", "host:@hv1 modelFeatures=qemu64: apic ", "host:@hv1 machines=x86_64: ", " pc=pc-i440fx-", " q35=pc-q35-",
@@ -171,6 +177,9 @@ func TestLive_hypervisor(t *testing.T) {
 	}
 	if strings.Contains(all, "SupportedBy nic:@hv1/vnet") {
 		t.Error("the tap of a guest is taken for an uplink")
+	}
+	if strings.Contains(all, secretValue) {
+		t.Error("the value of a secret is told")
 	}
 	if t.Failed() {
 		t.Log(all)
@@ -197,6 +206,7 @@ func sameFromFolder(t *testing.T, l *live.Libvirt, c *libvirt.Collector, direct 
 	for name := range strings.FieldsSeq(firstColumn(l.Virsh(t, "iface-list", "--all"))) {
 		save("interfaces/"+name+".xml", "iface-dumpxml", name)
 	}
+	save("secrets/ceph.xml", "secret-dumpxml", secretUUID)
 	save("pools/default.xml", "pool-dumpxml", "default")
 	for name := range strings.FieldsSeq(firstColumn(l.Virsh(t, "vol-list", "default"))) {
 		save("volumes/default/"+name+".xml", "vol-dumpxml", "--pool", "default", name)
@@ -218,7 +228,7 @@ func sameFromFolder(t *testing.T, l *live.Libvirt, c *libvirt.Collector, direct 
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, table := range []string{"domains", "cpuModels", "interfaces", "volumes", "domains+volumes", "jobs"} {
+	for _, table := range []string{"domains", "cpuModels", "interfaces", "volumes", "domains+volumes", "secrets", "jobs"} {
 		if diff := cmp.Diff(facts(direct, table), facts(recorded, table)); diff != "" {
 			t.Errorf("%s: -live +recorded\n%s", table, diff)
 		}
@@ -454,6 +464,7 @@ var reads = []string{
 	"remote/99",  // STORAGE_VOL_GET_XML_DESC
 	"remote/114", // NODE_DEVICE_GET_XML_DESC
 	"remote/130", // INTERFACE_GET_XML_DESC
+	"remote/143", // SECRET_GET_XML_DESC
 	"remote/150", // DOMAIN_IS_ACTIVE
 	"remote/157", // CONNECT_GET_LIB_VERSION
 	"remote/162", // CONNECT_BASELINE_CPU
@@ -468,6 +479,7 @@ var reads = []string{
 	"remote/284", // CONNECT_LIST_ALL_INTERFACES
 	"remote/285", // CONNECT_LIST_ALL_NODE_DEVICES
 	"remote/286", // CONNECT_LIST_ALL_NWFILTERS
+	"remote/287", // CONNECT_LIST_ALL_SECRETS
 	"remote/298", // DOMAIN_GET_JOB_STATS
 	"keepalive/*",
 }
