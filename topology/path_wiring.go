@@ -7,8 +7,9 @@ import (
 	"sync"
 )
 
-// wiring remembers what ways through bridges were looked at in a snapshot: where a VLAN leads on from each, who has addresses there, and whom they have resolved. It is made as
-// it is asked for, and shared by all snapshots that differ in nothing of it: those in which VMs were moved, by number the same. It may be used by many at once.
+// wiring remembers what ways through bridges were looked at in a snapshot: where a VLAN leads on from each, who has addresses there, and whom they have
+// resolved. It grows as it is asked, and is shared by all snapshots that differ in nothing of it and number nodes alike: those in which VMs were moved. It
+// may be used by many at once.
 type wiring struct {
 	home *Snapshot // whose nodes are in it
 
@@ -183,9 +184,10 @@ func (c Change) leavesWires() bool {
 
 // wiredAs gives a snapshot the memory of the one that it was made of by changes, if these leave it as it is, else one of its own.
 func (s *Snapshot) wiredAs(was *Snapshot, changes []Change) *Snapshot {
-	if was.wires == nil || was.base != s.base || was.over.count != s.over.count || slices.ContainsFunc(changes, func(c Change) bool { return !c.leavesWires() }) {
-		return s.wired()
+	alike := was.wires != nil && was.base == s.base && was.over.count == s.over.count
+	if alike && !slices.ContainsFunc(changes, func(c Change) bool { return !c.leavesWires() }) {
+		s.wires = was.wires
+		return s
 	}
-	s.wires = was.wires
-	return s
+	return s.wired()
 }
