@@ -113,6 +113,10 @@ func flowCases() []checkCase {
 			want: "block: fw, other can no longer reach web-07 on tcp 8080: toB of leaf drops it: s.cfg:10: deny protocol 6, destinationPort 8080",
 		},
 		{
+			code: "NET-9", name: "lost where nobody knows the way", changes: filtered("s", "switch", "toB", toB, policy.Permit, drop(8080)) + "\n-route:f/default/192.0.2.0%2F24/v120 RoutesVia port:f/v120",
+			want: "unknown: whether all flows of web-07 pass as before is not known: no source says by which interface fw reaches 192.0.2.10",
+		},
+		{
 			code: "NET-9", name: "what never was answered is not lost", changes: filtered("s", "switch", "toB", toB, policy.Permit, drop(8080)) + "\n" +
 				filtered("s", "switch", "fromA", policy.Attachment{Hook: policy.HookIngress, Interface: "s1"}, policy.Permit, policy.Rule{Verdict: policy.Deny, Match: portIs(policy.SourcePort, 8080)}) + "\n" +
 				filtered("s", "switch", "fromB", policy.Attachment{Hook: policy.HookIngress, Interface: "s2"}, policy.Permit, policy.Rule{Verdict: policy.Deny, Match: portIs(policy.SourcePort, 8080)}),

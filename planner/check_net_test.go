@@ -215,6 +215,14 @@ func networkCases() []checkCase {
 			want: "unknown: no source lists the VLANs that leaf2 has: collect it by SNMP, CLI or SSH",
 		},
 		{code: "NET-2", name: "nobody says", changes: "-lag:leaf2/Po2 tagged=110", also: []string{"NET-3", "NET-12"}, want: "unknown: leaf2 Eth2: no source says which VLANs Eth2 carries"},
+		{
+			code: "NET-2", name: "a port that is known by its name alone", changes: "-port:leaf1/Eth2 mtu=9000\n-port:leaf1/Eth2 state=up", also: []string{"NET-3", "NET-5", "NET-6", "NET-7", "NET-8", "NET-12"},
+			want: "unknown: no source says anything of leaf1 Eth2 but that it is there: collect it",
+		},
+		{
+			code: "NET-4", name: "a link of a pair that does not tell its VLANs", changes: "-port:leaf1/Eth9 tagged=110",
+			want: "unknown: no source says which VLANs leaf1 Eth9 carries: it joins the pair of leaf1 and leaf2",
+		},
 		{code: "NET-3", name: "alike", want: "pass: no port on the way takes frames of vnet0 for those of another VLAN"},
 		{
 			code: "NET-3", name: "no tag is wanted", changes: "-lag:leaf2/Po2 tagged=110\nlag:leaf2/Po2 untagged=110", also: []string{"NET-12"},

@@ -299,8 +299,9 @@ func (l *lane) switchedOff() bool {
 	return len(l.next.Paths) > 0 && l.next.Paths[0].Hops[0].Fault != ""
 }
 
-// rely takes down that a check rests on what is said of hops, and tells whether it may: nothing of it is too old, and no interface is known by its name alone, or by a part of what its device has
-// to say: where nobody says what stops frames, nothing is known to stop them only if somebody has looked. What is too old is told once.
+// rely takes down that a check rests on what is said of hops, and tells whether it may: nothing of it is too old, and no interface is known by its name
+// alone, or by a part of what its device has to say. Where nobody says what stops frames, nothing is known to stop them only if somebody has looked.
+// What is too old is told once.
 func (f *finder) rely(hops ...topology.Hop) bool {
 	ok := true
 	for _, h := range hops {

@@ -20,8 +20,8 @@ import (
 )
 
 var (
-	lawSeed  = flag.Uint64("law.seed", 12, "the random worlds of TestLaw; 0: new ones")
-	lawCases = flag.Int("law.cases", 8_000, "losses that TestLaw tries at least")
+	lawSeed  = flag.Uint64("law.seed", 0, "the random worlds of TestLaw; 0: new ones")
+	lawCases = flag.Int("law.cases", 20_000, "losses that TestLaw tries at least")
 	lawOnly  = flag.String("law.only", "", "of which checks alone TestLaw asks, and HOST-1: an expression")
 )
 

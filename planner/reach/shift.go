@@ -85,9 +85,10 @@ func (s *Shift) Far() iter.Seq[Endpoint] {
 	}
 }
 
-// Hidden is what is not known of packets to an end, or from it, on their way after the move, if they are among those that may fare otherwise: where nobody knows whether they arrive, before and
-// after alike, nothing is seen to be lost, and may be. Sends tells that the comparison is of what the interface sends and how the end answers. Of a device whose routes nobody has read (the management
-// of a switch) it was never known whether it sends anything to the interface.
+// Hidden is what is not known of packets to an end, or from it, on their way after the move, if they are among those that may fare otherwise: where
+// nobody knows whether they arrive, before and after alike, nothing is seen to be lost, and may be. Sends tells that the comparison is of what the
+// interface sends and how the end answers. Of a device whose routes nobody has read (the management of a switch) it was never known whether it sends
+// anything to the interface.
 func (s *Shift) Hidden(all Comparison, sends bool) []string {
 	peer, ways := all.Before.To, [2]Direction{outward: all.After.Forward, inward: all.After.Return}
 	if !sends {
