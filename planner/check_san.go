@@ -413,6 +413,9 @@ func (f *finder) sayFault(u *unitWays, fault wayFault) {
 	default:
 		f.unknown(text, about...)
 	}
+	if fault.code == "SAN-6" && verdict != Warn {
+		f.mendWire(fault)
+	}
 	if fault.verdict != reach.No {
 		return
 	}

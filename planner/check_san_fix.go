@@ -2,6 +2,7 @@ package planner
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -101,7 +102,8 @@ func (f *finder) address(port topology.Node) string {
 	return n.Text(topology.AttrNPortID)
 }
 
-// mendMapping adds the initiator to the mapping by which the VM sees the unit now, or where no initiator does, makes one for it.
+// mendMapping adds the initiator, or where units are masked by address its host's address, to the mapping by which the VM sees the unit now; where none admits it, it
+// makes one.
 func (f *finder) mendMapping(u *unitWays, fault wayFault) {
 	array, ok := fault.path.Target.Owner()
 	if !ok || array.Kind() != topology.Array {
@@ -117,11 +119,10 @@ func (f *finder) mendMapping(u *unitWays, fault wayFault) {
 		for _, other := range guardedWith(m, fault.path.Target) {
 			changes = append(changes, topology.Change{Subject: other.Key(), Rel: topology.MapsInitiator, Object: fault.path.Initiator.Key(), Add: true})
 		}
-		also := ""
-		if len(changes) > 1 {
-			also = fmt.Sprintf(", which shows it all %d units of the target", len(changes))
-		}
-		f.mend(text+also, changes...)
+		f.mend(text+shownBesides(changes), changes...)
+		return
+	}
+	if f.mendMask(u, fault, array) {
 		return
 	}
 	k := topology.PartKey(topology.Mapping, array.Key(), u.unit.Key().ID+" "+fault.path.Initiator.Key().ID)
@@ -137,6 +138,101 @@ func (f *finder) mendMapping(u *unitWays, fault wayFault) {
 		changes = append(changes, topology.Change{Subject: k, Rel: topology.MapsTarget, Object: t.Key(), Add: true})
 	}
 	f.mend(text, changes...)
+}
+
+// mendMask admits the addresses by which the initiator gets to a portal, where the array masks the unit by address there. An operator enters them at the target of the
+// array, for all of its units.
+func (f *finder) mendMask(u *unitWays, fault wayFault, array topology.Node) bool {
+	at, ok := topology.PortalOf(fault.path.Target)
+	if !ok {
+		return false
+	}
+	for m := range u.unit.Subjects(topology.MapsUnit) {
+		if len(m.Values(topology.AttrInitiatorAddress)) == 0 || !slices.Contains(peersOut(m, topology.MapsTarget), fault.path.Target.Key()) {
+			continue
+		}
+		var admitted []topology.Value
+		var named []string
+		for _, a := range topology.LoginAddresses(fault.path.Initiator, at.Addr()) {
+			admitted = append(admitted, topology.PrefixValue(netip.PrefixFrom(a, a.BitLen())))
+			named = append(named, a.String())
+		}
+		var changes []topology.Change
+		for _, other := range guardedWith(m, fault.path.Target) {
+			changes = append(changes, withValues(other, topology.AttrInitiatorAddress, admitted))
+		}
+		if len(named) == 0 || len(changes) == 0 {
+			return false
+		}
+		iqn, _, _ := strings.Cut(fault.path.Target.Key().ID, ",")
+		f.mend(fmt.Sprintf("admit %s of %s to target %s of %s%s", strings.Join(named, ", "), f.target.Name(), iqn, array.Name(), shownBesides(changes)), changes...)
+		return true
+	}
+	return false
+}
+
+// shownBesides tells that an act shows more units than the one that it is for.
+func shownBesides(changes []topology.Change) string {
+	if len(changes) < 2 {
+		return ""
+	}
+	return fmt.Sprintf(", which shows it all %d units of the target", len(changes))
+}
+
+func peersOut(n topology.Node, rel topology.Rel) []topology.Key {
+	var keys []topology.Key
+	for o := range n.Objects(rel) {
+		keys = append(keys, o.Key())
+	}
+	return keys
+}
+
+// withValues adds values to an attribute that has several.
+func withValues(n topology.Node, a topology.Attr, more []topology.Value) topology.Change {
+	before := believed(n, a)
+	after := slices.Clone(before)
+	for _, v := range more {
+		if !slices.Contains(after, v) {
+			after = append(after, v)
+		}
+	}
+	slices.SortFunc(after, topology.Value.Compare)
+	return topology.Change{Subject: n.Key(), Attr: a, Before: before, After: after}
+}
+
+// mendWire tags the VLAN of the target's interface in a portal's subnet on the ports behind its cables that lack it.
+func (f *finder) mendWire(fault wayFault) {
+	at, ok := topology.PortalOf(fault.path.Target)
+	if !ok {
+		return
+	}
+	for face := range f.target.Objects(topology.Contains) {
+		vid, tagged := face.Int(topology.AttrVID)
+		inside := slices.ContainsFunc(face.Values(topology.AttrAddress), func(v topology.Value) bool { return v.Prefix().Contains(at.Addr()) })
+		if !face.Kind().Interface() || !inside || !tagged {
+			continue
+		}
+		for _, port := range cabledTo(face) {
+			holder, known := topology.VLANHolder(port)
+			if known && !topology.Carries(holder, topology.VID(vid)) {
+				f.mend(fmt.Sprintf("tag VLAN %d on %s", vid, placeOf(holder)), withVLAN(holder, topology.AttrTagged, topology.VID(vid)))
+			}
+		}
+	}
+}
+
+// cabledTo gives the ports at the far ends of the cables below an interface.
+func cabledTo(n topology.Node) (far []topology.Node) {
+	const most = 8 // layers
+	for layer, below := 0, []topology.Node{n}; layer < most && len(below) > 0; layer++ {
+		var next []topology.Node
+		for _, b := range below {
+			far = append(far, b.Peers(topology.Link)...)
+			next = slices.AppendSeq(next, b.Objects(topology.SupportedBy))
+		}
+		below = next
+	}
+	return far
 }
 
 // admitsAny tells that a mapping admits, by name, one of the initiators by which the VM is served.

@@ -3,6 +3,7 @@ package planner_test
 import (
 	"slices"
 	"strings"
+	"testing"
 
 	"github.com/throughline-dc/throughline/planner"
 )
@@ -285,3 +286,18 @@ func hostStorageCases() []checkCase {
 
 // stored does not follow the flows of the VM: its own subnet is on the switch of the array, too.
 var stored = planner.Policy{Disabled: []planner.Disabled{{Check: "NET-9", Reason: "the units alone are looked at"}}}
+
+// TestMigrate_mendsPortals: where units are masked by address, the target's is admitted; and what keeps it from a portal by its own cable is a VLAN on the port behind it.
+func TestMigrate_mendsPortals(t *testing.T) {
+	t.Parallel()
+	byName := "mapping:t/iqn.2026-01.test:t/1 MapsInitiator initiatorport:iqn.2026-01.test:"
+	byAddress := strings.NewReplacer(byName+"a\n", "mapping:t/iqn.2026-01.test:t/1 initiatorAddress=192.0.2.21/32\n", byName+"b\n", "").Replace(portal)
+	const inVLAN = "nic:b/st0 vid=20\n"
+	untagged, tagged := "port:st/2 pvid=20\nport:st/2 untagged=20\n", "port:st/2 pvid=1\nport:st/2 untagged=1\nport:st/2 tagged=30\n"
+	for _, c := range []struct{ code, changes, want string }{
+		{"SAN-3", byAddress, "admit 192.0.2.22 of b to target iqn.2026-01.test:t of t"},
+		{"SAN-6", strings.Replace(portal, untagged, tagged, 1) + inVLAN, "tag VLAN 20 on st 2"},
+	} {
+		mends(t, c.changes, c.code, c.want)
+	}
+}

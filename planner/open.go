@@ -310,6 +310,7 @@ func (o *opening) units(ctx context.Context) error {
 			}
 		}
 	}
+	o.addresses(own)
 	asked := 0
 	for _, who := range named.owners {
 		for _, unit := range named.units {
@@ -353,6 +354,57 @@ func (o *opening) sees(ctx context.Context, p *Planner, who, unit topology.Key) 
 	}
 	a, err := p.network().Storage(ctx, w, u)
 	return a.Verdict, a, err
+}
+
+// addresses tells of units that mappings show by address to others than before: whoever logs in from there sees them.
+func (o *opening) addresses(own []topology.Key) {
+	var units []topology.Node
+	var from []string
+	for _, c := range o.changes {
+		m, ok := o.after.s.Node(c.Subject)
+		if !ok || c.Attr != topology.AttrInitiatorAddress {
+			continue
+		}
+		unit, ok := m.First(topology.MapsUnit)
+		if !ok || slices.Contains(own, unit.Key()) {
+			continue
+		}
+		for _, v := range c.After {
+			if p := v.Prefix(); !slices.Contains(c.Before, v) && !slices.Contains(from, p.String()) {
+				from = append(from, p.String())
+			}
+		}
+		units = append(units, unit)
+	}
+	if len(units) == 0 || len(from) == 0 {
+		return
+	}
+	var named []string
+	for _, u := range units {
+		named = append(named, u.Name()+o.users(u))
+	}
+	o.say("SAN-9", Warn, fmt.Sprintf("whoever logs in from %s may see %s, too", strings.Join(from, ", "), list(named)), units...)
+}
+
+// users names the VMs whose disks are on a unit.
+func (o *opening) users(unit topology.Node) string {
+	var vms []string
+	for u := range unit.Subjects(topology.IdentifiedAs) {
+		vms = append(vms, disksOn(u)...)
+	}
+	if vms = append(vms, disksOn(unit)...); len(vms) == 0 {
+		return ""
+	}
+	return " of " + strings.Join(vms, " and ")
+}
+
+func disksOn(unit topology.Node) (vms []string) {
+	for disk := range unit.Subjects(topology.StoredOn) {
+		if vm, ok := disk.Owner(); ok && vm.Kind() == topology.VM && !slices.Contains(vms, vm.Name()) {
+			vms = append(vms, vm.Name())
+		}
+	}
+	return vms
 }
 
 // masked is who and what the mappings and zones that are changed name: the owners of initiators, and the units that are mapped or shown at the targets.

@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +69,9 @@ array:x Contains logicalunit:naa.2
 array:x Contains mapping:x/2
 logicalunit:naa.1 name=data
 logicalunit:naa.2 name=logs
+vm:o Contains vdisk:o/vda
+vdisk:o/vda StoredOn logicalunit:o/iqn.2026-01.example:t/2
+logicalunit:o/iqn.2026-01.example:t/2 IdentifiedAs logicalunit:naa.2
 targetport:iqn.2026-01.example:t,192.0.2.9:3260 Exports logicalunit:naa.1
 targetport:iqn.2026-01.example:t,192.0.2.9:3260 Exports logicalunit:naa.2
 targetport:iqn.2026-01.example:t,192.0.2.9:3260 iqn=iqn.2026-01.example:t
@@ -172,6 +176,13 @@ func TestOpens(t *testing.T) {
 		{"the target, what it is to see", masked(unit, "b"), ""},
 		{"somebody else, what it is not to see", masked(unit, "c"), "block SAN-9: c may see unit data, on which web-07 writes, which it did not for certain before"},
 		{"the target, another unit", masked(topology.Key{Kind: topology.Mapping, ID: "x/2"}, "b"), "warn SAN-9: b may see unit logs, which it did not for certain before"},
+		{
+			"an address, whoever logs in from there", topology.Change{Subject: topology.Key{Kind: topology.Mapping, ID: "x/2"}, Attr: topology.AttrInitiatorAddress, After: []topology.Value{topology.PrefixValue(netip.MustParsePrefix("192.0.2.22/32"))}},
+			"warn SAN-9: whoever logs in from 192.0.2.22/32 may see logs of other, too",
+		},
+		{
+			"an address, the VM's own unit", topology.Change{Subject: unit, Attr: topology.AttrInitiatorAddress, After: []topology.Value{topology.PrefixValue(netip.MustParsePrefix("192.0.2.22/32"))}}, "",
+		},
 		{
 			"packets of others",
 			topology.Change{Subject: list, Attr: topology.AttrRules, Before: rules(list443()), After: rules(list443(any443))},

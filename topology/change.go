@@ -62,7 +62,22 @@ func (c Change) String() string {
 	case len(c.After) == 0:
 		return fmt.Sprintf("- %s %s %s", c.Subject, c.Attr, valueList(c.Before))
 	}
+	if c.Attr.Multi() { // of many, what is new and what goes
+		added, removed := lacking(c.After, c.Before), lacking(c.Before, c.After)
+		text := fmt.Sprintf("~ %s %s", c.Subject, c.Attr)
+		if len(added) > 0 {
+			text += " + " + valueList(added)
+		}
+		if len(removed) > 0 {
+			text += " - " + valueList(removed)
+		}
+		return text
+	}
 	return fmt.Sprintf("~ %s %s %s -> %s", c.Subject, c.Attr, valueList(c.Before), valueList(c.After))
+}
+
+func lacking(vs, others []Value) []Value {
+	return slices.DeleteFunc(slices.Clone(vs), func(v Value) bool { return slices.Contains(others, v) })
 }
 
 func valueList(vs []Value) string {

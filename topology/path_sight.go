@@ -197,11 +197,25 @@ func masked(unit, initiator, target Node) (fault, doubt string) {
 			return "", ""
 		}
 		doubt = cmp.Or(doubt, unsure)
+		cause = cmp.Or(cause, outside(m.From, initiator, target))
 	}
 	if doubt != "" {
 		return "", doubt
 	}
 	return fmt.Sprintf("no mapping of %s admits %s at %s%s", unit.Name(), initiator.Name(), target.Name(), cause), ""
+}
+
+// outside tells from where an initiator logs in, of a mapping that admits others by address.
+func outside(mapping, initiator, target Node) string {
+	portal, ok := portalOf(target)
+	if !ok || len(mapping.Values(AttrInitiatorAddress)) == 0 {
+		return ""
+	}
+	var from []string
+	for _, a := range sources(initiator, portal.Addr()) {
+		from = append(from, a.String())
+	}
+	return ": it logs in from " + strings.Join(from, " or ") + ", and other addresses are admitted"
 }
 
 // misspelt tells that a mapping has the name of an initiator in other letters than the initiator itself, where the array tells upper from lower case although

@@ -8,6 +8,12 @@ import "net/netip"
 // the unit where an array gave them, else what the initiator's own host said; and how that host says its paths to the unit are.
 func Sight(unit, initiator, target Node) (fault, doubt string) { return sight(unit, initiator, target) }
 
+// LoginAddresses gives the addresses from which an initiator reaches an iSCSI portal: those of its host in the portal's subnet. None: nobody knows, or the portal is
+// behind a router.
+func LoginAddresses(initiator Node, portal netip.Addr) []netip.Addr {
+	return sources(initiator, portal)
+}
+
 // Stopped tells why nothing passes a node by its own state; "" if that speaks against nothing.
 func Stopped(n Node) string { return stopped(n) }
 

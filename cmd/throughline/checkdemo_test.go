@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,6 +19,8 @@ func TestCheckMigrate_demo(t *testing.T) {
 		first    string // the check that stands in the way, and comes first
 	}{
 		{"web-01", "r01-h03", exitOK, ""},
+		{"web-07", "r01-h01", exitOK, ""},
+		{"db-01", "r01-h03", exitOK, ""},
 		{"web-07", "r02-h04", exitBlock, "NET-2"},
 		{"web-07", "r02-h01", exitBlock, "NET-2"},
 	} {
@@ -44,5 +47,27 @@ func TestCheckMigrate_demo(t *testing.T) {
 				t.Errorf("%s to %s: a check is not made without a reason", c.vm, c.host)
 			}
 		}
+	}
+}
+
+// TestDemo_endsWithTheStory: the demo ends with what the hypervisors do not see, the VLAN and the unit by name, the three changes without which nothing helps, and what these open.
+func TestDemo_endsWithTheStory(t *testing.T) {
+	t.Parallel()
+	if raw, err := os.ReadFile("../../fixtures/policy/demo.yaml"); err != nil || string(raw) != demoPolicy {
+		t.Errorf("fixtures/policy/demo.yaml is not the demo's policy (%v)", err)
+	}
+	_, story, _ := strings.Cut(printed(t, exitOK, "demo"), "== throughline check migrate web-07 r02-h01\n")
+	at := 0
+	for _, want := range []string{
+		"The hypervisors are content", "\nblock    NET-2  r02-leaf-b Port-Channel100 (Ethernet49) does not admit VLAN 110\n",
+		"\nblock    SAN-3  naa.600005e0000000060000000000000011 by ", "\nunknown  SAN-6  ", "VLAN 20 is not carried on Port-Channel1\n",
+		"\nwith these 3 changes: warn; fewer do not help\n  1  tag VLAN 110 on r02-leaf-b Port-Channel100\n  2  admit 10.0.2.65 of r02-h01 to target iqn.2001-04.com.example:array-1.c001 of array-1",
+		"\n  3  tag VLAN 20 on r02-leaf-b Port-Channel1\n", "\nwarn     SAN-9  whoever logs in from 10.0.2.65/32 may see ", " of db-01, ", "check migrate web-07 r02-h01 ",
+	} {
+		i := strings.Index(story[at:], want)
+		if i < 0 {
+			t.Fatalf("no %q behind\n%s\nin\n%s", want, story[:at], story)
+		}
+		at += i
 	}
 }

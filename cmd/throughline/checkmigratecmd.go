@@ -115,7 +115,7 @@ func (a *app) checkMigrate(ctx context.Context, vmName, hostName string, flags c
 }
 
 // mendLimit is how long what would mend a move is looked for.
-const mendLimit = 30 * time.Second
+const mendLimit = 2 * time.Minute
 
 // checked asks all checks, and what would make them pass.
 func (a *app) checked(ctx context.Context, s *topology.Snapshot, vm, host topology.Node, fixes bool) (*report.Check, error) {

@@ -17,6 +17,7 @@ import (
 	"github.com/throughline-dc/throughline/fixtures/sim"
 	"github.com/throughline-dc/throughline/fixtures/sim/estate"
 	"github.com/throughline-dc/throughline/internal/config"
+	"github.com/throughline-dc/throughline/planner"
 	"github.com/throughline-dc/throughline/topology"
 )
 
@@ -26,7 +27,7 @@ func (a *app) demoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "demo", Short: "Collect a simulated data center, and show the path of a VM and what gets through to another", Args: noArgs,
 		Long: `Start a simulated data center of two racks on loopback, collect it over SNMPv3, SSH, backups of configurations and libvirt's XML into the embedded store, and
-show what is there, both rails of a VM, what no hypervisor tells before that VM is moved, and which rule keeps it from another. Nothing outside this machine is
+show what is there, both rails of a VM, which rule keeps another from a third, what no hypervisor tells before that VM is moved, and what would mend it. Nothing outside this machine is
 contacted; no root, no services.
 
 With --serve the simulated devices keep answering until Ctrl-C, so that the other commands can be tried on them. With --dir the store is kept.` + exits(exitOK, exitFailed, exitUsage),
@@ -41,6 +42,17 @@ With --serve the simulated devices keep answering until Ctrl-C, so that the othe
 	cmd.Flags().StringVar(&dir, "dir", "", "keep inventory, credentials and store in this `FOLDER`")
 	return cmd
 }
+
+// demoPolicy is fixtures/policy/demo.yaml, which goes wherever the program goes.
+const demoPolicy = `# The policy of the estate that throughline demo simulates: throughline check migrate VM HOST --policy fixtures/policy/demo.yaml
+version: 1
+
+beside: warn # the lists of the leaves say what guests may send each other: what two of them reach by the chance of one host, nobody relies on
+
+disabled:
+  - check: SAN-9
+    reason: the array is asked for iSCSI alone, so nobody says to whom it shows the units that it has over Fibre Channel
+`
 
 func (a *app) demo(ctx context.Context, dir string, serve bool) (err error) {
 	if dir == "" {
@@ -61,6 +73,13 @@ func (a *app) demo(ctx context.Context, dir string, serve bool) (err error) {
 	}
 	defer func() { err = errors.Join(err, lab.Close()) }()
 	a.store = filepath.Join(dir, "throughline.db")
+	policy := filepath.Join(dir, "policy.yaml")
+	if err := os.WriteFile(policy, []byte(demoPolicy), 0o600); err != nil {
+		return err
+	}
+	if a.policy, err = readPolicy(ctx, policy); err != nil {
+		return err
+	}
 	if err := a.demoCollect(ctx, lab, scene.Estate); err != nil {
 		return err
 	}
@@ -134,20 +153,22 @@ func (a *app) demoShow(ctx context.Context, scene estate.Scene) error {
 	if err != nil {
 		return err
 	}
-	for _, r := range moved.Rails() {
-		if r.Name == "storage" && r.Independent == 0 {
-			missing = append(missing, "no storage path of "+r.From.Name())
-		}
-	}
 	if len(missing) > 0 {
 		return fmt.Errorf("demo: the target was to lack nothing that a hypervisor looks at: %s", strings.Join(missing, "; "))
 	}
-	fmt.Fprintf(a.out, "%s has the same networks and sees the same logical unit, so no hypervisor objects to the move. The network there:\n\n", target.Name())
+	fmt.Fprintf(a.out, "%s has the same networks, and the disk is one that the VM's own program opens, so no hypervisor objects to the move. The network there:\n\n", target.Name())
 	a.demoRails(moved.Snapshot(), moved, "network")
-	return a.demoReach(ctx, scene)
+	if err := a.demoReach(ctx, scene); err != nil {
+		return err
+	}
+	if err := a.demoMove(ctx, s, vm, target); err != nil {
+		return err
+	}
+	a.demoNext(vm.Name(), target.Name(), scene.Estate.VMName(scene.Server))
+	return nil
 }
 
-// demoReach asks what gets through where the firewalls would let it, and suggests what to ask next.
+// demoReach asks what gets through where the firewalls would let it.
 func (a *app) demoReach(ctx context.Context, scene estate.Scene) error {
 	client, server := scene.Estate.VMName(scene.Client), scene.Estate.VMName(scene.Server)
 	port := strconv.Itoa(int(scene.Port))
@@ -156,14 +177,70 @@ func (a *app) demoReach(ctx context.Context, scene estate.Scene) error {
 		return err
 	}
 	fmt.Fprintf(a.out, "\n== throughline reach %s %s --port %s\nThe firewalls let it in, and a list of the switches forgets it:\n\n", client, server, port)
-	if err := a.reach(ctx, client, server, flow); err != nil {
+	return a.reach(ctx, client, server, flow)
+}
+
+// ofHypervisors begin the codes of the checks of what the two hypervisors know themselves, with what these are about.
+var ofHypervisors = [][2]string{ //nolint:gochecknoglobals // read-only table
+	{"VM-", "the VM"}, {"HOST-", "hosts"}, {"CPU-", "CPU"}, {"CAP-", "memory and processors"}, {"DEV-", "devices"}, {"MIG-", "migration"}, {"NET-H", "networks by name"}, {"STO-", "disks and pools"},
+}
+
+// demoMove asks whether the VM may move to the target: what hypervisors say, what stands in the way between them, what would mend that, and what that would open.
+func (a *app) demoMove(ctx context.Context, s *topology.Snapshot, vm, target topology.Node) error {
+	fmt.Fprintf(a.out, "\n== throughline check migrate %s %s\n", vm.Name(), target.Name())
+	c, err := a.checked(ctx, s, vm, target, true)
+	if err != nil {
 		return err
 	}
-	fmt.Fprintf(a.out, "\nMore to ask of this estate, once throughline demo --dir demo has kept it:\n"+
-		"  throughline --store demo/throughline.db reach any %s --port 22\n"+
-		"  throughline --store demo/throughline.db reach %s any --port 443\n"+
-		"  throughline --store demo/throughline.db impact\n", server, scene.Estate.VMName(scene.VM))
+	var about []string
+	green := 0
+	for _, family := range ofHypervisors {
+		about = append(about, family[1])
+		for _, f := range c.Findings {
+			switch {
+			case !strings.HasPrefix(f.Code, family[0]) || f.NotApplicable:
+			case f.Verdict != planner.Pass:
+				return fmt.Errorf("demo: a hypervisor was to object to nothing: %s: %s", f.Code, f.Text)
+			default:
+				green++
+			}
+		}
+	}
+	if c.Mending == nil || len(c.Mending.Remedies) == 0 {
+		return fmt.Errorf("demo: nothing is found that would make %s pass", c.Headline())
+	}
+	fmt.Fprintf(a.out, "The hypervisors are content: %d checks of what they know themselves pass (%s).\n"+
+		"libvirt would move the VM. Between the two hosts, Throughline finds:\n\n", green, strings.Join(about, ", "))
+	for _, f := range c.Open() {
+		if len(f.Fixes) > 0 {
+			fmt.Fprintf(a.out, "%-7s  %-5s  %s\n", f.Verdict, f.Code, printable(f.Text))
+		}
+	}
+	r := c.Mending.Remedies[0]
+	fewer := ""
+	if c.Mending.Proven {
+		fewer = "; fewer do not help"
+	}
+	fmt.Fprintf(a.out, "\n%s%s\n", r.Headline(), fewer)
+	for i, act := range r.Acts {
+		fmt.Fprintf(a.out, "  %d  %s\n", i+1, printable(act.Text))
+	}
+	fmt.Fprintln(a.out, "\nfor others they would, before anything moves:")
+	for _, f := range r.Opens {
+		fmt.Fprintf(a.out, "%-7s  %-5s  %s\n", f.Verdict, f.Code, printable(f.Text))
+	}
 	return nil
+}
+
+// demoNext suggests what to ask.
+func (a *app) demoNext(vm, target, server string) {
+	fmt.Fprint(a.out, "\nTo ask this estate yourself, let throughline demo --dir demo keep it:\n")
+	for _, question := range []string{
+		"check migrate " + vm + " " + target + " --policy demo/policy.yaml   # with evidence, how to undo each change, and what was not looked at",
+		"check migrate " + vm + " --to best --policy demo/policy.yaml", "reach any " + server + " --port 22", "reach " + vm + " any --port 443", "impact",
+	} {
+		fmt.Fprintf(a.out, "  throughline --store demo/throughline.db %s\n", question)
+	}
 }
 
 func (a *app) demoRails(s *topology.Snapshot, n topology.Node, rail string) {
