@@ -203,14 +203,19 @@ func (o *opening) filters() {
 			continue
 		}
 		for _, r := range rewritten {
-			for _, part := range r.Parts {
-				if region := part.Headers.Describe(part.Packets, maxNamed); part.Fate != reach.SentAs && !o.own(region) {
-					o.say("NET-9", Warn, fmt.Sprintf("%s of %s: %s from now on: %s, %s", n.Name(), old.Name(), part.Fate, list(region.Services), list(region.Addresses)), n, old)
-				}
-			}
+			o.letsPass(r.Parts, n, old)
 			if r.Unknown != "" {
 				unsaid(r.Unknown)
 			}
+		}
+	}
+}
+
+// letsPass tells what a filter of a device lets pass of others, or drops, from now on.
+func (o *opening) letsPass(parts []reach.RewrittenPart, filter, device topology.Node) {
+	for _, part := range parts {
+		if region := part.Headers.Describe(part.Packets, maxNamed); part.Fate != reach.SentAs && !o.own(region) {
+			o.say("NET-9", Warn, fmt.Sprintf("%s of %s: %s from now on: %s, %s", filter.Name(), device.Name(), part.Fate, list(region.Services), list(region.Addresses)), filter, device)
 		}
 	}
 }

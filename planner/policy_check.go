@@ -296,7 +296,7 @@ func patternCovers(wide, narrow string) bool {
 		return true
 	}
 	is, err := path.Match(wide, narrow)
-	return literal(narrow) && err == nil && is && (strings.Contains(wide, ":") || !strings.Contains(narrow, ":")) // a pattern of names names no key
+	return literal(narrow) && err == nil && is && (strings.Contains(wide, ":") || !strings.Contains(narrow, ":")) // a pattern of names is none of keys
 }
 
 // literal tells that a pattern names one thing.

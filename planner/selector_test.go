@@ -15,8 +15,19 @@ func TestSelector_Has(t *testing.T) {
 		pattern string
 		is      bool
 	}{
-		{"web-07", true}, {"web-*", true}, {"*", true}, {"192.0.2.0/24", true}, {"vm:v", true}, {"vm:*", true}, {"?m:v", true},
-		{"v*", false}, {"v", false}, {"vm*", false}, {"*v", false}, {"host:*", false}, {"198.51.100.0/24", false},
+		{"web-07", true},
+		{"web-*", true},
+		{"*", true},
+		{"192.0.2.0/24", true},
+		{"vm:v", true},
+		{"vm:*", true},
+		{"?m:v", true},
+		{"v*", false},
+		{"v", false},
+		{"vm*", false},
+		{"*v", false},
+		{"host:*", false},
+		{"198.51.100.0/24", false},
 	} {
 		n, _ := s.Node(topology.Key{Kind: topology.VM, ID: "v"})
 		if is := (planner.Selector{c.pattern}).Has(n); is != c.is {

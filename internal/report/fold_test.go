@@ -54,15 +54,20 @@ func TestCheck_gist(t *testing.T) {
 	if len(g.Why) == 0 || g.Why[0].Verdict != c.Verdict || g.Do == "" || g.Found == "" {
 		t.Errorf("%+v", g)
 	}
-	act := report.Act{Text: "tag"}
-	c.Mending = &report.Mending{Remedies: []report.Remedy{{Verdict: planner.Warn, Acts: []report.Act{act, act, act, act, act, act}}}, Left: []report.Finding{{Code: "CAP-1"}}}
-	if got := c.Gist().Do; got != "tag; tag; tag; tag; and 2 more (no change mends CAP-1); with these 6 changes: warn" {
+	var acts []report.Act
+	for _, text := range []string{"a", "b", "c", "d", "e", "f"} {
+		acts = append(acts, report.Act{Text: text})
+	}
+	c.Mending = &report.Mending{Remedies: []report.Remedy{{Verdict: planner.Warn, Acts: acts}}, Left: []report.Finding{{Code: "CAP-1"}}}
+	if got := c.Gist().Do; got != "a; b; c; d; and 2 more (no change mends CAP-1); with these 6 changes: warn" {
 		t.Error(got)
 	}
 	c.Mending.Remedies = nil
 	c.Findings = []report.Finding{
-		{Verdict: planner.Block, Code: "HOST-3", Mends: "wait"}, {Verdict: planner.Block, Code: "NET-2", Mends: "tag it", Fixes: []report.Act{{Text: "tag VLAN 7"}}},
-		{Verdict: planner.Block, Code: "HOST-3", Mends: "wait"}, {Verdict: planner.Unknown, Code: "CAP-1", Needs: "memory"},
+		{Verdict: planner.Block, Code: "HOST-3", Mends: "wait"},
+		{Verdict: planner.Block, Code: "NET-2", Mends: "tag it", Fixes: []report.Act{{Text: "tag VLAN 7"}}},
+		{Verdict: planner.Block, Code: "HOST-3", Mends: "wait"},
+		{Verdict: planner.Unknown, Code: "CAP-1", Needs: "memory"},
 	}
 	if got := c.Gist().Do; got != "wait; tag VLAN 7" {
 		t.Error(got)

@@ -34,11 +34,7 @@ func (h *Headers) Trace(l *Leg, p packet.Packet) (steps []Traced, end End, why s
 			continue
 		}
 		if t.Filter != nil {
-			t.Hits, t.Gone = h.decide(&t.Step, p)
-			for i := range t.Hits {
-				t.Hits[i].Unsure = t.Hits[i].Unsure || t.Doubt != "" // whether it says so still, nobody knows
-			}
-			t.Gone = t.Gone && t.Doubt == ""
+			t.meet(h, p)
 		}
 		steps = append(steps, t)
 		if t.Gone {
@@ -63,6 +59,15 @@ func (h *Headers) Trace(l *Leg, p packet.Packet) (steps []Traced, end End, why s
 		return steps, Unknown, "nobody knows the way of what it has become"
 	}
 	return append(steps, best...), end, why
+}
+
+// meet is a filter that one packet meets. Where the filter is in doubt, nobody knows whether it says so still.
+func (t *Traced) meet(h *Headers, p packet.Packet) {
+	t.Hits, t.Gone = h.decide(&t.Step, p)
+	for i := range t.Hits {
+		t.Hits[i].Unsure = t.Hits[i].Unsure || t.Doubt != ""
+	}
+	t.Gone = t.Gone && t.Doubt == ""
 }
 
 // Words is the rule as people read it, with its place: "r1.cfg:12: deny ip any any". A rule in JSON or XML is put into the model's words.
