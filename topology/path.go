@@ -25,6 +25,7 @@ type Path struct {
 	Hops     []Hop
 	Complete bool
 	Gap      string // where it is not complete: what is missing, and which device would have to be collected
+	Own      bool   // neighbour caches were asked for the starting point's hardware address: another one that is plugged in as it is may have other paths
 }
 
 // Faulty reports whether something on the path stops traffic.
@@ -175,6 +176,11 @@ func networkRail(start Node) Rail {
 	doubt = cmp.Or(doubt, hampered(start))
 	w.host(start, []Hop{{Node: start, VID: vid, Tagged: tagged, Doubt: doubt, Fault: stopped(start)}})
 	w.cut()
+	for _, f := range w.fabrics {
+		for i := range w.paths {
+			w.paths[i].Own = w.paths[i].Own || f.own
+		}
+	}
 	return Rail{Name: "network", From: start, Paths: w.paths, More: w.more, Aside: w.aside, Independent: w.independent()}
 }
 

@@ -47,6 +47,7 @@ type fabric struct {
 	flow    flow              // the sound ways, device by device
 	unheard []string          // why the fabric may reach further than is known
 	asked   map[Node]bool     // in a search, what resolves said
+	own     bool              // neighbour caches were asked for the starting point
 }
 
 func newFabric(vid VID, w *walker) *fabric {
@@ -459,7 +460,12 @@ func (f *fabric) serves(n Node, here []Node, bridged, tagged bool) (doubt string
 
 // resolves reports whether the interface has the starting point in its neighbour cache: then frames pass between the two.
 func (f *fabric) resolves(n Node) bool {
-	is := len(f.subnets) > 0 && f.mac.Usable() && f.wires.resolves(n, f.mac)
+	if len(f.subnets) == 0 {
+		return false
+	}
+	_, cached := n.Value(AttrARP)
+	f.own = f.own || cached
+	is := cached && f.mac.Usable() && f.wires.resolves(n, f.mac)
 	if f.asked != nil {
 		f.asked[n] = is
 	}

@@ -126,6 +126,12 @@ func tap(vnic, bridge Node) Node {
 	return n
 }
 
+// Tap is the port of a bridge of a host that a vNIC is behind, if it is known; the bridge may be anything of that host.
+func Tap(vnic, bridge Node) (Node, bool) {
+	port := tap(vnic, bridge)
+	return port, !port.IsZero()
+}
+
 // moved tells that a plan says what a vNIC plugs into.
 func moved(vnic Node) bool {
 	es := vnic.Out(AttachedTo)

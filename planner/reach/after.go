@@ -14,7 +14,7 @@ func (n *Network) After(s *topology.Snapshot, changes topology.ChangeSet) *Netwo
 		Snapshot: s, limits: n.limits, now: n.now, devices: map[topology.Key]*device{}, owners: map[netip.Addr][]topology.Node{}, shared: map[netip.Addr][]topology.Node{},
 		ways: map[topology.Key][]topology.Path{}, neighbours: map[[2]topology.Key]whyNot{}, discovery: n.discovery, shifts: n.shifts,
 		crossings: map[[2]topology.Key]crossings{}, berths: map[topology.Key]berth{},
-		zonings: map[topology.Key]*Zoning{}, crossed: map[[2]topology.WWN]crossed{},
+		zonings: map[topology.Key]*Zoning{}, crossed: map[[2]topology.WWN]crossed{}, standing: map[topology.Key]*stand{}, stands: map[string]*stand{}, resolved: map[carriageKey]bool{},
 		before: n, touched: map[topology.Key]bool{}, waysLast: true,
 	}
 	for _, c := range changes.Changes {

@@ -19,6 +19,10 @@ type carriage struct {
 	end   End // where they do not get there: what becomes of them
 	why   string
 	steps []Step
+
+	from, to topology.Node   // of which it was made
+	own      bool            // it is not that of others with their stands
+	legs     map[string]*Leg // with nothing behind, by what devices hold
 }
 
 // carried is the carriages that are remembered, as many as fit.
@@ -28,7 +32,7 @@ type carried struct {
 }
 
 type carriageKey struct {
-	from, to topology.Key
+	from, to endKey
 	family   policy.Family
 	inside   bool // of a tunnel
 }
@@ -36,26 +40,39 @@ type carriageKey struct {
 const maxSteps = 1 << 18 // of all carriages that are remembered, some 100 MB
 
 // carriage gives how frames get from one interface to another: of two that no move touched it is the same before and after, and devices on it are those of the network before.
-// End is how it goes on at the other end of a tunnel, as an explorer has it.
+// VNICs of one stand share it, as far as nothing on it is about them. End is how it goes on at the other end of a tunnel, as an explorer has it.
 func (n *Network) carriage(family policy.Family, end func(*device) *Leg, from, to topology.Node) *carriage {
 	if n.before != nil && n.waysLast && !n.touched[from.Key()] && !n.touched[to.Key()] {
 		return n.before.carriage(family, end, n.before.mine(from), n.before.mine(to))
 	}
-	k := carriageKey{from.Key(), to.Key(), family, end != nil}
-	if c := n.carried.known[k]; c != nil {
+	own := carriageKey{endKey{key: from.Key()}, endKey{key: to.Key()}, family, end != nil}
+	shared, shares := n.inCommon(family, end != nil, from, to)
+	if c := n.root().carried.known[shared]; shares && c != nil && !c.own {
+		return c
+	} else if c := n.carried.known[own]; c != nil {
 		return c
 	}
 	x := &explorer{Network: n, family: family, end: end, holds: func(topology.Node) sessions { return opening }}
 	c := x.carriageOf(from, to)
-	c.nats, c.sourced = x.nats, x.sourced
-	if n.carried.steps > maxSteps || n.carried.known == nil {
-		n.carried = carried{known: map[carriageKey]*carriage{}}
+	c.nats, c.sourced, c.from, c.to = x.nats, x.sourced, from, to
+	c.own = c.bridgeless || len(c.nats) > 0 || tells(c.why, from, to) || slices.ContainsFunc(c.over, func(way []Step) bool { return !impersonal(way, from, to) })
+	if shares {
+		n.root().carried.keep(shared, c)
 	}
-	n.carried.known[k] = c
-	for _, steps := range c.over {
-		n.carried.steps += len(steps)
+	if c.own || !shares {
+		n.carried.keep(own, c)
 	}
 	return c
+}
+
+func (all *carried) keep(k carriageKey, c *carriage) {
+	if all.known == nil || all.steps > maxSteps {
+		*all = carried{known: map[carriageKey]*carriage{}}
+	}
+	all.known[k] = c
+	for _, steps := range c.over {
+		all.steps += len(steps)
+	}
 }
 
 // carriageOf looks for it.
@@ -112,10 +129,15 @@ func (x *explorer) over(ways []topology.Way, doubt string) *carriage {
 }
 
 // behind puts together how frames are carried and how it goes on, for packets of which devices hold what they do.
-func (x *explorer) behind(c *carriage, next *Leg) *Leg {
+func (x *explorer) behind(c *carriage, from, to topology.Node, next *Leg) *Leg {
 	l := &Leg{}
 	for _, way := range c.over {
 		steps := slices.Concat(way, next.Steps)
+		if from.Key() != c.from.Key() || to.Key() != c.to.Key() {
+			hops := slices.Clone(way[0].Hops)
+			hops[0].Node, hops[len(hops)-1].Node = from, to
+			steps[0].Hops = hops
+		}
 		for i := range way {
 			if steps[i].Filter != nil {
 				steps[i].sessions = x.holds(steps[i].Device)

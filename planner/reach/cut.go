@@ -35,7 +35,7 @@ func (n *Network) OneWay(a Answer) []topology.Node {
 	if a.Forward.Leg == nil || a.Return.Leg == nil {
 		return nil
 	}
-	there, back := n.holders(a.Forward.Leg), n.holders(a.Return.Leg)
+	there, back := holders(a.Forward.Leg), holders(a.Return.Leg)
 	var all []topology.Node
 	for _, pair := range [][2]map[topology.Key]topology.Node{{there, back}, {back, there}} {
 		for k, d := range pair[0] {
@@ -49,7 +49,7 @@ func (n *Network) OneWay(a Answer) []topology.Node {
 }
 
 // holders gives the devices on a leg whose filters ask for the state of connections.
-func (n *Network) holders(legs ...*Leg) map[topology.Key]topology.Node {
+func holders(legs ...*Leg) map[topology.Key]topology.Node {
 	all := map[topology.Key]topology.Node{}
 	for _, l := range legs {
 		for l := range l.All() {
@@ -69,8 +69,8 @@ func (n *Network) Cut(ctx context.Context, c Comparison) ([]topology.Node, error
 	if c.Limit != "" || c.Before.Verdict == No || c.After.Forward.Leg == nil || c.After.Return.Leg == nil {
 		return nil, nil
 	}
-	held := n.holders(c.Before.Forward.Leg, c.Before.Return.Leg)
-	fresh := n.holders(c.After.Forward.Leg, c.After.Return.Leg)
+	held := holders(c.Before.Forward.Leg, c.Before.Return.Leg)
+	fresh := holders(c.After.Forward.Leg, c.After.Return.Leg)
 	for k := range held {
 		delete(fresh, k)
 	}

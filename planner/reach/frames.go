@@ -22,6 +22,32 @@ func (x *explorer) frames(from, to topology.Node, then func() *Leg) *Leg {
 	return l
 }
 
+// only is frames, and no further. Where that is remembered, the leg is the same each time, and nobody changes it.
+func (x *explorer) only(from, to topology.Node) *Leg {
+	c := x.carriage(x.family, x.end, from, to)
+	if c.bridgeless || len(c.nats) > 0 || c.over != nil && x.neighbour(from, to) != "" {
+		return x.frames(from, to, delivered)
+	}
+	held := make([]byte, 0, 64)
+	for _, way := range c.over {
+		for i := range way {
+			if way[i].Filter != nil {
+				held = append(held, byte(x.holds(way[i].Device)))
+			}
+		}
+	}
+	l := c.legs[string(held)]
+	if l == nil {
+		l = x.carried(from, to, delivered)
+		l.known = &legFacts{}
+		if c.legs == nil {
+			c.legs = map[string]*Leg{}
+		}
+		c.legs[string(held)] = l
+	}
+	return l
+}
+
 // carried is the frames themselves.
 func (x *explorer) carried(from, to topology.Node, then func() *Leg) *Leg {
 	c := x.carriage(x.family, x.end, from, to)
@@ -33,7 +59,7 @@ func (x *explorer) carried(from, to topology.Node, then func() *Leg) *Leg {
 	if c.over == nil {
 		return ended(c.end, c.why, slices.Clone(c.steps)...)
 	}
-	return x.behind(c, then())
+	return x.behind(c, from, to, then())
 }
 
 // faultAt says where something stops frames, and what.
@@ -97,6 +123,7 @@ func (x *explorer) bridged(hops []topology.Hop) []Step {
 	}
 	for i := range steps {
 		steps[i].at.SourceMAC, steps[i].at.DestinationMAC = guestMAC(hops[0].Node), guestMAC(hops[len(hops)-1].Node)
+		steps[i].blurred(hops[0].Node, hops[len(hops)-1].Node)
 	}
 	return steps
 }

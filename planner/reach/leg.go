@@ -18,6 +18,31 @@ type Leg struct {
 	End   End    // where there are no further legs
 	Why   string // of an end that is not Delivered
 	Next  []Branch
+
+	known *legFacts // of a leg that is remembered, and that nobody changes
+}
+
+// legFacts is what is known of a leg.
+type legFacts struct {
+	doubts  []string
+	blind   bool
+	ends    bool // a filter looks at who they are
+	lost    bool
+	holders map[topology.Key]topology.Node
+	crossed crossing
+}
+
+// facts looks for them, of a leg that is remembered once.
+func (l *Leg) facts() *legFacts {
+	if l.known != nil && l.known.holders != nil {
+		return l.known
+	}
+	f := legFacts{doubts: doubts(l), blind: blind(l), ends: looksAtEnds(l), lost: l.lost(), holders: holders(l), crossed: l.crossed()}
+	if l.known == nil {
+		return &f
+	}
+	*l.known = f
+	return l.known
 }
 
 // End is what becomes of packets at the end of a leg.

@@ -10,6 +10,7 @@ import (
 type memo struct {
 	passed map[passage]packet.Set
 	fresh  map[packet.Set]packet.Set
+	parts  map[[2]*Leg]packet.Set  // what may fare otherwise, of legs that are remembered
 	ends   map[*policy.Filter]bool // whether a filter looks at more of an end than headers
 }
 
@@ -29,7 +30,7 @@ type passage struct {
 
 // remember makes the space remember.
 func (h *Headers) remember() {
-	h.memo = &memo{map[passage]packet.Set{}, map[packet.Set]packet.Set{}, map[*policy.Filter]bool{}}
+	h.memo = &memo{map[passage]packet.Set{}, map[packet.Set]packet.Set{}, map[[2]*Leg]packet.Set{}, map[*policy.Filter]bool{}}
 }
 
 // remembered gives the set in front of a filter, as it is known from before or as it is made now.

@@ -32,7 +32,11 @@ func guestMAC(n topology.Node) uint64 {
 // neighbour tells why one interface may not learn the MAC address of another on its link, "" if nothing stops it. Packets are sent once it has, so what stops
 // ARP or neighbour discovery stops all, but where people have entered the address by hand; which no source tells.
 func (x *explorer) neighbour(from, to topology.Node) string {
-	pair := [2]topology.Key{from.Key(), to.Key()}
+	pair, root := [2]topology.Key{from.Key(), to.Key()}, x.root()
+	alike, shares := x.inCommon(x.family, x.end != nil, from, to)
+	if shares && root.resolved[alike] {
+		return ""
+	}
 	all := x.neighbourly(pair)
 	if why, known := all[pair][x.family]; known {
 		return why
@@ -49,11 +53,30 @@ func (x *explorer) neighbour(from, to topology.Node) string {
 	default:
 		why = y.discovers(from, to, there, back)
 	}
+	personal := x.carriage(x.family, x.end, from, to).own || x.carriage(x.family, x.end, to, from).own
+	if why == "" && shares && !personal && impersonalAsks(x.family, from, to, there, back) && x.ctx.Err() == nil {
+		if len(root.resolved) >= maxCrossings {
+			clear(root.resolved)
+		}
+		root.resolved[alike] = true
+	}
 	if all[pair] == nil {
 		all[pair] = whyNot{}
 	}
 	all[pair][x.family] = why
 	return why
+}
+
+// impersonalAsks tells that others with the stands of two ends learn each other's address if these do: no filter on the ways looks at who they are.
+func impersonalAsks(f policy.Family, from, to topology.Node, ways ...*Leg) bool {
+	return !slices.ContainsFunc(ways, func(l *Leg) bool {
+		for l := range l.All() {
+			if f != policy.IPv4 && filters(l) || !impersonal(l.Steps, from, to) {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // whyNot is why two interfaces may not learn each other's address.

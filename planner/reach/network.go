@@ -34,6 +34,9 @@ type Network struct {
 	waysLast bool                  // of all that they do not touch the ways of frames are what they were
 
 	carried   carried                          // how frames get from one interface to another
+	resolved  map[carriageKey]bool             // ends that learn each other's address, and so do others of their stands
+	standing  map[topology.Key]*stand          // of vNICs; nil: like no other one
+	stands    map[string]*stand                // by what they are in words
 	crossings map[[2]topology.Key]crossings    // ways of frames
 	berths    map[topology.Key]berth           // where frames of vNICs enter the switches
 	shifts    map[policy.Family]*Headers       // in which moves are compared
@@ -47,7 +50,7 @@ func NewNetwork(s *topology.Snapshot, limits topology.AgeLimits, now time.Time) 
 		Snapshot: s, limits: limits, now: now, devices: map[topology.Key]*device{}, owners: map[netip.Addr][]topology.Node{}, shared: map[netip.Addr][]topology.Node{},
 		ways: map[topology.Key][]topology.Path{}, neighbours: map[[2]topology.Key]whyNot{}, discovery: map[policy.Family]*Headers{},
 		shifts: map[policy.Family]*Headers{}, crossings: map[[2]topology.Key]crossings{}, berths: map[topology.Key]berth{},
-		zonings: map[topology.Key]*Zoning{}, crossed: map[[2]topology.WWN]crossed{},
+		zonings: map[topology.Key]*Zoning{}, crossed: map[[2]topology.WWN]crossed{}, standing: map[topology.Key]*stand{}, stands: map[string]*stand{}, resolved: map[carriageKey]bool{},
 	}
 	for node := range s.Nodes(topology.VNIC, topology.Port, topology.NIC, topology.LAG) {
 		for _, a := range addressesOf(node) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -202,12 +203,12 @@ func (s *side) holding(holds func(topology.Node) sessions) *explorer {
 
 // to is the ways of frames from the interface to another one, and no further.
 func (s *side) to(x *explorer, other topology.Node) *Leg {
-	return x.frames(s.end.Node, other, delivered)
+	return x.only(s.end.Node, other)
 }
 
 // from is the ways of frames from another one to the interface, and no further.
 func (s *side) from(x *explorer, other topology.Node) *Leg {
-	return x.frames(other, s.end.Node, delivered)
+	return x.only(other, s.end.Node)
 }
 
 func delivered() *Leg { return ended(Delivered, "") }
@@ -230,8 +231,28 @@ const (
 
 // part is what of the packets of two ways, one before and one after, may fare otherwise, whatever is done to them where both are the same.
 func (s *shifting) part(before, now *Leg, direction int) packet.Set {
-	d := &differ{Headers: s.h, may: s.h.bounds(May), must: s.h.bounds(Must), known: map[[2]*Leg]packet.Set{}, pairs: maxPairs, parts: true}
-	return s.h.Intersect(s.own[direction], s.h.Union(d.lost(before, now), d.lost(now, before)))
+	return s.h.Intersect(s.own[direction], s.h.parting(before, now))
+}
+
+// parting is part of all packets. Of legs that are remembered it is looked for once.
+func (h *Headers) parting(before, now *Leg) packet.Set {
+	if before == now {
+		return packet.Empty
+	}
+	both := [2]*Leg{before, now}
+	all, known := h.memo.parts[both]
+	if known {
+		return all
+	}
+	d := &differ{Headers: h, may: h.bounds(May), must: h.bounds(Must), known: map[[2]*Leg]packet.Set{}, pairs: maxPairs, parts: true}
+	all = h.Union(d.lost(before, now), d.lost(now, before))
+	if before.known != nil && now.known != nil {
+		if len(h.memo.parts) >= maxCrossings {
+			clear(h.memo.parts)
+		}
+		h.memo.parts[both] = all
+	}
+	return all
 }
 
 // routed compares how packets get to gateways, and from whoever may deliver to the interface. Where these are not the same before and after, or translate, or hold
@@ -285,7 +306,7 @@ func (s *shifting) compare(ends [2][]reached) (parts [2]packet.Set, ok bool) {
 	for direction := range opens {
 		parts[direction] = s.differences(opens[direction], direction)
 		s.doubts(opens[direction][0])
-		s.concrete = s.concrete || slices.ContainsFunc(slices.Concat(opens[direction][0], opens[direction][1]), looksAtEnds)
+		s.concrete = s.concrete || slices.ContainsFunc(slices.Concat(opens[direction][0], opens[direction][1]), func(l *Leg) bool { return l.facts().ends })
 	}
 	if len(s.old.x.nats)+len(s.now.x.nats) > 0 {
 		return parts, false
@@ -322,10 +343,10 @@ func (s *shifting) legs(x [2]*explorer, ends [2][]reached) (all [2][2][]*Leg) {
 // doubts takes down what is not known of some ways.
 func (s *shifting) doubts(legs []*Leg) {
 	for _, l := range legs {
-		dark := blind(l)
-		for _, text := range doubts(l) {
+		f := l.facts()
+		for _, text := range f.doubts {
 			s.doubt(text)
-			if dark && !slices.Contains(s.Blind, text) {
+			if f.blind && !slices.Contains(s.Blind, text) {
 				s.Blind = append(s.Blind, text)
 			}
 		}
@@ -369,9 +390,12 @@ func (s *shifting) differences(legs [2][]*Leg, direction int) (all packet.Set) {
 // sessions tells what devices on the ways to and from the interface hold of packets that answer others: all that passed them. Stateful are those that ask for it. It is not
 // ok where some ways cross such a device and others do not, so that what it holds depends on the way, or where it does not track everything.
 func (s *side) sessions(legs []*Leg) (holds func(topology.Node) sessions, stateful map[topology.Key]topology.Node, ok bool) {
-	stateful = s.holders(legs...)
+	stateful = map[topology.Key]topology.Node{}
+	for _, l := range legs {
+		maps.Copy(stateful, l.facts().holders)
+	}
 	for k, device := range stateful {
-		if s.device(device).untracks || slices.ContainsFunc(legs, func(l *Leg) bool { c := l.crossed(); return c.some != nil && !c.always[k] || l.lost() }) {
+		if s.device(device).untracks || slices.ContainsFunc(legs, func(l *Leg) bool { f := l.facts(); return f.crossed.some != nil && !f.crossed.always[k] || f.lost }) {
 			return nil, stateful, false
 		}
 	}
