@@ -99,7 +99,7 @@ func familyOf(a netip.Addr) policy.Family {
 func (n *Network) between(ctx context.Context, h *Headers, from, to Endpoint, flow Flow) (Answer, error) {
 	a := Answer{From: from, To: to}
 	err := h.within(ctx, func() {
-		opens := n.explorer(ctx, nil)
+		opens := h.explorer(ctx, n, nil)
 		a.Forward = h.direction(opens.from(from, to.Addr), h.asked(from.Addr, to.Addr, flow))
 		if a.Forward.May == packet.Empty {
 			a.Return = Direction{Verdict: No, Headers: h, Leg: ended(Dropped, "nothing arrives that could be answered")}
@@ -164,6 +164,13 @@ func translators(nats []Step) string {
 		}
 	}
 	return strings.Join(names, ", or ")
+}
+
+// explorer makes one for packets of the space. Where many questions are asked, ways are those of others that are plugged in alike, too: nobody is shown them.
+func (h *Headers) explorer(ctx context.Context, n *Network, there *Leg) *explorer {
+	x := n.explorer(ctx, there)
+	x.brief = h.memo != nil
+	return x
 }
 
 // explorer makes an explorer. There is the way of the packets to which these are the replies, nil for packets that open connections.

@@ -133,11 +133,7 @@ func (x *explorer) behind(c *carriage, from, to topology.Node, next *Leg) *Leg {
 	l := &Leg{}
 	for _, way := range c.over {
 		steps := slices.Concat(way, next.Steps)
-		if from.Key() != c.from.Key() || to.Key() != c.to.Key() {
-			hops := slices.Clone(way[0].Hops)
-			hops[0].Node, hops[len(hops)-1].Node = from, to
-			steps[0].Hops = hops
-		}
+		steps[0].Hops = c.between(from, to, steps[0].Hops)
 		for i := range way {
 			if steps[i].Filter != nil {
 				steps[i].sessions = x.holds(steps[i].Device)
@@ -154,4 +150,13 @@ func (x *explorer) behind(c *carriage, from, to topology.Node, next *Leg) *Leg {
 		return l.Next[0].Leg
 	}
 	return l
+}
+
+// between gives a way as it is between ends that share it.
+func (c *carriage) between(from, to topology.Node, hops []topology.Hop) []topology.Hop {
+	if from.Key() != c.from.Key() || to.Key() != c.to.Key() {
+		hops = slices.Clone(hops)
+		hops[0].Node, hops[len(hops)-1].Node = from, to
+	}
+	return hops
 }

@@ -23,11 +23,34 @@ var ErrWitness = errors.New("sets and rules disagree")
 
 // Diff compares two ways of the same packets. Each region that is not empty has been checked with one packet of its own, rule by rule.
 func (h *Headers) Diff(before, now *Leg) (c Change, err error) {
+	both := [2]*Leg{before, now}
+	keep := h.memo != nil && before.known != nil && now.known != nil
+	if keep && before == now {
+		return Change{}, nil
+	} else if c, known := h.changes(both, keep); known {
+		return c, nil
+	}
 	d := &differ{Headers: h, may: h.bounds(May), must: h.bounds(Must), known: map[[2]*Leg]packet.Set{}, pairs: maxPairs}
 	if err := h.Try(func() { c = Change{Lost: d.lost(before, now), Opened: d.lost(now, before)} }); err != nil {
 		return Change{}, err
 	}
-	return c, errors.Join(h.prove("lost", c.Lost, before, now), h.prove("opened", c.Opened, now, before))
+	err = errors.Join(h.prove("lost", c.Lost, before, now), h.prove("opened", c.Opened, now, before))
+	if keep && err == nil {
+		if len(h.memo.changes) >= maxCrossings {
+			clear(h.memo.changes)
+		}
+		h.memo.changes[both] = c
+	}
+	return c, err
+}
+
+// changes gives what is remembered of two legs.
+func (h *Headers) changes(of [2]*Leg, keep bool) (Change, bool) {
+	if !keep {
+		return Change{}, false
+	}
+	c, known := h.memo.changes[of]
+	return c, known
 }
 
 // prove walks one packet of a region rule by rule: it can arrive by the one way, and does not have to by the other.

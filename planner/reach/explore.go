@@ -31,6 +31,7 @@ type explorer struct {
 	nats    []Step       // filters on the way that translate addresses
 	turns   *Translation // what is to be turned back
 	sourced bool         // and some of them the source
+	brief   bool         // hops need not be those of these ends
 	loops   int          // legs that were cut because they go round; what was made meanwhile is not kept
 
 	// end is how it goes on at the other end of a tunnel, for packets that carry others; nil for those that are asked about themselves.
@@ -79,8 +80,35 @@ func (x *explorer) gateways(start topology.Node, to netip.Addr) *Leg {
 	})
 }
 
-// gatesOf lists the gateways of a sender, or says why none is known.
+// gatesOf lists the gateways of a sender, or says why none is known. Those with one stand have the same.
 func (x *explorer) gatesOf(start topology.Node) (ends []topology.Node, gap string) {
+	s := x.standOf(start)
+	if s == nil {
+		return x.gatesAt(start)
+	}
+	if g, known := s.gates[x.family]; known {
+		for _, k := range g.ends {
+			n, _ := x.Node(k)
+			ends = append(ends, n)
+		}
+		return ends, g.gap
+	}
+	ends, gap = x.gatesAt(start)
+	g := gates{gap: gap}
+	for _, n := range ends {
+		g.ends = append(g.ends, n.Key())
+	}
+	if s.gates == nil {
+		s.gates = map[policy.Family]gates{}
+	}
+	if !tells(gap, start) {
+		s.gates[x.family] = g
+	}
+	return ends, gap
+}
+
+// gatesAt looks for them.
+func (x *explorer) gatesAt(start topology.Node) (ends []topology.Node, gap string) {
 	subnets := slices.DeleteFunc(addressesOf(start), func(p netip.Prefix) bool { return familyOf(p.Addr()) != x.family })
 	for _, p := range x.paths(start) {
 		last := p.Hops[len(p.Hops)-1]
@@ -149,6 +177,9 @@ func (x *explorer) deliver(from topology.Node, to netip.Addr) *Leg {
 		}
 	}
 	target := x.onLink(from, owners)[0]
+	if x.brief && target.Kind() == topology.VNIC && x.turns == nil && x.end == nil {
+		return x.only(from, target)
+	}
 	return x.frames(from, target, func() *Leg { return x.received(target, to) })
 }
 

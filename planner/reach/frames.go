@@ -57,7 +57,11 @@ func (x *explorer) carried(from, to topology.Node, then func() *Leg) *Leg {
 		}
 	}
 	if c.over == nil {
-		return ended(c.end, c.why, slices.Clone(c.steps)...)
+		l := ended(c.end, c.why, slices.Clone(c.steps)...)
+		for i := range l.Steps {
+			l.Steps[i].Hops = c.between(from, to, l.Steps[i].Hops)
+		}
+		return l
 	}
 	return x.behind(c, from, to, then())
 }

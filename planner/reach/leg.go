@@ -200,6 +200,10 @@ func (b *bounds) leg(l *Leg) packet.Set {
 	if s, ok := b.known[l]; ok {
 		return s
 	}
+	whole := l.known != nil && b.memo != nil && !b.catch && b.goal == b.Valid
+	if s, ok := b.memoOf(l, whole); ok {
+		return s
+	}
 	s := b.end(l)
 	for _, step := range slices.Backward(l.Steps) {
 		if s == packet.Empty && !b.catch {
@@ -208,7 +212,19 @@ func (b *bounds) leg(l *Leg) packet.Set {
 		s = b.step(&step, s)
 	}
 	b.known[l] = s
+	if whole {
+		b.memo.arrive(l, b.mode, s)
+	}
 	return s
+}
+
+// memoOf gives the packets that arrive by a whole leg that is remembered, if that was asked before.
+func (b *bounds) memoOf(l *Leg, whole bool) (packet.Set, bool) {
+	if !whole {
+		return packet.Empty, false
+	}
+	s, ok := b.memo.arriving[arrival{l, b.mode}]
+	return s, ok
 }
 
 func (b *bounds) end(l *Leg) packet.Set {

@@ -8,10 +8,26 @@ import (
 
 // memo is what filters made of sets before: in a space in which many questions are asked, most of them meet the same filters with the same sets behind.
 type memo struct {
-	passed map[passage]packet.Set
-	fresh  map[packet.Set]packet.Set
-	parts  map[[2]*Leg]packet.Set  // what may fare otherwise, of legs that are remembered
-	ends   map[*policy.Filter]bool // whether a filter looks at more of an end than headers
+	passed   map[passage]packet.Set
+	fresh    map[packet.Set]packet.Set
+	arriving map[arrival]packet.Set  // of legs that are remembered
+	changes  map[[2]*Leg]Change      // of the same, proven
+	parts    map[[2]*Leg]packet.Set  // what may fare otherwise, of legs that are remembered
+	ends     map[*policy.Filter]bool // whether a filter looks at more of an end than headers
+}
+
+// arrival is a leg and a bound.
+type arrival struct {
+	leg  *Leg
+	mode Mode
+}
+
+// arrive notes what arrives by a leg that is remembered.
+func (m *memo) arrive(l *Leg, mode Mode, s packet.Set) {
+	if len(m.arriving) >= maxCrossings {
+		clear(m.arriving)
+	}
+	m.arriving[arrival{l, mode}] = s
 }
 
 // passage is a set behind a filter, and the circumstances in which packets meet it.
@@ -30,7 +46,7 @@ type passage struct {
 
 // remember makes the space remember.
 func (h *Headers) remember() {
-	h.memo = &memo{map[passage]packet.Set{}, map[packet.Set]packet.Set{}, map[[2]*Leg]packet.Set{}, map[*policy.Filter]bool{}}
+	h.memo = &memo{map[passage]packet.Set{}, map[packet.Set]packet.Set{}, map[arrival]packet.Set{}, map[[2]*Leg]Change{}, map[[2]*Leg]packet.Set{}, map[*policy.Filter]bool{}}
 }
 
 // remembered gives the set in front of a filter, as it is known from before or as it is made now.

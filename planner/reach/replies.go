@@ -27,7 +27,7 @@ type Translation struct {
 func (n *Network) returned(ctx context.Context, h *Headers, a *Answer, opens *explorer) Direction {
 	there := a.Forward.Leg
 	if h.Intersect(a.Forward.May, h.Translated(there)) == packet.Empty {
-		replies := n.explorer(ctx, there.towards(a.To.Addr))
+		replies := h.explorer(ctx, n, there.towards(a.To.Addr))
 		back, asked := replies.from(a.To, a.From.Addr), h.replies(a.Forward.May)
 		if h.Intersect(asked, h.Translated(back)) != packet.Empty { // by one who does not know that it is an answer
 			back = back.awaited(replies.awaiting(a))
@@ -40,12 +40,12 @@ func (n *Network) returned(ctx context.Context, h *Headers, a *Answer, opens *ex
 		target, why = n.arrivedAt(a, t)
 	}
 	if why != "" {
-		back := n.explorer(ctx, there).from(a.To, a.From.Addr)
+		back := h.explorer(ctx, n, there).from(a.To, a.From.Addr)
 		unknown := ended(Unknown, "what "+translators(opens.nats)+" has translated, and how replies find back, is not followed: "+why)
 		return h.direction(&Leg{Next: []Branch{{Leg: back}, {Leg: unknown}}}, h.replies(a.Forward.May))
 	}
 	a.Translation = &t
-	replies := n.explorer(ctx, there.towards(a.To.Addr, t.Destination))
+	replies := h.explorer(ctx, n, there.towards(a.To.Addr, t.Destination))
 	replies.turns = &t
 	back := replies.from(target, t.Source)
 	return h.direction(back.awaited(replies.awaiting(a)), h.replies(h.arrived(a.Forward.May, t)))

@@ -540,6 +540,13 @@ type berth struct {
 
 // berthOf finds the berth of a vNIC. It is looked for once.
 func (n *Network) berthOf(vnic topology.Node) berth {
+	if s := n.standOf(vnic); s != nil {
+		if s.at == nil {
+			b := n.findBerth(vnic)
+			s.at = &b
+		}
+		return *s.at
+	}
 	known, ok := n.berths[vnic.Key()]
 	if !ok {
 		known = n.findBerth(vnic)
@@ -578,17 +585,34 @@ func (s *shifting) bridges() map[topology.Key]bool {
 	if s.plugs == nil {
 		s.plugs = map[topology.Key]bool{}
 		for _, side := range []*side{s.old, s.now} {
-			for _, p := range side.paths(side.end.Node) {
-				for _, h := range p.Hops[1:] {
-					if h.Rel == topology.Link {
-						break
-					}
-					s.plugs[h.Node.Key()] = true
-				}
+			for _, k := range side.plugsOf(side.end.Node) {
+				s.plugs[k] = true
 			}
 		}
 	}
 	return s.plugs
+}
+
+// plugsOf lists what a vNIC's frames come by up to the first cable.
+func (n *Network) plugsOf(vnic topology.Node) (keys []topology.Key) {
+	s := n.standOf(vnic)
+	if s != nil && s.plugs != nil {
+		return s.plugs
+	}
+	for _, p := range n.paths(vnic) {
+		for _, h := range p.Hops[1:] {
+			if h.Rel == topology.Link {
+				break
+			}
+			if k := h.Node.Key(); !slices.Contains(keys, k) {
+				keys = append(keys, k)
+			}
+		}
+	}
+	if s != nil {
+		s.plugs = keys
+	}
+	return keys
 }
 
 // limited tells that not all that comes to a port, or to its aggregate, gets out of any other one.

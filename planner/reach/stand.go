@@ -17,6 +17,13 @@ type stand struct {
 
 	at    *berth
 	plugs []topology.Key // what frames come by up to the first cable
+	gates map[policy.Family]gates
+}
+
+// gates is the gateways of a stand, or why none is known.
+type gates struct {
+	ends []topology.Key
+	gap  string
 }
 
 // root is the network before all moves that n was made by: what no move touches, it remembers for all.
