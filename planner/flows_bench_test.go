@@ -3,10 +3,12 @@ package planner_test
 import (
 	"os"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
 	generated "github.com/throughline-dc/throughline/fixtures/sim/estate"
+	"github.com/throughline-dc/throughline/planner"
 	"github.com/throughline-dc/throughline/planner/reach"
 	"github.com/throughline-dc/throughline/topology"
 	"github.com/throughline-dc/throughline/topology/policy"
@@ -142,6 +144,59 @@ func BenchmarkFlows(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkMigrateFlows is what the checks of flows (NET-9, NET-10) take of one move. Warm: other VMs of the same host have been asked about before, to the same target.
+// Cold: nobody has asked anything. BENCH_HOSTS says how many hosts there are.
+func BenchmarkMigrateFlows(b *testing.B) {
+	m := movingEstate(b)
+	type question struct{ vm, host topology.Key }
+	var first, then []question
+	for h := 0; h < len(m.Racks); h += 1 + len(m.Racks)/16 {
+		hosts := m.Racks[h].Hosts
+		from, to := generated.DeviceID(hosts.From), generated.DeviceID(hosts.From+int32(7%hosts.Len()))
+		var all []question
+		for i, vm := range m.VMs {
+			if vm.Host == from {
+				all = append(all, question{m.VMKey(generated.VMID(i)), m.DeviceKey(to)})
+			}
+		}
+		half := len(all) / 2
+		first, then = append(first, all[:half]...), append(then, all[half:]...)
+	}
+	ask := func(p *planner.Planner, q question) {
+		if _, err := p.Migrate(b.Context(), q.vm, q.host); err != nil {
+			b.Fatal(err)
+		}
+	}
+	p := planner.New(m.s, only("NET-9", "NET-10"), noon.Add(time.Minute))
+	for _, q := range first {
+		ask(p, q)
+	}
+	for name, of := range map[string]func() *planner.Planner{
+		"warm": func() *planner.Planner { return p },
+		"cold": func() *planner.Planner { return planner.New(m.s, only("NET-9", "NET-10"), noon.Add(time.Minute)) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			var asked time.Duration
+			for i := 0; b.Loop(); i++ {
+				p, start := of(), processorTime(b)
+				ask(p, then[i%len(then)])
+				asked += processorTime(b) - start
+			}
+			b.ReportMetric(float64(asked.Nanoseconds())/float64(b.N), "cpu-ns/op")
+		})
+	}
+}
+
+// processorTime is what the process has used so far.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // shifted is a move that is to be asked about.

@@ -13,7 +13,8 @@ import (
 	"github.com/throughline-dc/throughline/topology/policy"
 )
 
-// Network is what a snapshot says of who forwards what. It is filled in as it is asked, and is for one goroutine.
+// Network is what a snapshot says of who forwards what. It is filled in as it is asked, and is for one goroutine, as are the networks after changes that are made of it: what
+// these find out of ways that no move touches, they leave here for the next one. What is remembered is bounded, and forgotten as a whole once it is too much.
 type Network struct {
 	*topology.Snapshot
 	limits  topology.AgeLimits
