@@ -104,23 +104,25 @@ func (n *Network) standText(vnic topology.Node) (string, bool) {
 	if len(plugs) != 1 {
 		return "", false
 	}
-	for host := plugs[0].To; ; {
-		owner, ok := host.Owner()
+	ok := tapText(&b, vnic, plugs[0].To) && vnic.Text(topology.AttrFilterRef) == ""
+	return b.String(), ok
+}
+
+// tapText words the port of a bridge that a vNIC is behind. It is not ok where the port is in an aggregate.
+func tapText(b *strings.Builder, vnic, plug topology.Node) bool {
+	for {
+		owner, ok := plug.Owner()
 		if !ok {
-			break
+			return true
 		}
-		if port, ok := topology.Tap(vnic, host); ok {
-			if len(bundled(port)) > 1 {
-				return "", false
-			}
+		if port, ok := topology.Tap(vnic, plug); ok {
 			for _, a := range []topology.Attr{topology.AttrTPID, topology.AttrPortLimit, topology.AttrTagged, topology.AttrUntagged, topology.AttrPVID} {
-				fmt.Fprintf(&b, "tap %d=%v\n", a, port.Values(a))
+				fmt.Fprintf(b, "tap %d=%v\n", a, port.Values(a))
 			}
-			break
+			return len(bundled(port)) == 1
 		}
-		host = owner
+		plug = owner
 	}
-	return b.String(), vnic.Text(topology.AttrFilterRef) == ""
 }
 
 // naming is what tells vNICs of one stand apart.
