@@ -59,7 +59,35 @@ func (f *finder) meets(l *lane) {
 	if slices.ContainsFunc(all, func(m meeting) bool { return m.grade != joined }) {
 		l.search(all)
 	}
+	if !slices.ContainsFunc(all, func(m meeting) bool { return m.grade == joined }) {
+		l.cutOff(all)
+	}
 	f.judge(l, all)
+}
+
+// cutOff makes certain of what is in doubt where all is known that frames get to from the target, and where the VM is now is not among it.
+func (l *lane) cutOff(all []meeting) {
+	back := l.back()
+	if len(back) == 0 {
+		return
+	}
+	why, rests, ok := l.fence().Excludes(back[0].Hops[0].Node, back)
+	if !ok {
+		return
+	}
+	for i, x := range l.exits {
+		if all[i].grade == doubted {
+			all[i] = meeting{grade: stopped, at: l.end(x), text: why, hops: slices.Concat(l.fence().Rests, rests)}
+		}
+	}
+}
+
+// end is where frames that leave by an exit get no further, as far as it is one place.
+func (l *lane) end(x exit) topology.Hop {
+	if ends := l.fence().Ends; len(ends) > 0 {
+		return ends[0]
+	}
+	return topology.Hop{Node: x.near}
 }
 
 // origin is where frames get from where the VM is.
@@ -334,7 +362,10 @@ func (f *finder) severed(l *lane, all []meeting) {
 		return
 	}
 	why := "nothing joins what is behind it with what is behind " + f.source.Name()
-	if all[0].at.Fault != "" {
+	switch {
+	case all[0].text != "":
+		why = all[0].text
+	case all[0].at.Fault != "":
 		why = faultText(all[0].at)
 	}
 	f.block(fmt.Sprintf("%s does not have the broadcast domain of %s: %s", f.target.Name(), l.vnic.Name(), why), all[0].at.Node, l.vnic)
@@ -374,6 +405,7 @@ func (f *finder) gateway(l *lane) {
 	case len(gateways) > 0:
 		f.pass(fmt.Sprintf("%s: %s routes it", frames(l.vid()), places(gateways)), gateways...)
 	case reaches(l.next): // too old, which is told
+	case open != nil && f.unrouted(l):
 	case open != nil:
 		text := "no gateway is known to be reached from " + f.target.Name() + ": " + open.Gap
 		if !reaches(l.now) {
@@ -388,11 +420,35 @@ func (f *finder) gateway(l *lane) {
 	}
 }
 
+// unrouted blocks where a gateway is reached now, and all is known that frames get to from the target, and none of the gateways is among it.
+func (f *finder) unrouted(l *lane) bool {
+	why, ok := l.unrouted()
+	if ok && f.rely(l.fence().Rests...) {
+		at := l.end(l.exits[0])
+		f.block(fmt.Sprintf("no gateway of %s is reached from %s: %s", l.vnic.Name(), f.target.Name(), why), at.Node, l.vnic)
+	}
+	return ok
+}
+
+func (l *lane) unrouted() (why string, ok bool) {
+	for _, p := range l.now.Paths {
+		if !soundPath(p) {
+			continue
+		}
+		gateway, _ := p.Hops[len(p.Hops)-1].Node.On(l.then.Snapshot())
+		if why, _, ok = l.fence().Excludes(gateway, nil); !ok {
+			return "", false
+		}
+	}
+	return why, ok
+}
+
 // redundancy is NET-12.
 func (f *finder) redundancy(l *lane) {
+	_, none := l.unrouted()
 	switch text := "no gateway is known to be reached from " + f.target.Name() + " (NET-7)"; {
 	case reaches(l.next):
-	case l.stopped():
+	case l.stopped() || none:
 		f.idle(text, f.target)
 		return
 	default:

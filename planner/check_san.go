@@ -396,6 +396,9 @@ func (f *finder) sayFault(u *unitWays, fault wayFault) {
 	about := []topology.Node{u.unit, f.target}
 	if !fault.path.Initiator.IsZero() {
 		about = slices.Concat([]topology.Node{fault.path.Initiator}, fault.targets, about)
+		if array, ok := fault.path.Target.Owner(); ok && fault.code == "SAN-6" {
+			about = append(about, array)
+		}
 		in := ""
 		if fault.path.Medium != "" {
 			in = " in " + fault.path.Medium

@@ -14,6 +14,15 @@ type lane struct {
 	now, next  topology.Rail
 	spots      []spot // where its frames would come by, each once
 	exits      []exit // by what they would leave the target
+	fenced     *topology.Enclosure
+}
+
+// fence is how far its frames would get from the target at most.
+func (l *lane) fence() *topology.Enclosure {
+	if l.fenced == nil {
+		l.fenced = topology.Enclose(l.then, l.next.Paths)
+	}
+	return l.fenced
 }
 
 // spot is a place on the ways from the target.

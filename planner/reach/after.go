@@ -13,7 +13,7 @@ func (n *Network) After(s *topology.Snapshot, changes topology.ChangeSet) *Netwo
 	m := &Network{
 		Snapshot: s, limits: n.limits, now: n.now, devices: map[topology.Key]*device{}, owners: map[netip.Addr][]topology.Node{}, shared: map[netip.Addr][]topology.Node{},
 		ways: map[topology.Key][]topology.Path{}, neighbours: map[[2]topology.Key]whyNot{}, discovery: n.discovery, shifts: n.shifts,
-		crossings: map[[2]topology.Key]crossings{}, berths: map[topology.Key]berth{},
+		crossings: map[[2]topology.Key]crossings{}, berths: map[topology.Key]berth{}, enclosures: map[topology.Key]enclosed{},
 		zonings: map[topology.Key]*Zoning{}, crossed: map[[2]topology.WWN]crossed{}, standing: map[topology.Key]*stand{}, stands: map[string]*stand{}, resolved: map[carriageKey]bool{},
 		before: n, touched: map[topology.Key]bool{}, waysLast: true,
 	}

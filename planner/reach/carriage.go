@@ -108,7 +108,11 @@ func (x *explorer) carriageOf(from, to topology.Node) *carriage {
 		return x.over(doubtful, doubtful[0].Doubt)
 	case len(broken) > 0 && gap == "":
 		return &carriage{end: Dropped, why: broken[0].Fault, steps: []Step{{Hops: broken[0].Hops}}}
-	case len(broken) > 0:
+	}
+	if why := x.cutOff(from, to); why != "" {
+		return &carriage{end: Dropped, why: why, steps: []Step{{Hops: []topology.Hop{{Node: from}}}}, bridgeless: len(ways) == 0}
+	}
+	if len(broken) > 0 {
 		gap = broken[0].Fault + "; and " + gap
 	}
 	return &carriage{end: Unknown, why: gap, bridgeless: len(ways) == 0}

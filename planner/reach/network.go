@@ -34,15 +34,16 @@ type Network struct {
 	touched  map[topology.Key]bool // what they are about
 	waysLast bool                  // of all that they do not touch the ways of frames are what they were
 
-	carried   carried                          // how frames get from one interface to another
-	resolved  map[carriageKey]bool             // ends that learn each other's address, and so do others of their stands
-	standing  map[topology.Key]*stand          // of vNICs; nil: like no other one
-	stands    map[string]*stand                // by what they are in words
-	crossings map[[2]topology.Key]crossings    // ways of frames
-	berths    map[topology.Key]berth           // where frames of vNICs enter the switches
-	shifts    map[policy.Family]*Headers       // in which moves are compared
-	sorted    []netip.Addr                     // of all that have one, once somebody asks
-	onLinks   map[netip.Prefix][]topology.Node // who may deliver packets to the addresses of a prefix, once somebody asks
+	carried    carried                          // how frames get from one interface to another
+	resolved   map[carriageKey]bool             // ends that learn each other's address, and so do others of their stands
+	standing   map[topology.Key]*stand          // of vNICs; nil: like no other one
+	stands     map[string]*stand                // by what they are in words
+	crossings  map[[2]topology.Key]crossings    // ways of frames
+	berths     map[topology.Key]berth           // where frames of vNICs enter the switches
+	shifts     map[policy.Family]*Headers       // in which moves are compared
+	sorted     []netip.Addr                     // of all that have one, once somebody asks
+	onLinks    map[netip.Prefix][]topology.Node // who may deliver packets to the addresses of a prefix, once somebody asks
+	enclosures map[topology.Key]enclosed        // how far frames get at most
 }
 
 // NewNetwork looks at a snapshot. What is older than its limit at the time now is not known.
@@ -50,7 +51,7 @@ func NewNetwork(s *topology.Snapshot, limits topology.AgeLimits, now time.Time) 
 	n := &Network{
 		Snapshot: s, limits: limits, now: now, devices: map[topology.Key]*device{}, owners: map[netip.Addr][]topology.Node{}, shared: map[netip.Addr][]topology.Node{},
 		ways: map[topology.Key][]topology.Path{}, neighbours: map[[2]topology.Key]whyNot{}, discovery: map[policy.Family]*Headers{},
-		shifts: map[policy.Family]*Headers{}, crossings: map[[2]topology.Key]crossings{}, berths: map[topology.Key]berth{},
+		shifts: map[policy.Family]*Headers{}, crossings: map[[2]topology.Key]crossings{}, berths: map[topology.Key]berth{}, enclosures: map[topology.Key]enclosed{},
 		zonings: map[topology.Key]*Zoning{}, crossed: map[[2]topology.WWN]crossed{}, standing: map[topology.Key]*stand{}, stands: map[string]*stand{}, resolved: map[carriageKey]bool{},
 	}
 	for node := range s.Nodes(topology.VNIC, topology.Port, topology.NIC, topology.LAG) {
