@@ -77,17 +77,24 @@ func (l *lane) cutOff(all []meeting) {
 	}
 	for i, x := range l.exits {
 		if all[i].grade == doubted {
-			all[i] = meeting{grade: stopped, at: l.end(x), text: why, hops: slices.Concat(l.fence().Rests, rests)}
+			all[i] = meeting{grade: stopped, at: topology.Hop{Node: x.near}, text: why, hops: slices.Concat(l.fence().Rests, rests)}
 		}
 	}
 }
 
-// end is where frames that leave by an exit get no further, as far as it is one place.
-func (l *lane) end(x exit) topology.Hop {
-	if ends := l.fence().Ends; len(ends) > 0 {
-		return ends[0]
+// ends are the ports beyond which frames get no further, as far as that is what is wrong with these, else the interface by which they leave the target.
+func (l *lane) ends() []topology.Node {
+	const most = 3
+	var ends []topology.Node
+	for _, h := range l.fence().Ends {
+		if len(ends) < most {
+			ends = append(ends, h.Node)
+		}
 	}
-	return topology.Hop{Node: x.near}
+	if len(ends) == 0 {
+		ends = append(ends, l.exits[0].near)
+	}
+	return ends
 }
 
 // origin is where frames get from where the VM is.
@@ -361,14 +368,14 @@ func (f *finder) severed(l *lane, all []meeting) {
 		f.unknown("no source says by which interface frames of "+l.vnic.Name()+" would leave "+f.target.Name(), f.target, l.vnic)
 		return
 	}
-	why := "nothing joins what is behind it with what is behind " + f.source.Name()
+	why, about := "nothing joins what is behind it with what is behind "+f.source.Name(), []topology.Node{all[0].at.Node}
 	switch {
 	case all[0].text != "":
-		why = all[0].text
+		why, about = all[0].text, l.ends()
 	case all[0].at.Fault != "":
 		why = faultText(all[0].at)
 	}
-	f.block(fmt.Sprintf("%s does not have the broadcast domain of %s: %s", f.target.Name(), l.vnic.Name(), why), all[0].at.Node, l.vnic)
+	f.block(fmt.Sprintf("%s does not have the broadcast domain of %s: %s", f.target.Name(), l.vnic.Name(), why), append(about, l.vnic)...)
 }
 
 // stopped tells that there are ways, and that nothing passes on any.
@@ -424,8 +431,7 @@ func (f *finder) gateway(l *lane) {
 func (f *finder) unrouted(l *lane) bool {
 	why, ok := l.unrouted()
 	if ok && f.rely(l.fence().Rests...) {
-		at := l.end(l.exits[0])
-		f.block(fmt.Sprintf("no gateway of %s is reached from %s: %s", l.vnic.Name(), f.target.Name(), why), at.Node, l.vnic)
+		f.block(fmt.Sprintf("no gateway of %s is reached from %s: %s", l.vnic.Name(), f.target.Name(), why), append(l.ends(), l.vnic)...)
 	}
 	return ok
 }

@@ -175,6 +175,15 @@ port:gw9/e1.110 vid=110
 port:gw9/e1.110 SupportedBy port:gw9/e1
 port:gw9/e1.110 InSubnet subnet:203.0.113.0/24`
 
+// cutOff takes the way to their gateway from the switches behind the target, too.
+const cutOff = apart + `
+-port:leaf1/Eth8 Link port:gw/e1 ~95
+-port:leaf2/Eth8 Link port:gw/e2 ~95
+port:leaf1/Eth8 state=down
+port:leaf2/Eth8 state=down
+port:leaf1/Eth1 state=down
+port:leaf2/Eth1 state=down`
+
 func networkCases() []checkCase {
 	const (
 		dark  = "-nic:b/eno2 Link port:leaf2/Eth2 ~95\n"
@@ -254,6 +263,18 @@ func networkCases() []checkCase {
 			code: "NET-5", name: "two", changes: apart + "\nport:leaf1/Eth1 state=down\nport:leaf2/Eth1 state=down",
 			want: "block: b does not have the broadcast domain of vnet0: nothing joins what is behind it with what is behind a",
 		},
+		{
+			code: "NET-5", name: "cut off", changes: cutOff, also: []string{"NET-7"},
+			want: "block: b does not have the broadcast domain of vnet0: leaf1 Eth1: state is down, leaf1 Eth8: state is down, leaf2 Eth1: state is down, and 1 more like these; VLAN 110 leads nowhere else; a is behind leaf9 Eth2, in VLAN 110",
+		},
+		{
+			code: "NET-5", name: "cut off, if no more is behind a port", changes: cutOff + "\nswitch:leaf1 Contains port:leaf1/Eth7\nport:leaf1/Eth7 tagged=110", also: []string{"NET-7", "NET-12"},
+			want: "unknown: whether b has the broadcast domain of vnet0 is not known: no gateway of VLAN 110 is known behind leaf1: collect the router or firewall that routes it",
+		},
+		{
+			code: "NET-5", name: "cut off, two hours ago", changes: strings.Replace(cutOff, "\nport:leaf1/Eth8 state=down", "\n!port:leaf1/Eth8 state=down", 1), also: []string{"NET-7", "NET-12"},
+			want: "unknown: what test said of port Eth8 by libvirt capabilities is 2h1m0s old: collect it",
+		},
 		{code: "NET-5", name: "one by the overlay", changes: apart + "\nvlan:leaf9/110 vni=10110\nvlan:leaf1/110 vni=10110\nvlan:leaf2/110 vni=10110", want: "pass: VLAN 110: what leaves b and a meets at leaf1 Eth2, leaf2 Eth2"},
 		{
 			code: "NET-5", name: "a member leads nobody knows where", changes: dark, also: append(unlinked(), "NET-12"),
@@ -276,6 +297,10 @@ func networkCases() []checkCase {
 		},
 		{code: "NET-6", name: "nobody says", changes: "-port:leaf1/Eth2 mtu=9000", want: "unknown: no source says the MTU of leaf1 Eth2"},
 		{code: "NET-7", name: "reached", want: "pass: VLAN 110: gw e1.110, gw e2.110 routes it"},
+		{
+			code: "NET-7", name: "cut off", changes: cutOff, also: []string{"NET-5"},
+			want: "block: no gateway of vnet0 is reached from b: leaf1 Eth1: state is down, leaf1 Eth8: state is down, leaf2 Eth1: state is down, and 1 more like these; VLAN 110 leads nowhere else; gw9 is not there",
+		},
 		{code: "NET-7", name: "down", changes: "port:gw/e1.110 state=down\nport:gw/e2.110 state=down", want: "block: no gateway of vnet0 is reached from b: gw e1.110: state is down"},
 		{
 			code: "NET-7", name: "nobody knows one", also: []string{"NET-12"}, changes: "-port:gw/e1.110 InSubnet subnet:203.0.113.0/24\n-port:gw/e2.110 InSubnet subnet:203.0.113.0/24",

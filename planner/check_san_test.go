@@ -248,6 +248,10 @@ func pathCases() []checkCase {
 		{code: "SAN-6", name: "a port that is down", policy: stored, changes: portal + "port:st/2 state=down", want: "block: " + over + " in 192.0.2.0/24: from 192.0.2.22 (st0) to 192.0.2.50, there: state is down"},
 		{
 			code: "SAN-6", name: "another VLAN", also: []string{"NET-9"}, changes: strings.ReplaceAll(portal, mine, strings.ReplaceAll(mine, "=20", "=30")),
+			want: "block: " + over + " in 192.0.2.0/24: from 192.0.2.22 (st0) to 192.0.2.50, there: VLAN 30 gets to st and no further; t is behind st 3, in VLAN 20",
+		},
+		{
+			code: "SAN-6", name: "another VLAN, and a port that leads nobody knows where", also: []string{"NET-9"}, changes: strings.ReplaceAll(portal, mine, strings.ReplaceAll(mine, "=20", "=30")) + "\nswitch:st Contains port:st/9\nport:st/9 tagged=20,30",
 			want: "unknown: " + over + " in 192.0.2.0/24: from 192.0.2.22 (st0) to 192.0.2.50, there: no gateway of VLAN 30 is known behind st: collect the router or firewall that routes it",
 		},
 		{

@@ -64,7 +64,6 @@ func (e *Enclosure) begin(p Path) {
 			if owner, ok := near.Node.Owner(); ok && owner.Kind() == Host {
 				e.leaf(owner, near.Node, near.VID)
 			}
-			e.vid = cmp.Or(e.vid, near.VID)
 			e.out(near.Node, near.VID, near.Tagged)
 			return
 		}
@@ -107,6 +106,9 @@ func (e *Enclosure) spread(at segment) {
 func (e *Enclosure) port(at segment, p Node) {
 	holder, known := vlanHolder(p)
 	stop := stopped(p)
+	if stop != "" && !agreed(p) {
+		e.open("sources disagree on whether " + e.name(p) + " is up")
+	}
 	cabled := len(p.Peers(Link))+len(p.Out(HasNeighbor)) > 0
 	switch {
 	case p.Kind() == LAG && len(p.Out(SupportedBy)) > 0: // its members have the cables
@@ -131,6 +133,23 @@ func (e *Enclosure) port(at segment, p Node) {
 		}
 		e.out(p, at.vid, !vlans(holder, AttrUntagged).Has(at.vid))
 	}
+}
+
+// agreed tells that nobody says of a port that is down that it is up.
+func agreed(p Node) bool {
+	if p.Text(AttrAdminState) == "down" {
+		return !says(p, AttrAdminState, "up")
+	}
+	return !says(p, AttrState, "up")
+}
+
+func says(n Node, a Attr, what string) bool {
+	for f := range n.About(a) {
+		if f.Value.String() == what {
+			return true
+		}
+	}
+	return false
 }
 
 // name is a port's with its device's.
@@ -180,7 +199,7 @@ func (e *Enclosure) out(p Node, vid VID, tagged bool) {
 	switch {
 	case doubt != "":
 		e.open(doubt)
-	case vid == 0:
+	case vid == 0 && tagged:
 		e.open("the VLAN of frames that leave by " + e.name(p) + " is not known")
 	case hampered(p) != "":
 		e.open(hampered(p))
@@ -226,7 +245,7 @@ func (e *Enclosure) arrive(p, far Node, vid VID, tagged bool) {
 		switch {
 		case known:
 			e.enter(device, p, far, holder, vid, tagged)
-		case !routed(far):
+		case !routed(far) && !(tagged && ended(far, vid)):
 			e.open("no source says which VLANs " + e.name(far) + " carries")
 		}
 	case Host, Array:
@@ -235,6 +254,18 @@ func (e *Enclosure) arrive(p, far Node, vid VID, tagged bool) {
 	default:
 		e.open(fmt.Sprintf("what %s %s does with frames is not known", device.Kind(), device.Name()))
 	}
+}
+
+// ended tells that a device has an address on the VLAN at the port itself, and so routes what comes by it: its port is none of a bridge.
+func ended(port Node, vid VID) bool {
+	for _, n := range bearers(port) {
+		for upper := range n.Subjects(SupportedBy) {
+			if v, ok := vlanOf(upper); ok && v == vid && (routed(upper) || len(upper.Out(InSubnet)) > 0) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // enter is a bridge, by one of its ports: in the VLAN of the frames, in that which the port puts those without a tag into, and in those whose frames come the other way as ours.
@@ -249,7 +280,7 @@ func (e *Enclosure) enter(device, p, far, holder Node, vid VID, tagged bool) {
 		}
 		e.add(segment{device, pvid})
 	}
-	if native, ok := pvidOf(p); ok && native == vid {
+	if native, ok := pvidOf(p); ok && native == vid && vid > 0 {
 		for _, other := range vlans(holder, AttrUntagged).All() {
 			e.add(segment{device, other})
 		}
@@ -258,7 +289,7 @@ func (e *Enclosure) enter(device, p, far, holder Node, vid VID, tagged bool) {
 
 func (e *Enclosure) add(at segment) {
 	if e.owners[at.device.Key()] = true; !e.seen[at] {
-		e.seen[at] = true
+		e.seen[at], e.vid = true, cmp.Or(e.vid, at.vid)
 		e.places = append(e.places, at)
 	}
 }
@@ -276,7 +307,7 @@ func (e *Enclosure) leaf(device, far Node, vid VID) {
 		plugs := map[segment]bool{}
 		for part := range vm.Objects(Contains) {
 			if part.Kind() == VNIC {
-				taps[part.Text(AttrDeviceName)] = true
+				taps[cmp.Or(part.Text(AttrDeviceName), part.Key().ID)] = true
 				plug, _ := part.First(AttachedTo)
 				vid, _, _ := frameOf(part)
 				plugs[segment{plug, vid}] = true
@@ -318,6 +349,13 @@ func (e *Enclosure) uplinks(far Node, mine []Node) {
 			}
 		}
 	}
+	device, _ := far.Owner()
+	for port := range device.Objects(Contains) {
+		cabled := len(port.Peers(Link))+len(port.Out(HasNeighbor)) > 0
+		if cabled && !slices.Contains(mine, port) && !routed(port) && len(port.In(SupportedBy)) == 0 && stopped(port) == "" {
+			e.open(fmt.Sprintf("no source says what lies on %s: %s may pass frames to it", e.name(port), device.Name()))
+		}
+	}
 }
 
 // learned opens the enclosure where a switch has learned addresses at the port of a device that nobody knows to be there: something else is behind the port.
@@ -350,7 +388,7 @@ func (e *Enclosure) learned(p, device Node, vid VID) {
 func (e *Enclosure) Excludes(to Node, paths []Path) (why string, rests []Hop, ok bool) {
 	owner, owned := to.Owner()
 	if owned && owner.Kind() == VM {
-		owner, owned = owner.First(RunsOn)
+		owner, rests, owned = runsOn(owner)
 	}
 	vid, own := vlanOf(to)
 	switch {
@@ -360,11 +398,11 @@ func (e *Enclosure) Excludes(to Node, paths []Path) (why string, rests []Hop, ok
 		if e.seen[segment{owner, vid}] {
 			return "", nil, false
 		}
-		return e.why(e.name(to) + " is not there"), nil, true
+		return e.why(e.name(to) + " is not there"), rests, true
 	case e.owners[owner.Key()]:
 		return "", nil, false
 	case owner.Kind() == Switch || owner.Kind() == Router || owner.Kind() == Firewall:
-		return e.why(owner.Name() + " is not there"), nil, true
+		return e.why(owner.Name() + " is not there"), rests, true
 	case len(paths) == 0 || len(paths) >= maxPaths:
 		return "", nil, false
 	}
@@ -380,6 +418,15 @@ func (e *Enclosure) Excludes(to Node, paths []Path) (why string, rests []Hop, ok
 		}
 	}
 	return e.why(where), rests, true
+}
+
+// runsOn gives the host of a VM, and what says so.
+func runsOn(vm Node) (host Node, rests []Hop, ok bool) {
+	es := vm.Out(RunsOn)
+	if len(es) == 0 {
+		return Node{}, nil, false
+	}
+	return es[0].To, []Hop{{Node: vm, Rel: RunsOn, Reading: es[0].Reading}}, true
 }
 
 // apart tells that a path enters the switches where frames do not get, or that nothing leaves by it: with the hop that says so.
@@ -402,8 +449,15 @@ func (e *Enclosure) apart(p Path) (at int, ok bool) {
 // why words what keeps frames from where they should get.
 func (e *Enclosure) why(where string) string {
 	if len(e.Ends) > 0 {
-		end := e.Ends[0]
-		return fmt.Sprintf("%s: %s, and VLAN %d leads nowhere else; %s", e.name(end.Node), end.Fault, end.VID, where)
+		const most = 3
+		var ends []string
+		for _, end := range e.Ends[:min(len(e.Ends), most)] {
+			ends = append(ends, e.name(end.Node)+": "+end.Fault)
+		}
+		if more := len(e.Ends) - most; more > 0 {
+			ends = append(ends, fmt.Sprintf("and %d more like these", more))
+		}
+		return fmt.Sprintf("%s; VLAN %d leads nowhere else; %s", strings.Join(ends, ", "), e.vid, where)
 	}
 	var names []string
 	for _, at := range e.places {

@@ -34,14 +34,17 @@ func (n *Network) oldHops(hops []topology.Hop) string {
 }
 
 // cutOff tells why frames get from one interface to another by no way at all, for certain: from either side all is known to which they may get, and the other is not there.
-// It is "" where that is not so, or not known.
-func (n *Network) cutOff(from, to topology.Node) string {
+// It is "" where that is not so, or not known, and where the two have no subnet in common: then it is not the address alone that says whom the packets are meant for.
+func (x *explorer) cutOff(from, to topology.Node) string {
+	if a, _ := onOneLink(from, to, x.family); !a.IsValid() {
+		return ""
+	}
 	for _, ends := range [][2]topology.Node{{from, to}, {to, from}} {
-		e := n.enclosure(ends[0])
+		e := x.enclosure(ends[0])
 		if e.Open != "" || e.old != "" {
 			continue
 		}
-		if why, rests, ok := e.Excludes(ends[1], n.paths(ends[1])); ok && n.oldHops(rests) == "" {
+		if why, rests, ok := e.Excludes(ends[1], x.paths(ends[1])); ok && x.oldHops(rests) == "" {
 			return why
 		}
 	}

@@ -9,7 +9,7 @@ import (
 
 // resolution concludes links from neighbour caches (ARP, RFC 826; RFC 4861) alone: two interfaces that have cables for certain, each the only known device
 // that the other resolved, and neither known to any bridge, which would stand between. Addresses are on VLAN interfaces as well, whose types may not have
-// been read.
+// been read. Two hosts that resolved each other are as good as never joined by a cable: they have moved a guest, in a network whose bridges nobody has read.
 //
 // Whom an interface resolved depends on its cache (answered) and on who has the addresses in it (whose). Whether that is a link depends besides on
 // whether both ends are free of surer links and sightings, and on whom the other end resolved.
@@ -46,7 +46,7 @@ func (g *graph) resolution() {
 // resolvedBy gives the link to the one interface that an interface resolved.
 func (g *graph) resolvedBy(x ref) []claim {
 	met, ok := only(g.resolvedPeers(x))
-	if !ok || met.port == x || !g.free(met.port) {
+	if !ok || met.port == x || !g.free(met.port) || g.ofHost(x) && g.ofHost(met.port) {
 		return nil
 	}
 	if back := g.resolvedPeers(met.port); len(back) > 1 || len(back) == 1 && back[0].port != x {
@@ -54,6 +54,8 @@ func (g *graph) resolvedBy(x ref) []claim {
 	}
 	return []claim{{x, met.port, met.reading, topology.ConfidenceARP}}
 }
+
+func (g *graph) ofHost(x ref) bool { return g.key(g.owner(x)).Kind == topology.Host }
 
 // free reports whether an interface has a cable, no link yet, and an address that no bridge learned.
 func (g *graph) free(x ref) bool {

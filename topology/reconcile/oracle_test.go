@@ -668,7 +668,7 @@ func aggregates(all []topology.Node) []topology.Node {
 }
 
 // resolution concludes links from neighbour caches (ARP, RFC 826; RFC 4861) alone: two interfaces with cables, each the only known device that the
-// other resolved, and neither known to any bridge, which would stand between.
+// other resolved, and neither known to any bridge, which would stand between; but no two hosts.
 func (c *conclusions) resolution() {
 	met := map[topology.Key][]answer{}
 	for _, d := range c.devices {
@@ -684,12 +684,17 @@ func (c *conclusions) resolution() {
 		}
 		peer := answers[0].peer
 		back := met[peer.Key()]
+		if c.ofHost(key) && c.ofHost(peer.Key()) {
+			continue
+		}
 		if c.free(peer) && (len(back) == 0 || len(back) == 1 && back[0].peer.Key() == key) {
 			c.later(key, peer.Key(), topology.ConfidenceARP, answers[0].reading)
 		}
 	}
 	c.settle()
 }
+
+func (c *conclusions) ofHost(port topology.Key) bool { return c.owner[port].Kind() == topology.Host }
 
 // answer is an interface of another device that an interface resolved, and the reading that says so.
 type answer struct {
