@@ -55,7 +55,7 @@ func (n *Network) carriage(family policy.Family, end func(*device) *Leg, from, t
 	x := &explorer{Network: n, family: family, end: end, holds: func(topology.Node) sessions { return opening }}
 	c := x.carriageOf(from, to)
 	c.nats, c.sourced, c.from, c.to = x.nats, x.sourced, from, to
-	c.own = c.bridgeless || len(c.nats) > 0 || tells(c.why, from, to) || slices.ContainsFunc(c.over, func(way []Step) bool { return !impersonal(way, from, to) })
+	c.own = c.own || c.bridgeless || len(c.nats) > 0 || tells(c.why, from, to) || slices.ContainsFunc(c.over, func(way []Step) bool { return !impersonal(way, from, to) })
 	if shares {
 		n.root().carried.keep(shared, c)
 	}
@@ -110,12 +110,12 @@ func (x *explorer) carriageOf(from, to topology.Node) *carriage {
 		return &carriage{end: Dropped, why: broken[0].Fault, steps: []Step{{Hops: broken[0].Hops}}}
 	}
 	if why := x.cutOff(from, to); why != "" {
-		return &carriage{end: Dropped, why: why, steps: []Step{{Hops: []topology.Hop{{Node: from}}}}, bridgeless: len(ways) == 0}
+		return &carriage{end: Dropped, why: why, steps: []Step{{Hops: []topology.Hop{{Node: from}}}}, bridgeless: len(ways) == 0, own: true}
 	}
 	if len(broken) > 0 {
 		gap = broken[0].Fault + "; and " + gap
 	}
-	return &carriage{end: Unknown, why: gap, bridgeless: len(ways) == 0}
+	return &carriage{end: Unknown, why: gap, bridgeless: len(ways) == 0, own: true} // which other vNICs the VM has decides, too
 }
 
 // over takes the ways that there are. Those on which packets meet the same filters are one.
