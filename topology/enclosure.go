@@ -245,7 +245,7 @@ func (e *Enclosure) arrive(p, far Node, vid VID, tagged bool) {
 		switch {
 		case known:
 			e.enter(device, p, far, holder, vid, tagged)
-		case !routed(far) && !(tagged && ended(far, vid)):
+		case !routed(far) && (!tagged || !ended(far, vid)):
 			e.open("no source says which VLANs " + e.name(far) + " carries")
 		}
 	case Host, Array:
