@@ -8,13 +8,14 @@ func mountCases() []checkCase {
 		"vdisk:v/vdc StoredOn volume:a//mnt/vms/web/c.img\nvolume:a//mnt/vms/web/c.img path=/mnt/vms/web/c.img\n"
 	const first, second = "naa.600a0b80000000000000000000000001", "naa.600a0b80000000000000000000000002"
 	mounts := func(here, there string) string {
-		text := file
+		text := strings.Builder{}
+		text.WriteString(file)
 		for host, list := range map[string]string{"a": here, "b": there} {
 			for _, m := range append(strings.Split(list, ";"), "ext4 /dev/sda2 /") {
-				text += "host:" + host + " mount=" + m + "\n"
+				text.WriteString("host:" + host + " mount=" + m + "\n")
 			}
 		}
-		return text
+		return text.String()
 	}
 	const good = "pass: web-07: both hosts have the same storage for them"
 	exports := []string{"SAN-7"}

@@ -156,24 +156,30 @@ func (c *flowChange) with(m *move, shift *reach.Shift, then, now reach.Endpoint)
 		if err := c.sessions(m, all, then); err != nil {
 			return err
 		}
-		if all.Limit != "" {
-			c.add(m, reach.Turn{Why: all.Limit}, []string{"everything"}, out, false, before)
-			continue
-		}
-		for _, t := range all.Lost() {
-			c.add(m, t, t.Services(maxServices), out, false, before)
-		}
-		for _, t := range all.Opened() {
-			if !t.Sure && !t.Closed && m.forbids(all.Headers, t, before) == "" {
-				continue // nobody knew before, either
-			}
-			c.add(m, t, t.Services(maxServices), out, true, before, m.forbids(all.Headers, t, before))
-		}
+		c.turns(m, all, out, before)
 	}
 	if fine {
 		c.followed++
 	}
 	return nil
+}
+
+// turns takes down what fares otherwise one way.
+func (c *flowChange) turns(m *move, all reach.Comparison, out bool, before [2]reach.Endpoint) {
+	if all.Limit != "" {
+		c.add(m, reach.Turn{Why: all.Limit}, []string{"everything"}, out, false, before)
+		return
+	}
+	for _, t := range all.Lost() {
+		c.add(m, t, t.Services(maxServices), out, false, before)
+	}
+	for _, t := range all.Opened() {
+		forbidden := m.forbids(all.Headers, t, before)
+		if !t.Sure && !t.Closed && forbidden == "" {
+			continue // nobody knew before, either
+		}
+		c.add(m, t, t.Services(maxServices), out, true, before, forbidden)
+	}
 }
 
 // sessions looks for what breaks the sessions with one other end.

@@ -340,7 +340,7 @@ func (f *finder) looked(n topology.Node) bool {
 	if !known {
 		why = unlooked(n)
 		if f.unlooked == nil {
-			f.move.unlooked = map[topology.Key]string{}
+			f.unlooked = map[topology.Key]string{}
 		}
 		f.unlooked[n.Key()] = why
 	}

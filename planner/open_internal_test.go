@@ -177,7 +177,8 @@ func TestOpens(t *testing.T) {
 		{"somebody else, what it is not to see", masked(unit, "c"), "block SAN-9: c may see unit data, on which web-07 writes, which it did not for certain before"},
 		{"the target, another unit", masked(topology.Key{Kind: topology.Mapping, ID: "x/2"}, "b"), "warn SAN-9: b may see unit logs, which it did not for certain before"},
 		{
-			"an address, whoever logs in from there", topology.Change{Subject: topology.Key{Kind: topology.Mapping, ID: "x/2"}, Attr: topology.AttrInitiatorAddress, After: []topology.Value{topology.PrefixValue(netip.MustParsePrefix("192.0.2.22/32"))}},
+			"an address, whoever logs in from there",
+			topology.Change{Subject: topology.Key{Kind: topology.Mapping, ID: "x/2"}, Attr: topology.AttrInitiatorAddress, After: []topology.Value{topology.PrefixValue(netip.MustParsePrefix("192.0.2.22/32"))}},
 			"warn SAN-9: whoever logs in from 192.0.2.22/32 may see logs of other, too",
 		},
 		{

@@ -19,7 +19,7 @@ func (n *Network) elsewhere(vnic, filter, was, host topology.Node) (doubt string
 	}
 	names := []string{name}
 	for i := 0; i < len(names); i++ {
-		part, of := names[i], fmt.Sprintf("the network filter of %s", vnic.Name())
+		part, of := names[i], "the network filter of "+vnic.Name()
 		if i > 0 {
 			of = fmt.Sprintf("which %s, %s, refers to", name, of)
 		}
