@@ -78,7 +78,8 @@ func (h *Headers) service(b []*packet.Values) []string {
 	if from != nil && !anyPort(from) {
 		text += " from " + span(from)
 	}
-	if to != nil && !everyPort(to) {
+	answers := from != nil && !anyPort(from) && to != nil && to.Lo.Lo == firstPort && anyPort(to) // to whoever began it
+	if to != nil && !everyPort(to) && !answers {
 		text += " " + span(to)
 	}
 	return []string{text}
