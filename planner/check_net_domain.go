@@ -396,11 +396,16 @@ func (f *finder) gateway(l *lane) {
 	f.bridges(l)
 	var gateways []topology.Node
 	var open, shut *topology.Path
+	doubts := f.aside()
 	for i := range l.next.Paths {
 		switch p := &l.next.Paths[i]; {
-		case soundPath(*p):
-			if at := p.Hops[len(p.Hops)-1].Node; !slices.Contains(gateways, at) && f.rely(p.Hops...) {
-				gateways = append(gateways, at)
+		case soundPath(*p): // one that can be relied on is enough
+			if at, sure := p.Hops[len(p.Hops)-1].Node, f.aside(); !slices.Contains(gateways, at) {
+				if sure.rely(p.Hops...) {
+					gateways, f.evidence = append(gateways, at), sure.evidence
+				} else {
+					doubts.rely(p.Hops...)
+				}
 			}
 		case !p.Faulty():
 			open = cmp.Or(open, p)
@@ -411,7 +416,8 @@ func (f *finder) gateway(l *lane) {
 	switch {
 	case len(gateways) > 0:
 		f.pass(fmt.Sprintf("%s: %s routes it", frames(l.vid()), places(gateways)), gateways...)
-	case reaches(l.next): // too old, which is told
+	case reaches(l.next): // too old, or not looked at
+		f.evidence, f.found = doubts.evidence, append(f.found, doubts.found...)
 	case open != nil && f.unrouted(l):
 	case open != nil:
 		text := "no gateway is known to be reached from " + f.target.Name() + ": " + open.Gap
@@ -462,14 +468,8 @@ func (f *finder) redundancy(l *lane) {
 		return
 	}
 	f.bridges(l)
-	for _, p := range l.next.Paths {
-		for _, h := range p.Hops {
-			if soundPath(p) {
-				f.looked(h.Node)
-			}
-		}
-	}
 	least := cmp.Or(f.policy.Redundancy.Network, 1)
+	f.sureOf(l, least)
 	now, next := l.now.Independent, l.next.Independent
 	text := fmt.Sprintf("%s from %s to gateways that share no device, %d from %s", countOf(next, "way"), f.target.Name(), now, nameOf(f.source))
 	lost := l.hops(func(s spot) bool { return s.Fault != "" && !s.shared })
@@ -489,6 +489,33 @@ func (f *finder) redundancy(l *lane) {
 	case f.closer(l):
 	default:
 		f.pass(text, about...)
+	}
+}
+
+// sureOf says on which ways nobody has looked at an interface, unless so many others share no device.
+func (f *finder) sureOf(l *lane, least int) {
+	crossed, doubts := map[topology.Key]bool{}, f.aside()
+	for _, p := range l.next.Paths {
+		at := firstCable(p.Hops)
+		if !soundPath(p) || at < 0 {
+			continue
+		}
+		sure, apart, devices := true, true, []topology.Key{}
+		for i, h := range p.Hops {
+			sure = doubts.looked(h.Node) && sure
+			if device, ok := h.Node.Owner(); ok && i >= at {
+				devices, apart = append(devices, device.Key()), apart && !crossed[device.Key()]
+			}
+		}
+		if sure && apart {
+			least--
+			for _, k := range devices {
+				crossed[k] = true
+			}
+		}
+	}
+	if least > 0 {
+		f.found = append(f.found, doubts.found...)
 	}
 }
 

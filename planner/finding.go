@@ -150,6 +150,11 @@ func home(n topology.Node) string {
 	return ""
 }
 
+// aside is a finder that takes down what may not count in the end.
+func (f *finder) aside() *finder {
+	return &finder{move: f.move, check: f.check, evidence: slices.Clone(f.evidence)}
+}
+
 // text and number are value for attributes of these types.
 func (f *finder) text(n topology.Node, a topology.Attr) (string, bool) {
 	v, ok := f.value(n, a)
