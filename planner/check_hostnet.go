@@ -324,6 +324,9 @@ func (f *finder) kept(l *lane) {
 	mtu, says := there.Int(topology.AttrMTU)
 	_, own := l.vnic.Int(topology.AttrMTU)
 	switch {
+	case !says && l.plug().IsZero() && !f.lacks(l):
+		f.unknown(fmt.Sprintf("where %s would be plugged in on %s is not known (NET-H1)", l.vnic.Name(), f.target.Name()), l.vnic)
+	case !says && !there.IsZero() && !f.described(there): // it may have one
 	case !says && !own:
 		f.idle(fmt.Sprintf("neither %s nor its network on %s asks for an MTU", l.vnic.Name(), f.target.Name()), l.vnic)
 	case says && !f.fresh(there, topology.AttrMTU), own && !f.fresh(l.vnic, topology.AttrMTU):

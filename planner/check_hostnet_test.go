@@ -20,7 +20,7 @@ func unlinked() []string {
 
 // unplugged are the checks that know nothing of a vNIC of which nobody knows what it would be plugged into.
 func unplugged() []string {
-	return []string{"NET-H2", "NET-H5", "NET-1", "NET-2", "NET-3", "NET-4", "NET-5", "NET-6", "NET-7", "NET-8", "NET-11", "NET-12", "NET-13"}
+	return []string{"NET-H2", "NET-H5", "NET-H7", "NET-1", "NET-2", "NET-3", "NET-4", "NET-5", "NET-6", "NET-7", "NET-8", "NET-11", "NET-12", "NET-13"}
 }
 
 func hostNetworkCases() []checkCase {

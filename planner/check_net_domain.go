@@ -28,7 +28,7 @@ func (f *finder) domain() {
 		case f.source.IsZero():
 			f.unknown("no source says where "+f.vm.Name()+" runs, nor in which broadcast domain it is", f.vm)
 		default:
-			f.layers(l)
+			f.layered(l.next)
 			f.bridges(l)
 			f.meets(l)
 		}

@@ -301,7 +301,7 @@ func (f *finder) leaves(l *lane) bool {
 	if len(exits) == 0 {
 		f.unknown("no source says by which interface frames of "+l.vnic.Name()+" leave "+nameOf(f.source), l.vnic)
 	}
-	ok := len(exits) > 0
+	ok := len(exits) > 0 && f.layered(l.now)
 	for _, x := range exits {
 		switch {
 		case !x.far.IsZero():

@@ -297,7 +297,7 @@ func (f *finder) plugged(run func(l *lane)) {
 		case l.switchedOff():
 			f.idle(l.vnic.Name()+" is switched off: it sends no frames", l.vnic)
 		default:
-			f.layers(l)
+			f.layered(l.next)
 			run(l)
 		}
 	}
@@ -382,14 +382,20 @@ func (f *finder) note(n topology.Node, r topology.Reading) bool {
 	return f.reading(n, r)
 }
 
-// layers says where what lies below a bridge or aggregate of the target was not read to its end: there may be more of it.
-func (f *finder) layers(l *lane) {
-	for _, s := range l.spots {
-		if s.inside && s.Rel == topology.SupportedBy && s.Reading.Partial {
-			f.unknown(fmt.Sprintf("what %s said of %s by %s %s is not all, and frames may leave by more than that", s.Reading.Device, placeOf(s.Node), s.Reading.Source, s.Reading.Table), s.Node)
-			return
+// layered tells whether what lies below the bridges and aggregates of a rail's own host was read to its end. If it was not, an unknown says so.
+func (f *finder) layered(r topology.Rail) bool {
+	for _, p := range r.Paths {
+		for _, h := range p.Hops {
+			if h.Rel == topology.Link {
+				break
+			}
+			if h.Rel == topology.SupportedBy && h.Reading.Partial {
+				f.unknown(fmt.Sprintf("what %s said of %s by %s %s is not all, and frames may leave by more than that", h.Reading.Device, placeOf(h.Node), h.Reading.Source, h.Reading.Table), h.Node)
+				return false
+			}
 		}
 	}
+	return true
 }
 
 // bridges says where nobody knows whether a bridge of the target looks at VLANs: its interface is in none that anybody says, and it was not read on the host itself.

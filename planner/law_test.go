@@ -151,9 +151,14 @@ func tableOf(f topology.Fact) string {
 	if f.Rel == topology.Contains && f.Object.Kind == topology.StoragePool || kind == topology.StoragePool && f.Object.Kind == topology.Volume {
 		kind = f.Object.Kind
 	}
+	if f.Rel == topology.Contains && f.Object.Kind == topology.Network {
+		kind = f.Object.Kind
+	}
 	switch kind {
 	case topology.StoragePool:
 		return "pools"
+	case topology.Network, topology.PortGroup:
+		return "networks"
 	case topology.Volume:
 		return "volumes"
 	}
