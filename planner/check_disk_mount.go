@@ -50,8 +50,13 @@ var clustered = []string{"ceph", "fuse.ceph", "fuse.ceph-fuse", "fuse.glusterfs"
 
 // placeOf tells on what a file of a host lies: by the pool that holds it, else by the host's mounts.
 func (f *finder) placeOf(host, pool topology.Node, path string) place {
-	if folder := pool.Text(topology.AttrPath); !pool.IsZero() && pool.Text(topology.AttrPoolType) == "netfs" && (folder == "" || inside(path, folder)) {
-		return f.poolPlace(host, pool, path)
+	if folder := pool.Text(topology.AttrPath); !pool.IsZero() && (folder == "" || inside(path, folder)) {
+		switch kind, ok := f.text(pool, topology.AttrPoolType); {
+		case !ok:
+			return place{}
+		case kind == "netfs":
+			return f.poolPlace(host, pool, path)
+		}
 	}
 	if _, ok := host.Value(topology.AttrMount); !ok || !f.listed(host, topology.SourceSSH, "mounts") {
 		if !ok {

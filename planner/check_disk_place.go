@@ -76,6 +76,9 @@ func (f *finder) filePlace(img image) place {
 		f.unknown(fmt.Sprintf("no source says on which logical unit %s (%s) is: read %s by SSH", f.label(img.disk), img.node.Name(), f.home()), img.node, img.disk)
 		return place{}
 	}
+	if img.pool.IsZero() && !f.listed(f.source, topology.SourceLibvirt, "pools") { // it may be in one
+		return place{}
+	}
 	return f.placeOf(f.source, img.pool, path)
 }
 

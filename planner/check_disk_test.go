@@ -156,6 +156,7 @@ host:a mount=ext4 /dev/sda2 /
 // pooled is the pool of such media on both hosts.
 const pooled = `host:a Contains storagepool:a/iso
 storagepool:a/iso path=/var/lib/iso
+storagepool:a/iso poolType=dir
 storagepool:a/iso Contains volume:a//var/lib/iso/os.iso
 host:b Contains storagepool:b/iso
 storagepool:b/iso name=iso

@@ -2,6 +2,8 @@ package planner
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/throughline-dc/throughline/topology"
 )
@@ -31,7 +33,14 @@ func policyChecks() []Check {
 func (f *finder) among(s Selector, n topology.Node) (is, known bool) {
 	if s.Has(n) {
 		fact, ok := n.Evidence(topology.AttrName)
-		return true, !ok || len(s) == 0 || f.rests(n, fact)
+		switch {
+		case ok:
+			return true, len(s) == 0 || f.rests(n, fact)
+		case len(s) == 0 || s.nameless(n):
+			return true, true
+		}
+		_, ok = f.text(n, topology.AttrName) // what it is called by for want of a name
+		return true, ok
 	}
 	for _, pattern := range s {
 		if addressed, ok := byAddress(pattern, n); ok {
@@ -44,6 +53,14 @@ func (f *finder) among(s Selector, n topology.Node) (is, known bool) {
 		}
 	}
 	return false, true
+}
+
+// nameless tells that a selector has a node by its key or its address.
+func (s Selector) nameless(n topology.Node) bool {
+	return slices.ContainsFunc(s, func(pattern string) bool {
+		_, address := byAddress(pattern, n)
+		return (address || strings.Contains(pattern, ":")) && Selector{pattern}.Has(n)
+	})
 }
 
 // broken tells of a placement that does not hold.

@@ -267,7 +267,7 @@ func exports(f *finder) {
 				continue
 			}
 			f.chained(img)
-			here := f.placeOf(f.source, img.pool, pathOf(img.node))
+			here := f.filePlace(img)
 			if !here.known || here.server == "" {
 				continue // that it is local, STO-3 says
 			}
