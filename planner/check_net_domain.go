@@ -460,7 +460,7 @@ func (f *finder) redundancy(l *lane) {
 	_, none := l.unrouted()
 	switch text := "no gateway is known to be reached from " + f.target.Name() + " (NET-7)"; {
 	case reaches(l.next):
-	case l.stopped() || none:
+	case l.stopped() || none && f.aside().rely(l.fence().Rests...):
 		f.idle(text, f.target)
 		return
 	default:
