@@ -55,10 +55,10 @@ func TestMounts(t *testing.T) {
 // sameWords tells that two lists, parted by semicolons, hold the same.
 func sameWords(a, b string) bool {
 	left := map[string]int{}
-	for _, w := range strings.SplitSeq(a, "; ") {
+	for w := range strings.SplitSeq(a, "; ") {
 		left[w]++
 	}
-	for _, w := range strings.SplitSeq(b, "; ") {
+	for w := range strings.SplitSeq(b, "; ") {
 		left[w]--
 	}
 	for _, n := range left {
