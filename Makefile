@@ -106,7 +106,8 @@ fuzz: ## fuzz every target, FUZZTIME_TOTAL seconds in all (300)
 	tools/fuzz.sh
 
 .PHONY: torture
-torture: bin/gotest ## kill the store during 1,000 commits, cut what publishes it 1,000 times, simulate a day of 50 hosts (hours)
+torture: bin/gotest ## kill the store during 1,000 commits, cut what publishes it 1,000 times, simulate a day of 50 hosts, try the planner's laws on new worlds (hours)
+	$(GO) test -count=1 -run TestLaw -timeout 1h ./planner -args -law.seed=0 -law.cases=100000
 	TORTURE=1 bin/gotest -count=1 -run Torture -timeout 2h ./topology/store/...
 	TORTURE=1 $(GO) test -count=1 -run Torture -v -timeout 2h ./cmd/throughline/... | grep -v '^=== '
 
