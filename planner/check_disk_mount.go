@@ -238,6 +238,8 @@ func (p place) like(there place) likeness {
 		return mayBe
 	case how == byUnits:
 		return p.judge(there, len(p.units) > 0 && len(there.units) > 0, slices.Equal(p.units, there.units))
+	case how == byServer && p.meets(there) && p.addressed() && there.addressed() && !p.dials(there):
+		return mayBe // one name that leads to two addresses: one server with two, or two of one name
 	case how == byServer:
 		return p.judge(there, p.addressed() == there.addressed() || p.meets(there), p.meets(there))
 	case p.meets(there) && (p.volume == there.volume || how == byAnyServer):
@@ -291,7 +293,14 @@ func (p place) meets(there place) bool {
 }
 
 // addressed tells that it is known by which address the server was dialled.
-func (p place) addressed() bool { return len(mounted{options: p.options}.option("addr")) > 0 }
+func (p place) addressed() bool { return len(p.dialled()) > 0 }
+
+func (p place) dialled() []string { return mounted{options: p.options}.option("addr") }
+
+// dials tells that both hosts have dialled one address.
+func (p place) dials(o place) bool {
+	return slices.ContainsFunc(p.dialled(), func(a string) bool { return slices.Contains(o.dialled(), a) })
+}
 
 // readOnly tells that it is so mounted that nobody writes.
 func (p place) readOnly() bool { return slices.Contains(p.options, "ro") }

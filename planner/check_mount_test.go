@@ -43,6 +43,10 @@ func mountCases() []checkCase {
 			want: "unknown: disk vdc of web-07 lies on n:/e (nfs4), and b has m:/e (nfs4) there: whether that is the same, no source says",
 		},
 		{
+			code: "STO-2", name: "one name that leads to two addresses", changes: mounts("nfs4 n:/e /mnt/vms addr=192.0.2.50", "nfs4 n:/e /mnt/vms addr=192.0.2.51"), also: exports,
+			want: "unknown: disk vdc of web-07 lies on n:/e (nfs4), and b has n:/e (nfs4) there: whether that is the same, no source says",
+		},
+		{
 			code: "STO-2", name: "read-only there", changes: mounts("nfs4 n:/e /mnt/vms", "nfs4 n:/e /mnt/vms ro"),
 			want: "block: disk vdc of web-07 lies on n:/e, which b has mounted read-only",
 		},
