@@ -54,19 +54,25 @@ func (m moved) changes(t *testing.T, o [2]reach.Endpoint, after *reach.Network) 
 	return strings.Trim(strings.Join(words, " / "), " /")
 }
 
+// runningLAN draws a random estate, and says on which hosts its guests run.
+func runningLAN(t *testing.T, rt *rapid.T) (*lanWorld, *topology.Snapshot) {
+	t.Helper()
+	w := drawLAN(rt)
+	f := w.facts()
+	for _, d := range w.hosts {
+		for _, g := range d.guests {
+			f.say("vm:%s RunsOn %s", g.name, d.key)
+		}
+	}
+	return w, stated(t, f.lines, f.filters)
+}
+
 // TestMoves_againstEachEnd: a guest of a random estate moves. Of no end to which the move is said to change nothing does the comparison with this end alone say anything else.
 func TestMoves_againstEachEnd(t *testing.T) {
 	t.Parallel()
 	same, all, differ := 0, 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
-		w := drawLAN(rt)
-		f := w.facts()
-		for _, d := range w.hosts {
-			for _, g := range d.guests {
-				f.say("vm:%s RunsOn %s", g.name, d.key)
-			}
-		}
-		s := stated(t, f.lines, f.filters)
+		w, s := runningLAN(t, rt)
 		n := network(s)
 		g := rapid.SampledFrom(w.guests).Draw(rt, "guest")
 		h := rapid.SampledFrom(w.hosts).Draw(rt, "to")
@@ -90,7 +96,7 @@ func TestMoves_againstEachEnd(t *testing.T) {
 			}
 			same++
 			if want != "" {
-				rt.Fatalf("%s to %s: nothing is said to change with %s (%s), and it does: %s\n%s\n%s", g.name, h.id(), o[0].Node.Name(), o[0].Addr, want, m.why(t, o), filterLines(f.filters))
+				rt.Fatalf("%s to %s: nothing is said to change with %s (%s), and it does: %s\n%s\n%s", g.name, h.id(), o[0].Node.Name(), o[0].Addr, want, m.why(t, o), filterLines(w.facts().filters))
 			}
 		}
 	})

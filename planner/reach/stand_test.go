@@ -14,14 +14,7 @@ import (
 func TestMoves_warmAsCold(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		w := drawLAN(rt)
-		f := w.facts()
-		for _, d := range w.hosts {
-			for _, g := range d.guests {
-				f.say("vm:%s RunsOn %s", g.name, d.key)
-			}
-		}
-		s := stated(t, f.lines, f.filters)
+		w, s := runningLAN(t, rt)
 		warm := network(s)
 		for range rapid.IntRange(2, 5).Draw(rt, "questions") {
 			vm, host := rapid.SampledFrom(w.guests).Draw(rt, "guest").name, rapid.SampledFrom(w.hosts).Draw(rt, "to").id()
