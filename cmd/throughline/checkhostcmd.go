@@ -205,11 +205,19 @@ func writeDrain(w io.Writer, v drainView) {
 		fmt.Fprintln(w, "no VM runs there, as far as is known")
 	}
 	if len(v.Moves) > 0 {
-		fmt.Fprintf(w, "\n%d of %d VMs find a place, in this order:\n\n", len(v.Moves), len(v.Moves)+len(v.Stuck))
 		var rows [][]string
+		unsure := 0
 		for i, m := range v.Moves {
+			if m.Verdict == planner.Unknown {
+				unsure++
+			}
 			rows = append(rows, []string{strconv.Itoa(i + 1), m.VM, m.To, m.Verdict.String(), objectionCodes(m.Objections)})
 		}
+		doubt := ""
+		if unsure > 0 {
+			doubt = fmt.Sprintf(", %d of these not for certain", unsure)
+		}
+		fmt.Fprintf(w, "\n%d of %d VMs find a place%s, in this order:\n\n", len(v.Moves), len(v.Moves)+len(v.Stuck), doubt)
 		printTable(w, []string{"", "VM", "TO", "VERDICT", "WHY"}, rows)
 		if i := slices.IndexFunc(v.Moves, func(m drainMoveView) bool { return len(m.Objections) > 0 }); i >= 0 {
 			fmt.Fprintf(w, "\nthe whole answer to one of them: throughline check migrate %s %s\n", printable(v.Moves[i].VM), printable(v.Moves[i].To))
