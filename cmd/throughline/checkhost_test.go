@@ -44,7 +44,7 @@ func TestCheckHost_demo(t *testing.T) {
 	for _, c := range []struct {
 		args []string
 		vms  int
-	}{{[]string{"check", "host", "r01-h03"}, 5}} {
+	}{{[]string{"check", "rack", "r01"}, 20}, {[]string{"check", "host", "r01-h03"}, 5}} {
 		code, out := ran(t, []int{exitOK, exitBlock, exitUnknown}, append(c.args, "--store", store, "--max-age", "1h", "--policy", policy, "--output", "json")...)
 		var v struct {
 			Verdict      string
